@@ -1,0 +1,67 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { Context } from "../core/context.ts";
+import { artifactMetadata, writeArtifact } from "./metadata.ts";
+
+/** What a manifest says of a model or a data test; keys as in dbt's manifest version 12. */
+export interface ManifestNode extends Record<string, unknown> {
+  unique_id: string;
+  resource_type: "model" | "test";
+  depends_on: { macros: string[]; nodes: string[] };
+}
+
+export interface ManifestSource extends Record<string, unknown> {
+  unique_id: string;
+  resource_type: "source";
+}
+
+export interface ManifestContent {
+  projectName: string;
+  adapterType: string;
+  nodes: readonly ManifestNode[];
+  sources: readonly ManifestSource[];
+}
+
+/** Writes target/manifest.json. */
+export function writeManifest(ctx: Context, target: string, content: ManifestContent): void {
+  const { nodes, sources, projectName } = content;
+  const ids = [...nodes, ...sources].map((node) => node.unique_id);
+  const parents = new Map(ids.map((id): [string, string[]] => [id, []]));
+  const children = new Map(ids.map((id): [string, string[]] => [id, []]));
+  for (const node of nodes) {
+    parents.set(node.unique_id, node.depends_on.nodes);
+    for (const parent of node.depends_on.nodes) children.get(parent)?.push(node.unique_id);
+  }
+  writeArtifact(ctx, join(target, "manifest.json"), {
+    metadata: {
+      ...artifactMetadata(ctx, "manifest/v12"),
+      project_name: projectName,
+      project_id: createHash("md5").update(projectName).digest("hex"),
+      user_id: null,
+      send_anonymous_usage_stats: false,
+      adapter_type: content.adapterType,
+      quoting: { database: true, schema: true, identifier: true, column: null },
+      run_started_at: ctx.startedAt.toISOString(),
+    },
+    nodes: byId(nodes),
+    sources: byId(sources),
+    macros: {},
+    docs: {},
+    exposures: {},
+    metrics: {},
+    groups: {},
+    selectors: {},
+    disabled: {},
+    parent_map: Object.fromEntries(parents),
+    child_map: Object.fromEntries(children),
+    group_map: {},
+    saved_queries: {},
+    semantic_models: {},
+    unit_tests: {},
+    functions: {},
+  });
+}
+
+function byId<T extends { unique_id: string }>(nodes: readonly T[]): Record<string, T> {
+  return Object.fromEntries(nodes.map((node) => [node.unique_id, node]));
+}

@@ -1,0 +1,136 @@
+import type { ProjectError } from "../core/errors.ts";
+import type { StreamResult } from "../ingest/stream-result.ts";
+import type { Release } from "../runner/publish.ts";
+import type { ModelResult, TestResult } from "../runner/results.ts";
+import { type Colors, formatCount, formatError, formatSeconds, formatTable, plural } from "./print.ts";
+
+/** `Records per stream`: what came in, and what of it was news. */
+export function formatStreams(streams: readonly StreamResult[], colors: Colors): string {
+  const head = [
+    "stream",
+    "received",
+    "new",
+    "changed",
+    "unchanged",
+    "duplicate",
+    "quarantined",
+    "deleted",
+    "pages",
+    "time",
+  ];
+  const rows = streams.map(({ source, stream, counts, pages, seconds, status }) => {
+    const name = `${source}.${stream}`;
+    if (status !== "ok")
+      return [`${name} ${colors.red(status)}`, ...Array<null>(8).fill(null), formatSeconds(seconds)];
+    const { received, new: fresh, changed, unchanged, duplicate, quarantined, deleted } = counts;
+    return [
+      name,
+      received,
+      fresh,
+      changed,
+      unchanged,
+      duplicate,
+      quarantined,
+      deleted,
+      pages,
+      formatSeconds(seconds),
+    ];
+  });
+  return [formatTable(head, rows, colors), ...errorLines(streams, colors)].join("\n");
+}
+
+/** One line on what the load brought. */
+export function summarizeStreams(streams: readonly StreamResult[]): string {
+  const sum = (key: "new" | "changed" | "deleted" | "quarantined") =>
+    streams.reduce((total, { counts }) => total + counts[key], 0);
+  const failed = streams.filter(({ status }) => status !== "ok");
+  const news = (["new", "changed", "deleted"] as const).filter((key) => sum(key) > 0);
+  const text =
+    news.length === 0 ? "nothing new" : news.map((key) => `${formatCount(sum(key))} ${key}`).join(", ");
+  const quarantined = sum("quarantined") > 0 ? `, ${formatCount(sum("quarantined"))} quarantined` : "";
+  if (failed.length === streams.length) return `no stream was loaded (${failed.length} failed)`;
+  return `${text}${quarantined}${failed.length > 0 ? `, ${plural(failed.length, "stream")} failed` : ""}`;
+}
+
+export function formatModels(results: readonly ModelResult[], colors: Colors): string {
+  const rows = results.map(({ node, status, rows: count, seconds, reason }) => [
+    `${node.relation.schema}.${node.relation.name}`,
+    node.config.materialized,
+    status === "success" ? count : null,
+    formatSeconds(seconds),
+    status === "success"
+      ? colors.green("ok")
+      : `${colors.red(status)}${reason === null ? "" : `: ${reason}`}`,
+  ]);
+  const table = formatTable(
+    ["model", "as", "rows", "time", "result"],
+    rows.map((row) => row.map((cell) => cell ?? "–")),
+    colors,
+  );
+  return [table, ...errorLines(results, colors)].join("\n");
+}
+
+export function summarizeModels(results: readonly ModelResult[]): string {
+  const count = (status: ModelResult["status"]) =>
+    results.filter((result) => result.status === status).length;
+  const parts = [`${plural(count("success"), "model")} built`];
+  if (count("error") > 0) parts.push(`${count("error")} failed`);
+  if (count("skipped") > 0) parts.push(`${count("skipped")} skipped`);
+  return parts.join(", ");
+}
+
+/** Everything that did not pass, each with its failing rows. */
+export function formatTests(results: readonly TestResult[], colors: Colors): string {
+  const open = results.filter(({ status }) => status !== "pass");
+  return open.map((result) => formatTest(result, colors)).join("\n");
+}
+
+const TEST_WORDS = {
+  pass: "passed",
+  warn: "warning",
+  fail: "FAILED",
+  error: "could not run",
+  skipped: "skipped",
+} as const;
+/** Failing rows that the terminal shows of a test. */
+const SHOWN_ROWS = 5;
+
+function formatTest({ node, status, failures, sample, error, reason }: TestResult, colors: Colors): string {
+  const paint = status === "fail" || status === "error" ? colors.red : colors.yellow;
+  const count = failures === null ? "" : ` (${plural(failures, "row")})`;
+  const lines = [`${paint(TEST_WORDS[status])}  ${node.name}${count}${reason === null ? "" : `: ${reason}`}`];
+  if (node.description !== "") lines.push(colors.dim(`  ${node.description}`));
+  if (sample !== null) {
+    lines.push(
+      formatTable(
+        sample.columns,
+        sample.rows.slice(0, SHOWN_ROWS).map((row) => row.map(toCell)),
+        colors,
+      ),
+    );
+    if ((failures ?? 0) > SHOWN_ROWS) lines.push(colors.dim(`  … ${node.file}`));
+  }
+  if (error !== null) lines.push(formatError(error, colors));
+  return lines.join("\n");
+}
+
+export function toCell(value: unknown): string | number | null {
+  if (value === null || typeof value === "number") return value;
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+export function summarizeTests(results: readonly TestResult[]): string {
+  const count = (status: TestResult["status"]) => results.filter((result) => result.status === status).length;
+  const parts = [`${count("pass")} passed`, `${count("warn")} warned`, `${count("fail")} failed`];
+  if (count("error") > 0) parts.push(`${count("error")} could not run`);
+  if (count("skipped") > 0) parts.push(`${count("skipped")} skipped`);
+  return `tests: ${parts.join(", ")}`;
+}
+
+export function summarizeRelease({ tables, name }: Release): string {
+  return `published ${plural(tables.length, "table")} as ${name}`;
+}
+
+function errorLines(results: readonly { error: ProjectError | null }[], colors: Colors): string[] {
+  return results.flatMap(({ error }) => (error === null ? [] : [formatError(error, colors)]));
+}

@@ -1,0 +1,158 @@
+import type { Command } from "commander";
+import type { SelectionOptions } from "../runner/select.ts";
+import type { ApiCommandOptions } from "./commands/api.ts";
+import type { ModelsOptions } from "./commands/models.ts";
+import type { ShowOptions } from "./commands/show.ts";
+import { type CommandSpec, execute, executeBare, type Invocation } from "./invocation.ts";
+import { addProjectOptions, addSelectionOptions, addWriteOptions, numberOption } from "./options.ts";
+import type { CommonOptions } from "./workspace.ts";
+
+/** Adds every command. Each loads what it needs when it is called, so that help and mistakes come at once. */
+export function addCommands(program: Command, invocation: Invocation): void {
+  addLoadCommands(program, invocation);
+  addGraphCommands(program, invocation);
+  addReadCommands(program, invocation);
+  addStandIn(program, invocation);
+}
+
+type Work = CommandSpec["work"];
+
+function executeRecorded(
+  invocation: Invocation,
+  name: string,
+  options: CommonOptions,
+  work: Work,
+): Promise<void> {
+  return execute(invocation, { name, options, isRecorded: true, work });
+}
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
+}
+
+function addLoadCommands(program: Command, invocation: Invocation): void {
+  addWriteOptions(program.command("demo"))
+    .description("the whole job against a stand-in service that lives as long as the run")
+    .addHelpText("after", examples("run demo", "MOOVITAMIX_URL=http://127.0.0.1:8000 run demo"))
+    .action(async (options: CommonOptions) => {
+      const { runDemo } = await import("./commands/demo.ts");
+      await executeRecorded(invocation, "demo", options, runDemo);
+    });
+  addSelectionOptions(addWriteOptions(program.command("pipeline")))
+    .description("ingest, models, data tests, and, when all is green, publish")
+    .addHelpText("after", examples("run pipeline", "run pipeline --select staging+ --json"))
+    .action(async (options: CommonOptions & SelectionOptions) => {
+      const { runPipeline } = await import("./commands/pipeline.ts");
+      await executeRecorded(invocation, "pipeline", options, (workspace, terminal) =>
+        runPipeline(workspace, terminal, options),
+      );
+    });
+  addWriteOptions(program.command("ingest"))
+    .description("load what the sources hold now into the raw tables")
+    .argument("[streams...]", "tracks, moovitamix.users, …; all of them when left out")
+    .addHelpText(
+      "after",
+      examples(
+        "run ingest",
+        "run ingest tracks users",
+        "MOOVITAMIX_URL=https://api.example.com run ingest --json",
+      ),
+    )
+    .action(async (streams: string[], options: CommonOptions) => {
+      const { runIngest } = await import("./commands/ingest.ts");
+      await executeRecorded(invocation, "ingest", options, (workspace, terminal) =>
+        runIngest(workspace, terminal, streams),
+      );
+    });
+}
+
+function addGraphCommands(program: Command, invocation: Invocation): void {
+  addSelectionOptions(addWriteOptions(program.command("models")))
+    .description("build models as tables and views, parents first")
+    .option("--only-selected", "do not build parents that were never built")
+    .addHelpText(
+      "after",
+      examples(
+        "run models",
+        "run models --select marts",
+        "run models --select stg_tracks+ --exclude tag:slow",
+      ),
+    )
+    .action(async (options: CommonOptions & ModelsOptions) => {
+      const { runModels } = await import("./commands/models.ts");
+      await executeRecorded(invocation, "models", options, (workspace, terminal) =>
+        runModels(workspace, terminal, options),
+      );
+    });
+  addSelectionOptions(addWriteOptions(program.command("test")))
+    .description("check the claims about the data, and show the rows that break them")
+    .addHelpText(
+      "after",
+      examples("run test", "run test --select fct_listens", "run test --select test_type:singular --json"),
+    )
+    .action(async (options: CommonOptions & SelectionOptions) => {
+      const { runTests } = await import("./commands/test.ts");
+      await executeRecorded(invocation, "test", options, (workspace, terminal) =>
+        runTests(workspace, terminal, options),
+      );
+    });
+  addWriteOptions(program.command("publish"))
+    .description("test the marts and, when no test fails, show them to readers as a new release")
+    .addHelpText("after", examples("run publish", "duckdb -readonly data/published/latest.duckdb"))
+    .action(async (options: CommonOptions) => {
+      const { runPublish } = await import("./commands/publish.ts");
+      await executeRecorded(invocation, "publish", options, runPublish);
+    });
+}
+
+function addReadCommands(program: Command, invocation: Invocation): void {
+  addProjectOptions(program.command("show"))
+    .description("rows of a model or of a query; from the published copy while another command writes")
+    .argument("[model]", "a model's name")
+    .option("--inline <sql>", "a query, in which ref() and source() work")
+    .addOption(numberOption("--limit <n>", "rows at most", 1).default(10))
+    .addHelpText(
+      "after",
+      examples("run show fct_listens", `run show --inline "select count(*) from {{ ref('dim_users') }}"`),
+    )
+    .action(async (model: string | undefined, options: CommonOptions & ShowOptions) => {
+      const { runShow } = await import("./commands/show.ts");
+      const work: Work = (workspace, terminal) => runShow(workspace, terminal, { model, options });
+      await execute(invocation, { name: "show", options, isRecorded: false, work });
+    });
+  addProjectOptions(program.command("history"))
+    .description("the commands that ran in this project, and what became of them")
+    .addOption(numberOption("--limit <n>", "runs at most", 1).default(20))
+    .addHelpText("after", examples("run history", "run history --limit 5 --json"))
+    .action(async (options: CommonOptions & { limit: number }) => {
+      const { runHistory } = await import("./commands/history.ts");
+      const work: Work = (workspace, terminal) => runHistory(workspace, terminal, options);
+      await execute(invocation, { name: "history", options, isRecorded: false, work });
+    });
+}
+
+function addStandIn(program: Command, invocation: Invocation): void {
+  program
+    .command("api")
+    .description("a stand-in for the Moovitamix API, for demonstrations and tests")
+    .addOption(numberOption("--port <n>", "0 takes a free one", 0).default(8000))
+    .addOption(numberOption("--seed <n>", "the same seed gives the same data", 0).default(1))
+    .addOption(numberOption("--users <n>", "users", 1).default(1000))
+    .addOption(numberOption("--tracks <n>", "tracks", 1).default(2000))
+    .addOption(numberOption("--plays <n>", "listened tracks in all", 0).default(60_000))
+    .addOption(numberOption("--rate-limit <n>", "requests a second; more get 429", 1))
+    .addOption(numberOption("--grow <n>", "new listening sessions a second", 0))
+    .option("--faults <rules>", "misbehave: 429=0.05,5xx=0.1,cut@tracks/3x2 (see below)")
+    .addHelpText(
+      "after",
+      examples(
+        "run api",
+        "run api --port 8001 --grow 5",
+        `run api --faults "5xx=0.1,429(retry-after=2)=0.05"`,
+      ),
+    )
+    .action(async (options: ApiCommandOptions) => {
+      const { runApi } = await import("./commands/api.ts");
+      await executeBare(invocation, (terminal) => runApi(terminal, options));
+    });
+}

@@ -1,0 +1,25 @@
+import { formatStreams, summarizeStreams } from "../answers.ts";
+import { streamJson } from "../json.ts";
+import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { ingestStep, planIngest } from "../steps.ts";
+import type { Terminal } from "../terminal.ts";
+import { type Workspace, withWarehouse } from "../workspace.ts";
+
+/** `run ingest [stream…]`: what the sources hold now, into the raw tables. */
+export async function runIngest(
+  workspace: Workspace,
+  terminal: Terminal,
+  streams: string[],
+): Promise<Outcome> {
+  const plan = await planIngest(workspace, streams);
+  const results = await withWarehouse(workspace, "run ingest", (engine) =>
+    ingestStep(workspace, engine, plan),
+  );
+  const summary = summarizeStreams(results);
+  return {
+    exitCode: exitCodeFor(results.some(({ status }) => status !== "ok")),
+    summary,
+    text: `${formatStreams(results, terminal.colors)}\n\n${summary}`,
+    json: { streams: results.map(streamJson) },
+  };
+}

@@ -1,0 +1,40 @@
+import { relative } from "node:path";
+import { EXIT } from "../../core/errors.ts";
+import type { Engine } from "../../engines/engine.ts";
+import { testsOf } from "../../runner/nodes.ts";
+import type { Release } from "../../runner/publish.ts";
+import { hasFailed } from "../../runner/results.ts";
+import { formatTests, summarizeRelease, summarizeTests } from "../answers.ts";
+import { testJson } from "../json.ts";
+import type { Outcome } from "../outcome.ts";
+import { modelsToPublish, planGraph, publishStep, testsStep, writeArtifacts } from "../steps.ts";
+import type { Terminal } from "../terminal.ts";
+import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
+
+/** `run publish`: tests what readers are to see, and shows it to them when no test fails. */
+export async function runPublish(workspace: Workspace, terminal: Terminal): Promise<Outcome> {
+  const scope = openGraph(workspace);
+  const plan = planGraph(workspace, scope, { select: [workspace.project.publish.select] });
+  const models = modelsToPublish(workspace, scope);
+  const { tests, release } = await withWarehouse(workspace, "run publish", async (engine: Engine) => {
+    const results = await testsStep(workspace, engine, {
+      ...plan,
+      tests: testsOf(scope.graph).filter((test) => plan.selected.has(test.id)),
+    });
+    const isGreen = !results.some(hasFailed);
+    return { tests: results, release: isGreen ? await publishStep(workspace, engine, models) : null };
+  });
+  writeArtifacts(workspace, plan, { which: "test", results: tests });
+  const summary = release === null ? `not published: ${summarizeTests(tests)}` : summarizeRelease(release);
+  return {
+    exitCode: release === null ? EXIT.failed : EXIT.ok,
+    summary,
+    text: [formatTests(tests, terminal.colors), summarizeTests(tests), summary].filter(Boolean).join("\n"),
+    json: { tests: tests.map(testJson), release: release === null ? null : releaseJson(workspace, release) },
+  };
+}
+
+export function releaseJson(workspace: Workspace, release: Release) {
+  const { name, file, tables, removed } = release;
+  return { name, file: relative(workspace.ctx.projectDir, file), tables, removed };
+}

@@ -1,0 +1,27 @@
+import { hasFailed } from "../../runner/results.ts";
+import type { SelectionOptions } from "../../runner/select.ts";
+import { formatTests, summarizeTests } from "../answers.ts";
+import { testJson } from "../json.ts";
+import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { planGraph, testsStep, writeArtifacts } from "../steps.ts";
+import type { Terminal } from "../terminal.ts";
+import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
+
+/** `run test`: the claims about the data, and the rows that break them. */
+export async function runTests(
+  workspace: Workspace,
+  terminal: Terminal,
+  options: SelectionOptions,
+): Promise<Outcome> {
+  const plan = planGraph(workspace, openGraph(workspace), options);
+  const results = await withWarehouse(workspace, "run test", (engine) => testsStep(workspace, engine, plan));
+  writeArtifacts(workspace, plan, { which: "test", results });
+  const summary = summarizeTests(results);
+  const open = formatTests(results, terminal.colors);
+  return {
+    exitCode: exitCodeFor(results.some(hasFailed)),
+    summary,
+    text: open === "" ? summary : `${open}\n\n${summary}`,
+    json: { tests: results.map(testJson) },
+  };
+}

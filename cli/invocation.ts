@@ -1,0 +1,203 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "../core/config.ts";
+import type { Environment } from "../core/context.ts";
+import { EXIT, type ExitCode, messageOf, type ProjectError, projectErrorsOf } from "../core/errors.ts";
+import { endRun, type RunStatus, startRun } from "../state/runs.ts";
+import { errorJson } from "./json.ts";
+import type { Outcome } from "./outcome.ts";
+import { colorsFor, formatError, type Output } from "./print.ts";
+import { createTerminal, type Terminal } from "./terminal.ts";
+import { type CommonOptions, openWorkspace, type Workspace } from "./workspace.ts";
+
+/** One start of the program. */
+export interface Invocation {
+  argv: readonly string[];
+  cwd: string;
+  env: Environment;
+  stdout: Output;
+  stderr: Output;
+  signal: AbortSignal;
+  version: string;
+  exitCode: number;
+}
+
+/** The reason of an abort by Ctrl-C or by a supervisor. */
+class Interrupted extends Error {
+  override readonly name = "Interrupted";
+  readonly exitCode: number;
+
+  constructor(signal: "SIGINT" | "SIGTERM") {
+    super(`stopped by ${signal}`);
+    this.exitCode = signal === "SIGINT" ? 130 : 143;
+  }
+}
+
+/** Runs `work`; the first signal asks it to stop, the second one ends the process at once. */
+export async function interruptible(
+  process: NodeJS.Process,
+  argv: readonly string[],
+  work: (invocation: Invocation) => Promise<number>,
+): Promise<number> {
+  const controller = new AbortController();
+  const stop = (signal: "SIGINT" | "SIGTERM") => {
+    const reason = new Interrupted(signal);
+    if (controller.signal.aborted) process.exit(reason.exitCode);
+    controller.abort(reason);
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(EXIT.ok); // The reader has seen enough, as with `| head`.
+  });
+  const invocation: Invocation = {
+    argv,
+    cwd: process.cwd(),
+    env: process.env,
+    stdout: { isTty: process.stdout.isTTY, write: (text) => void process.stdout.write(text) },
+    stderr: { isTty: process.stderr.isTTY, write: (text) => void process.stderr.write(text) },
+    signal: controller.signal,
+    version: packageVersion(),
+    exitCode: EXIT.ok,
+  };
+  try {
+    const exitCode = await work(invocation);
+    return controller.signal.reason instanceof Interrupted ? controller.signal.reason.exitCode : exitCode;
+  } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+  }
+}
+
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8"));
+  return typeof manifest === "object" && manifest !== null && "version" in manifest
+    ? String(manifest.version)
+    : "";
+}
+
+export interface CommandSpec {
+  name: string;
+  options: CommonOptions;
+  /** Whether `run history` shows it. */
+  isRecorded: boolean;
+  work: (workspace: Workspace, terminal: Terminal) => Promise<Outcome>;
+}
+
+/** Runs a command on its project: prints what it answers or what went wrong, and remembers it. */
+export async function execute(invocation: Invocation, spec: CommandSpec): Promise<void> {
+  const terminal = terminalOf(invocation, spec.options);
+  let workspace: Workspace | undefined;
+  try {
+    workspace = openWorkspace(terminal, spec.options);
+    const outcome = spec.isRecorded
+      ? await recorded(workspace, terminal, spec)
+      : await spec.work(workspace, terminal);
+    terminal.story.clear();
+    answer(terminal, spec, outcome, workspace);
+    invocation.exitCode = outcome.exitCode;
+  } catch (error) {
+    terminal.story.clear();
+    invocation.exitCode = reportFailure(terminal, spec, {
+      error,
+      mask: workspace?.ctx.secrets.mask ?? String,
+    });
+  }
+}
+
+/** Runs a command that needs no project. */
+export async function executeBare(
+  invocation: Invocation,
+  work: (terminal: Terminal) => Promise<ExitCode>,
+): Promise<void> {
+  const terminal = terminalOf(invocation, {});
+  try {
+    invocation.exitCode = await work(terminal);
+  } catch (error) {
+    invocation.exitCode = reportFailure(terminal, { name: "api", options: {} }, { error, mask: String });
+  }
+}
+
+function terminalOf(invocation: Invocation, options: CommonOptions): Terminal {
+  const { cwd, env, stdout, stderr, signal, argv } = invocation;
+  const isQuiet = options.quiet ?? false;
+  return createTerminal({
+    cwd,
+    env,
+    stdout,
+    stderr,
+    signal,
+    invocation: argv.join(" "),
+    isQuiet,
+    isDebug: options.debug ?? false,
+  });
+}
+
+function answer(terminal: Terminal, spec: CommandSpec, outcome: Outcome, { ctx }: Workspace): void {
+  const document = {
+    command: spec.name,
+    invocation_id: ctx.invocationId,
+    exit_code: outcome.exitCode,
+    summary: outcome.summary,
+    ...outcome.json,
+  };
+  const text = spec.options.json ? JSON.stringify(document, undefined, 2) : outcome.text;
+  terminal.stdout.write(`${ctx.secrets.mask(text)}\n`);
+}
+
+/** Prints the mistakes, or the stack of a bug, and returns the exit code that fits. */
+function reportFailure(
+  terminal: Terminal,
+  spec: Pick<CommandSpec, "name" | "options">,
+  failure: { error: unknown; mask: (text: string) => string },
+): number {
+  const { error, mask } = failure;
+  const { signal, env, stderr } = terminal;
+  if (signal.aborted && signal.reason instanceof Interrupted) {
+    terminal.story.line(`${signal.reason.message}: finished tables are whole, the rest is as it was`);
+    return signal.reason.exitCode;
+  }
+  const mistakes = projectErrorsOf(error);
+  const colors = colorsFor(stderr, env);
+  for (const mistake of mistakes) terminal.story.line(mask(formatError(mistake, colors)));
+  if (mistakes.length === 0) terminal.story.line(mask(describeBug(error)));
+  else if (spec.options.debug && error instanceof Error) terminal.story.line(mask(error.stack ?? ""));
+  if (spec.options.json) {
+    const errors =
+      mistakes.length > 0 ? mistakes.map(errorJson) : [{ code: "INTERNAL", message: messageOf(error) }];
+    terminal.stdout.write(
+      `${mask(JSON.stringify({ command: spec.name, exit_code: exitCodeOf(mistakes), errors }, undefined, 2))}\n`,
+    );
+  }
+  return exitCodeOf(mistakes);
+}
+
+/** The exit code that asks most of whoever watches. */
+function exitCodeOf(mistakes: readonly ProjectError[]): number {
+  return mistakes.length === 0 ? EXIT.failed : Math.max(...mistakes.map(({ exitCode }) => exitCode));
+}
+
+function describeBug(error: unknown): string {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `this is a mistake in sillon, not in your project; please report it with these lines:\n${detail}`;
+}
+
+/** Runs the command as an entry of the history. */
+async function recorded(workspace: Workspace, terminal: Terminal, spec: CommandSpec): Promise<Outcome> {
+  const { openState } = await import("../state/database.ts");
+  const { ctx, folders, invocation } = workspace;
+  const state = openState(folders.stateFile);
+  const end = (status: RunStatus, exitCode: number, summary: string) =>
+    endRun(ctx, state, { status, exitCode, summary });
+  try {
+    await startRun(ctx, state, { command: spec.name, invocation });
+    const outcome = await spec.work(workspace, terminal);
+    await end(outcome.exitCode === EXIT.ok ? "success" : "failed", outcome.exitCode, outcome.summary);
+    return outcome;
+  } catch (error) {
+    const { reason } = ctx.signal;
+    if (reason instanceof Interrupted) await end("interrupted", reason.exitCode, reason.message);
+    else await end("failed", exitCodeOf(projectErrorsOf(error)), messageOf(error));
+    throw error;
+  } finally {
+    await state.destroy();
+  }
+}

@@ -1,0 +1,70 @@
+import type { ProjectError } from "../core/errors.ts";
+import type { StreamResult } from "../ingest/stream-result.ts";
+import type { ModelResult, TestResult } from "../runner/results.ts";
+
+/** The shapes of `--json`: keys are only ever added. Times are in seconds. */
+export function errorJson(error: ProjectError): Record<string, unknown> {
+  const { code, message, where, why, hint } = error;
+  return { code, message, where: where ?? null, why, hint: hint ?? null };
+}
+
+export function streamJson({
+  source,
+  stream,
+  status,
+  loadId,
+  counts,
+  pages,
+  requests,
+  retries,
+  sizeBytes,
+  seconds,
+  error,
+}: StreamResult) {
+  return {
+    source,
+    stream,
+    status,
+    load_id: loadId,
+    ...counts,
+    pages,
+    requests,
+    retries,
+    size_bytes: sizeBytes,
+    seconds,
+    error: error === null ? null : errorJson(error),
+  };
+}
+
+export function modelJson({ node, status, rows, seconds, error, reason }: ModelResult) {
+  return {
+    unique_id: node.id,
+    name: node.name,
+    relation: `${node.relation.schema}.${node.relation.name}`,
+    materialized: node.config.materialized,
+    status,
+    rows,
+    seconds,
+    reason,
+    error: error === null ? null : errorJson(error),
+  };
+}
+
+export function testJson({ node, status, failures, sample, seconds, error, reason }: TestResult) {
+  return {
+    unique_id: node.id,
+    name: node.name,
+    file: node.file,
+    severity: node.config.severity,
+    status,
+    failures,
+    failing_rows: sample === null ? [] : sample.rows.map((row) => rowJson(sample.columns, row)),
+    seconds,
+    reason,
+    error: error === null ? null : errorJson(error),
+  };
+}
+
+export function rowJson(columns: readonly string[], row: readonly unknown[]): Record<string, unknown> {
+  return Object.fromEntries(columns.map((column, index) => [column, row[index] ?? null]));
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+import module from "node:module";
+
+// Node 22 and newer keep compiled code between runs; 20 has no such cache.
+(module as { enableCompileCache?: () => void }).enableCompileCache?.();
+// What a run writes is for its owner alone.
+process.umask(0o077);
+
+const { runCommandLine } = await import("./program.ts");
+process.exitCode = await runCommandLine(process.argv.slice(2), process);

@@ -1,0 +1,50 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+/** A whole number of at least `minimum`. */
+export function wholeNumber(minimum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && Number.isInteger(value) && value >= minimum) return value;
+    throw new InvalidArgumentError(`expected a whole number of at least ${minimum}.`);
+  };
+}
+
+export function numberOption(flags: string, description: string, minimum: number): Option {
+  return new Option(flags, description).argParser(wholeNumber(minimum));
+}
+
+/** Options of every command that works on a project. */
+export function addProjectOptions(command: Command): Command {
+  return command
+    .option("--project-dir <folder>", "the project's folder (default: the nearest one with project.yml)")
+    .option("-t, --target <name>", "target of profiles.yml")
+    .option("--vars <yaml>", `variables for this run: '{name: value}'`)
+    .option("--json", "one JSON document on stdout")
+    .option("-q, --quiet", "only warnings and errors on stderr")
+    .option("--debug", "every event, and stacks of errors");
+}
+
+/** Options of commands that write to the warehouse. */
+export function addWriteOptions(command: Command): Command {
+  return addProjectOptions(command)
+    .addOption(numberOption("--threads <n>", "models and tests at once", 1))
+    .addOption(
+      numberOption(
+        "--wait <seconds>",
+        "how long to wait for another command of this project (default: 30)",
+        0,
+      ),
+    )
+    .option("--no-wait", "do not wait for another command");
+}
+
+/** Options that choose nodes of the graph. */
+export function addSelectionOptions(command: Command): Command {
+  return command
+    .option(
+      "-s, --select <nodes...>",
+      "names, folders, tag:NAME, path:…; + before or after takes ancestors or descendants",
+    )
+    .option("--exclude <nodes...>", "the same, to leave out")
+    .option("-f, --full-refresh", "build from nothing; tables and views always are");
+}

@@ -1,0 +1,149 @@
+import Table from "cli-table3";
+import pc from "picocolors";
+import type { Environment } from "../core/context.ts";
+import type { ProjectError } from "../core/errors.ts";
+import type { LogEntry, LogSink } from "../core/log.ts";
+
+export type Colors = ReturnType<typeof pc.createColors>;
+
+export interface Output {
+  isTty: boolean;
+  write(text: string): void;
+}
+
+/** Whether an output takes colours: NO_COLOR and FORCE_COLOR decide, then whether it is a terminal. */
+export function colorsFor(output: Output, env: Environment): Colors {
+  if (env.NO_COLOR) return pc.createColors(false);
+  if (env.FORCE_COLOR) return pc.createColors(true);
+  return pc.createColors(output.isTty && env.TERM !== "dumb");
+}
+
+const MAX_ERROR_LINES = 15;
+
+/** The three parts of a mistake: where and what, why, what to do. */
+export function formatError(error: ProjectError, colors: Colors): string {
+  const place = error.where === undefined ? "" : `${colors.bold(error.where)}  `;
+  const [first = "", ...more] = error.message.split("\n");
+  const why = [...more, ...error.why].slice(0, MAX_ERROR_LINES - 2).map((line) => `  ${line}`);
+  const hint = error.hint === undefined ? [] : [`  ${colors.green("to fix:")} ${error.hint}`];
+  return [`${place}${colors.red(first)}`, ...why, ...hint].join("\n");
+}
+
+/** The story of a run on stderr: one line an event, and on a terminal one live line below them. */
+export function createStory(
+  output: Output,
+  options: { colors: Colors; isQuiet: boolean; isDebug: boolean },
+): Story {
+  const { colors } = options;
+  let live = "";
+  const clear = () => {
+    if (live !== "") output.write("\r\u001b[2K");
+    live = "";
+  };
+  const line = (text: string) => {
+    clear();
+    output.write(`${text}\n`);
+  };
+  const sink: LogSink = (entry) => {
+    if (entry.level === "debug" && !options.isDebug) {
+      if (output.isTty && !options.isQuiet) showLive(entry);
+      return;
+    }
+    if (options.isQuiet && entry.level !== "error" && entry.level !== "warn") return;
+    line(decorate(entry, colors));
+  };
+  const showLive = (entry: LogEntry) => {
+    clear();
+    live = entry.message.slice(0, 100);
+    output.write(colors.dim(live));
+  };
+  return { sink, line, clear };
+}
+
+export interface Story {
+  sink: LogSink;
+  line(text: string): void;
+  /** Removes the live line. */
+  clear(): void;
+}
+
+function decorate({ level, message }: LogEntry, colors: Colors): string {
+  if (level === "warn") return `${colors.yellow("warning:")} ${message}`;
+  if (level === "error") return `${colors.red("error:")} ${message}`;
+  return level === "debug" ? colors.dim(message) : message;
+}
+
+export type Cell = string | number | boolean | null;
+
+/** Rows under a head, columns aligned, numbers to the right. */
+export function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  colors: Colors,
+): string {
+  const isNumeric = head.map(
+    (_, index) => rows.length > 0 && rows.every((row) => isNumber(row[index] ?? null)),
+  );
+  const table = new Table({
+    head: head.map((name) => colors.bold(name)),
+    colAligns: isNumeric.map((numeric) => (numeric ? "right" : "left")),
+    chars: NO_BORDERS,
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
+  });
+  for (const row of rows) table.push(row.map((cell) => formatCell(cell, colors)));
+  return table
+    .toString()
+    .split("\n")
+    .map((line) => `  ${line}`.trimEnd())
+    .join("\n");
+}
+
+const NO_BORDERS = {
+  top: "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  bottom: "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  left: "",
+  "left-mid": "",
+  mid: "",
+  "mid-mid": "",
+  right: "",
+  "right-mid": "",
+  middle: "   ",
+};
+
+const MAX_CELL = 60;
+
+function isNumber(cell: Cell): boolean {
+  return cell === null || typeof cell === "number" || /^[-–]?[\d,]*\.?\d+( s)?$/.test(String(cell));
+}
+
+function formatCell(cell: Cell, colors: Colors): string {
+  if (cell === null) return colors.dim("null");
+  if (typeof cell === "number") return formatCount(cell);
+  const text = printable(String(cell));
+  return text.length > MAX_CELL ? `${text.slice(0, MAX_CELL - 1)}…` : text;
+}
+
+/** Text of the outside world without what a terminal would obey. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => (character === "\n" ? "↵" : "·"));
+}
+
+export function formatCount(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+export function formatSeconds(seconds: number): string {
+  return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+}
+
+/** `1 row`, `2 rows`. */
+export function plural(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,39 @@
+import { Command, CommanderError } from "commander";
+import { EXIT } from "../core/errors.ts";
+import { addCommands } from "./commands.ts";
+import { type Invocation, interruptible } from "./invocation.ts";
+
+/** Reads the arguments, runs the command, and returns the exit code. Nothing else of the program sets it. */
+export async function runCommandLine(argv: readonly string[], process: NodeJS.Process): Promise<number> {
+  return interruptible(process, argv, async (invocation) => {
+    const program = createProgram(invocation);
+    try {
+      if (argv.length === 0) program.outputHelp();
+      else await program.parseAsync([...argv], { from: "user" });
+      return invocation.exitCode;
+    } catch (error) {
+      if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+      throw error;
+    }
+  });
+}
+
+function createProgram(invocation: Invocation): Command {
+  const program = new Command("run")
+    .description("Sillon: from a music service's HTTP API to tested star-schema tables, in one process.")
+    .version(invocation.version, "-V, --version")
+    .helpCommand("help [command]", "show a command's options and examples")
+    .showSuggestionAfterError(true)
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .exitOverride();
+  const toStream = {
+    writeOut: (text: string) => invocation.stdout.write(text),
+    writeErr: (text: string) => invocation.stderr.write(text),
+    outputError: (text: string, write: (text: string) => void) =>
+      write(`${text.replace(/^error: /, "run: ")}  to fix: see run --help\n`),
+  };
+  program.configureOutput(toStream);
+  addCommands(program, invocation);
+  for (const command of program.commands) command.configureOutput(toStream).exitOverride();
+  return program;
+}

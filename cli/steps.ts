@@ -1,0 +1,140 @@
+import { z } from "zod";
+import { writeManifest } from "../artifacts/manifest.ts";
+import { writeRunResults } from "../artifacts/run-results.ts";
+import { validateYaml } from "../core/yaml.ts";
+import type { Engine } from "../engines/engine.ts";
+import { ingest } from "../ingest/ingest.ts";
+import { loadSources } from "../ingest/load-sources.ts";
+import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
+import type { SourceDefinition } from "../ingest/source.ts";
+import type { StreamResult } from "../ingest/stream-result.ts";
+import { type CompiledNode, type CompileScope, compileNodes, writeCompiled } from "../runner/compile.ts";
+import { runDataTests } from "../runner/data-tests.ts";
+import { buildModels, modelsToBuild } from "../runner/models.ts";
+import { type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
+import { publishRelease, type Release } from "../runner/publish.ts";
+import type { ModelResult, NodeResult, TestResult } from "../runner/results.ts";
+import { type SelectionOptions, selectNodes } from "../runner/select.ts";
+import { createSessionPool } from "../runner/session-pool.ts";
+import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** What `run ingest` needs, read and checked before anything is opened. */
+export interface IngestPlan {
+  sources: SourceDefinition[];
+  settings: IngestSettings;
+  streams: string[];
+}
+
+export async function planIngest({ ctx, project }: Workspace, streams: string[]): Promise<IngestPlan> {
+  const { ingest: settings } = validateYaml(
+    project.file,
+    z.looseObject({ ingest: ingestSettings.prefault({}) }),
+  );
+  return { sources: await loadSources(ctx), settings, streams };
+}
+
+export async function ingestStep(
+  workspace: Workspace,
+  engine: Engine,
+  plan: IngestPlan,
+): Promise<StreamResult[]> {
+  return ingest(workspace.ctx, engine, plan);
+}
+
+/** What of the project's graph a command runs, compiled. */
+export interface GraphPlan {
+  scope: CompileScope;
+  selected: ReadonlySet<string>;
+  compiled: ReadonlyMap<string, CompiledNode>;
+}
+
+/** Renders every model and test, so that no mistake of the project waits for its turn. */
+export function planGraph(workspace: Workspace, scope: CompileScope, selection: SelectionOptions): GraphPlan {
+  const selected = selectNodes(scope.graph, selection);
+  const compiled = compileNodes(workspace.ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
+  return { scope, selected, compiled };
+}
+
+export interface ModelsOutcome {
+  results: ModelResult[];
+  /** Ancestors outside the selection that had to be built first. */
+  added: ModelNode[];
+}
+
+export async function modelsStep(
+  workspace: Workspace,
+  engine: Engine,
+  plan: GraphPlan & { onlySelected: boolean },
+): Promise<ModelsOutcome> {
+  const { ctx, target } = workspace;
+  const { graph } = plan.scope;
+  const { models, added } = await modelsToBuild(engine, graph, plan);
+  if (added.length > 0) {
+    const names = added.map((model) => model.name).sort();
+    ctx.log.info(
+      "parents_added",
+      `building ${names.join(", ")} first: never built in target ${target.name}`,
+      { names },
+    );
+  }
+  const pool = createSessionPool(engine, target.duckdb.threads);
+  return { results: await buildModels(ctx, pool, { graph, models, compiled: plan.compiled }), added };
+}
+
+export async function testsStep(
+  workspace: Workspace,
+  engine: Engine,
+  plan: GraphPlan & { tests?: readonly TestNode[]; broken?: ReadonlyMap<string, string> },
+): Promise<TestResult[]> {
+  const tests = plan.tests ?? testsOf(plan.scope.graph).filter((test) => plan.selected.has(test.id));
+  const pool = createSessionPool(engine, workspace.target.duckdb.threads);
+  return runDataTests(workspace.ctx, pool, {
+    tests,
+    compiled: plan.compiled,
+    ...(plan.broken === undefined ? {} : { broken: plan.broken }),
+  });
+}
+
+/** The models that `publish.select` of project.yml shows to readers. */
+export function modelsToPublish(workspace: Workspace, scope: CompileScope): ModelNode[] {
+  const selected = selectNodes(scope.graph, { select: [workspace.project.publish.select] });
+  return modelsOf(scope.graph).filter((model) => selected.has(model.id));
+}
+
+export async function publishStep(
+  workspace: Workspace,
+  engine: Engine,
+  models: readonly ModelNode[],
+): Promise<Release> {
+  const { ctx, folders, project } = workspace;
+  return publishRelease(ctx, engine, { folder: folders.published, models, keep: project.publish.keep });
+}
+
+/** Writes target/: compiled SQL, manifest.json and run_results.json of this command. */
+export function writeArtifacts(
+  workspace: Workspace,
+  plan: GraphPlan,
+  run: { which: "run" | "test" | "build"; results: readonly NodeResult[] },
+): void {
+  const { ctx, folders, project } = workspace;
+  const nodes = run.results.map((result) => result.node);
+  const compiled = new Map(
+    nodes.flatMap(({ id }) => {
+      const node = plan.compiled.get(id);
+      return node === undefined ? [] : [[id, node] as const];
+    }),
+  );
+  writeCompiled(folders.target, project, { nodes, sql: compiled });
+  writeManifest(ctx, folders.target, manifestContent(plan.scope, compiled));
+  writeRunResults(ctx, folders.target, {
+    results: runResultEntries(plan.scope, run.results, compiled),
+    elapsedSeconds: (ctx.clock.now().getTime() - ctx.startedAt.getTime()) / 1000,
+    args: {
+      which: run.which,
+      invocation_command: `run ${workspace.invocation}`,
+      target: workspace.target.name,
+      threads: workspace.target.duckdb.threads,
+    },
+  });
+}

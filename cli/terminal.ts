@@ -1,0 +1,42 @@
+import type { Environment } from "../core/context.ts";
+import { type Colors, colorsFor, createStory, type Output, type Story } from "./print.ts";
+
+/** What a command sees of the process that it runs in. */
+export interface Terminal {
+  cwd: string;
+  env: Environment;
+  /** The command as typed, without the program's name. */
+  invocation: string;
+  /** Answers. */
+  stdout: Output;
+  /** The story. */
+  stderr: Output;
+  colors: Colors;
+  story: Story;
+  signal: AbortSignal;
+}
+
+export interface TerminalOptions {
+  cwd: string;
+  env: Environment;
+  invocation: string;
+  stdout: Output;
+  stderr: Output;
+  signal: AbortSignal;
+  isQuiet: boolean;
+  isDebug: boolean;
+}
+
+export function createTerminal(options: TerminalOptions): Terminal {
+  const { cwd, env, invocation, stdout, stderr, signal, isQuiet, isDebug } = options;
+  return {
+    cwd,
+    env,
+    invocation,
+    stdout,
+    stderr,
+    signal,
+    colors: colorsFor(stdout, env),
+    story: createStory(stderr, { colors: colorsFor(stderr, env), isQuiet, isDebug }),
+  };
+}

@@ -1,0 +1,168 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { parse } from "yaml";
+import { findProjectDir, type ProjectFolders, projectFolders } from "../core/config.ts";
+import { type Context, createContext, type Environment } from "../core/context.ts";
+import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
+import { openDuckdb, openDuckdbReadOnly } from "../engines/duckdb.ts";
+import { databaseName, duckdbDialect } from "../engines/duckdb-sql.ts";
+import type { Engine } from "../engines/engine.ts";
+import { loadTarget, type Target } from "../engines/profiles.ts";
+import type { CompileScope } from "../runner/compile.ts";
+import { loadGraph } from "../runner/load.ts";
+import { loadProject, type Project } from "../runner/project.ts";
+import { latestRelease } from "../runner/publish.ts";
+import type { Literal } from "../runner/template.ts";
+import { acquireLock } from "../state/lock.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Options that every command has. */
+export interface CommonOptions {
+  projectDir?: string;
+  target?: string;
+  threads?: number;
+  vars?: string;
+  json?: boolean;
+  quiet?: boolean;
+  debug?: boolean;
+  /** Seconds to wait for another command of this project; `--no-wait` makes it false. */
+  wait?: number | false;
+}
+
+/** A project that was found and whose settings were read; nothing of it is opened yet. */
+export interface Workspace {
+  ctx: Context;
+  folders: ProjectFolders;
+  project: Project;
+  target: Target;
+  options: CommonOptions;
+  /** The command as typed. */
+  invocation: string;
+}
+
+/** Finds the project and reads its settings. Throws PROJECT_*, PROFILE* (exit 2). */
+export function openWorkspace(terminal: Terminal, options: CommonOptions): Workspace {
+  const projectDir = findProjectDir(terminal.cwd, options.projectDir);
+  const ctx = createContext({
+    projectDir,
+    env: terminal.env,
+    sink: terminal.story.sink,
+    signal: terminal.signal,
+  });
+  const project = loadProject(ctx, { vars: parseVars(options.vars) });
+  const target = loadTarget(ctx, project.profileName, options.target);
+  if (options.threads !== undefined) target.duckdb.threads = options.threads;
+  return {
+    ctx,
+    folders: projectFolders(projectDir),
+    project,
+    target,
+    options,
+    invocation: terminal.invocation,
+  };
+}
+
+/** The same workspace in which some environment variables have other values. */
+export function withEnvironment(workspace: Workspace, env: Environment): Workspace {
+  return { ...workspace, ctx: { ...workspace.ctx, env: { ...workspace.ctx.env, ...env } } };
+}
+
+function parseVars(text: string | undefined): Record<string, Literal> {
+  if (text === undefined) return {};
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (error) {
+    throw varsError(messageOf(error).split("\n")[0] ?? "");
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value))
+    return value as Record<string, Literal>;
+  throw varsError(`found ${JSON.stringify(value)}`);
+}
+
+function varsError(why: string): ProjectError {
+  return new ProjectError("VARS_INVALID", {
+    message: "the value of --vars is not a YAML map",
+    where: "--vars",
+    why: [why],
+    hint: `write --vars '{name: value}'`,
+    exitCode: EXIT.usage,
+  });
+}
+
+/** Reads models and tests. Throws all mistakes of the project at once (exit 2). */
+export function openGraph({ ctx, project, target }: Workspace): CompileScope {
+  const { schema, threads, path } = target.duckdb;
+  const graph = loadGraph(ctx, project, { dialect: duckdbDialect, targetSchema: schema });
+  const place = {
+    name: target.name,
+    profileName: target.profileName,
+    schema,
+    threads,
+    database: databaseName(path),
+  };
+  return { project, graph, dialect: duckdbDialect, target: place };
+}
+
+const DEFAULT_WAIT_SECONDS = 30;
+
+/** Holds the project's lock and the warehouse while `work` runs. */
+export async function withWarehouse<T>(
+  workspace: Workspace,
+  command: string,
+  work: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const { ctx, folders, target, options } = workspace;
+  const waitSeconds = options.wait === false ? 0 : (options.wait ?? DEFAULT_WAIT_SECONDS);
+  const lock = await acquireLock(ctx, folders.lockFile, { command, waitMs: waitSeconds * 1000 });
+  try {
+    mkdirSync(folders.data, { recursive: true });
+    const engine = await openDuckdb(ctx, target.duckdb);
+    try {
+      return await work(engine);
+    } finally {
+      engine.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+export interface ReadView {
+  engine: Engine;
+  /** Where the rows come from: the warehouse, or the published copy while another command holds it. */
+  origin: "warehouse" | "published";
+}
+
+/** Reads the warehouse, or the published copy at once when another process holds the warehouse. */
+export async function withReadView<T>(
+  workspace: Workspace,
+  command: string,
+  work: (view: ReadView) => Promise<T>,
+): Promise<T> {
+  const warehouse = resolve(workspace.ctx.projectDir, workspace.target.duckdb.path);
+  const published = latestRelease(workspace.folders.published);
+  if (!existsSync(warehouse) && !existsSync(published)) throw nothingBuilt(warehouse);
+  const unhurried = { ...workspace, options: { ...workspace.options, wait: false as const } };
+  try {
+    return await withWarehouse(unhurried, command, (engine) => work({ engine, origin: "warehouse" }));
+  } catch (error) {
+    const isHeld = error instanceof ProjectError && error.exitCode === EXIT.locked;
+    if (!isHeld || !existsSync(published)) throw error;
+  }
+  const engine = await openDuckdbReadOnly(workspace.ctx, published);
+  try {
+    return await work({ engine, origin: "published" });
+  } finally {
+    engine.close();
+  }
+}
+
+function nothingBuilt(warehouse: string): ProjectError {
+  return new ProjectError("WAREHOUSE_MISSING", {
+    message: "there is no warehouse yet",
+    where: warehouse,
+    hint: "fill it first: run pipeline",
+    exitCode: EXIT.failed,
+  });
+}

@@ -1,0 +1,70 @@
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Environment } from "./context.ts";
+import { EXIT, ProjectError } from "./errors.ts";
+
+/** The folder of this package: its package.json is the nearest one above this file. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json"))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error("package.json of sillon is missing");
+    folder = parent;
+  }
+  return folder;
+}
+
+/** Where a project keeps what it makes. All of it can be deleted and made again but `data`. */
+export interface ProjectFolders {
+  data: string;
+  published: string;
+  /** SQLite: the runs of this project. */
+  stateFile: string;
+  /** SQLite: held open by the one command that may write. */
+  lockFile: string;
+  target: string;
+}
+
+export function projectFolders(projectDir: string): ProjectFolders {
+  const data = join(projectDir, "data");
+  return {
+    data,
+    published: join(data, "published"),
+    stateFile: join(data, "state.db"),
+    lockFile: join(data, "lock.db"),
+    target: join(projectDir, "target"),
+  };
+}
+
+const PROJECT_FILE = "project.yml";
+
+/** The absolute project folder: the given one, or the nearest one at or above `cwd` that has a project.yml. */
+export function findProjectDir(cwd: string, given: string | undefined): string {
+  if (given !== undefined) {
+    const folder = resolve(cwd, given);
+    if (existsSync(join(folder, PROJECT_FILE))) return folder;
+    throw projectMissing(folder, "give the folder that holds project.yml to --project-dir");
+  }
+  for (let folder = cwd; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, PROJECT_FILE))) return folder;
+    if (dirname(folder) === folder) break;
+  }
+  throw projectMissing(cwd, "change into a project's folder, or name it with --project-dir");
+}
+
+function projectMissing(folder: string, hint: string): ProjectError {
+  return new ProjectError("PROJECT_MISSING", {
+    message: "no project.yml here",
+    where: folder,
+    why: ["a project is a folder with project.yml, profiles.yml, models/ and ingest/sources/"],
+    hint,
+    exitCode: EXIT.usage,
+  });
+}
+
+/** The value of an environment variable; an empty one counts as absent. */
+export function environmentValue(env: Environment, name: string): string | undefined {
+  const value = env[name];
+  return value === "" ? undefined : value;
+}

@@ -1,0 +1,58 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { createLog, type Log, type LogSink } from "./log.ts";
+import { createSecrets, type Secrets } from "./secrets.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface Clock {
+  now(): Date;
+  /** Resolves after `ms`; rejects with the signal's reason when it is aborted first. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/** What a command carries through every step: nothing of ours reads the world outside it. */
+export interface Context {
+  /** Absolute path of the project folder. */
+  projectDir: string;
+  env: Environment;
+  clock: Clock;
+  /** Uniform in [0, 1): jitter only, never data. */
+  random: () => number;
+  log: Log;
+  secrets: Secrets;
+  /** Aborted by the first Ctrl-C; every wait and every query ends on it. */
+  signal: AbortSignal;
+  invocationId: string;
+  startedAt: Date;
+}
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  sleep: (ms, signal) => delay(ms, undefined, { signal }),
+};
+
+export interface ContextOptions {
+  projectDir: string;
+  env: Environment;
+  sink: LogSink;
+  signal?: AbortSignal;
+  clock?: Clock;
+  random?: () => number;
+}
+
+export function createContext(options: ContextOptions): Context {
+  const secrets = createSecrets();
+  const clock = options.clock ?? systemClock;
+  return {
+    projectDir: options.projectDir,
+    env: options.env,
+    clock,
+    random: options.random ?? Math.random,
+    log: createLog((entry) => options.sink({ ...entry, message: secrets.mask(entry.message) })),
+    secrets,
+    signal: options.signal ?? new AbortController().signal,
+    invocationId: randomUUID(),
+    startedAt: clock.now(),
+  };
+}

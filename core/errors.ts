@@ -1,0 +1,59 @@
+/** Exit codes of the command line; what each asks of a supervisor is in the README. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, locked: 3, environment: 4 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export interface ErrorDetails {
+  message: string;
+  /** `file:line:column`, a URL, or the name of a node. */
+  where?: string | undefined;
+  /** What was expected or tried: one line each. */
+  why?: string[] | undefined;
+  /** The next thing to type or change. */
+  hint?: string | undefined;
+  exitCode?: ExitCode | undefined;
+  cause?: unknown;
+}
+
+/** A mistake or a fault that the user can act on. Anything else that is thrown is a bug and keeps its stack. */
+export class ProjectError extends Error {
+  override readonly name = "ProjectError";
+  readonly code: string;
+  readonly where: string | undefined;
+  readonly why: string[];
+  readonly hint: string | undefined;
+  readonly exitCode: ExitCode;
+
+  constructor(code: string, details: ErrorDetails) {
+    super(details.message, { cause: details.cause });
+    this.code = code;
+    this.where = details.where;
+    this.why = details.why ?? [];
+    this.hint = details.hint;
+    this.exitCode = details.exitCode ?? EXIT.failed;
+  }
+}
+
+/** All mistakes found while loading or rendering a project, reported in one go. */
+export class ProjectErrors extends Error {
+  override readonly name = "ProjectErrors";
+  readonly errors: ProjectError[];
+
+  constructor(errors: ProjectError[]) {
+    super(errors.map((error) => error.message).join("\n"));
+    this.errors = errors;
+  }
+}
+
+/** The mistakes behind whatever was thrown; empty when it is a bug and not a mistake of the project. */
+export function projectErrorsOf(thrown: unknown): ProjectError[] {
+  if (thrown instanceof ProjectErrors) return thrown.errors;
+  if (thrown instanceof ProjectError) return [thrown];
+  return [];
+}
+
+/** The text of anything thrown, with the causes that say more than the message itself. */
+export function messageOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const cause = thrown.cause instanceof Error ? thrown.cause.message : "";
+  return cause && !thrown.message.includes(cause) ? `${thrown.message}: ${cause}` : thrown.message;
+}

@@ -1,0 +1,164 @@
+import { isMap, isNode, isSeq, LineCounter, type Node, type Pair, parseDocument } from "yaml";
+import type { z } from "zod";
+import { EXIT, ProjectError, ProjectErrors } from "./errors.ts";
+import { nearestLine } from "./nearest.ts";
+
+type YamlPath = readonly PropertyKey[];
+
+/** A YAML file whose every value knows its place in the text. */
+export interface YamlFile {
+  /** Relative to the project folder, with forward slashes. */
+  path: string;
+  value: unknown;
+  /** `file:line:column` of the value at `path`, or of its nearest parent that exists. */
+  locate(path: YamlPath): string;
+  /** `file:line:column` of the key `key` in the map at `path`. */
+  locateKey(path: YamlPath, key: string): string;
+}
+
+/** Throws ProjectErrors (YAML_INVALID, all of them) when the text is not YAML. */
+export function parseYaml(path: string, text: string): YamlFile {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const place = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${path}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
+  };
+  if (document.errors.length > 0) {
+    throw new ProjectErrors(
+      document.errors.map(
+        (error) =>
+          new ProjectError("YAML_INVALID", {
+            message: `not valid YAML: ${error.message.split("\n")[0]}`,
+            where: place(error.pos[0]),
+            hint: YAML_HINTS[error.code] ?? "correct the YAML at this place",
+            exitCode: EXIT.usage,
+          }),
+      ),
+    );
+  }
+  const offsetOf = (node: Node | null | undefined) => node?.range?.[0] ?? 0;
+  return {
+    path,
+    value: document.toJS() as unknown,
+    locate: (yamlPath) => place(offsetOf(nodeAt(document.contents, yamlPath))),
+    locateKey: (yamlPath, key) => {
+      const pair = pairOf(nodeAt(document.contents, yamlPath), key);
+      return place(
+        pair && isNode(pair.key) ? offsetOf(pair.key) : offsetOf(nodeAt(document.contents, yamlPath)),
+      );
+    },
+  };
+}
+
+const YAML_HINTS: Record<string, string> = {
+  TAB_AS_INDENT: "indent with spaces: YAML does not allow tabs",
+  DUPLICATE_KEY: "keep one of the two keys",
+  BAD_INDENT: "line this key up with its siblings",
+  MULTILINE_IMPLICIT_KEY: "a quote or a colon is missing on this line or the one above",
+};
+
+function nodeAt(root: Node | null | undefined, path: YamlPath): Node | null | undefined {
+  let node = root;
+  for (const step of path) {
+    const next = isMap(node)
+      ? pairOf(node, String(step))?.value
+      : isSeq(node)
+        ? node.items[Number(step)]
+        : undefined;
+    if (!isNode(next)) return node;
+    node = next;
+  }
+  return node;
+}
+
+function pairOf(node: Node | null | undefined, key: string): Pair | undefined {
+  if (!isMap(node)) return undefined;
+  return node.items.find((pair) => isNode(pair.key) && String(pair.key) === key);
+}
+
+/** The file's value as the schema's type. Throws ProjectErrors (YAML_SCHEMA) naming every mistake's place. */
+export function validateYaml<T extends z.ZodType>(file: YamlFile, schema: T): z.output<T> {
+  const result = schema.safeParse(file.value ?? {});
+  if (result.success) return result.data;
+  throw new ProjectErrors(result.error.issues.flatMap((issue) => issueErrors(file, schema, issue, [])));
+}
+
+type Issue = z.core.$ZodIssue;
+
+function issueErrors(file: YamlFile, schema: z.ZodType, issue: Issue, base: YamlPath): ProjectError[] {
+  const path = [...base, ...issue.path];
+  if (issue.code === "unrecognized_keys") {
+    const known = keysAt(schema, path);
+    return issue.keys.map((key) =>
+      schemaError(file.locateKey(path, key), `unknown key "${key}"${inside(path)}`, [
+        ...nearestLine(key, known),
+        `known keys: ${known.join(", ")}`,
+      ]),
+    );
+  }
+  if (issue.code === "invalid_union") {
+    const branch = issue.errors.toSorted((a, b) => depthOf(b) - depthOf(a))[0] ?? [];
+    if (depthOf(branch) > 0) return branch.flatMap((inner) => issueErrors(file, schema, inner, path));
+  }
+  const name = path.length > 0 ? `"${path.map(String).join(".")}"` : "this file";
+  return [
+    schemaError(file.locate(path), `${name} is wrong: ${issue.message.replace(/^Invalid input: /, "")}`, []),
+  ];
+}
+
+function schemaError(where: string, message: string, why: string[]): ProjectError {
+  return new ProjectError("YAML_SCHEMA", {
+    message,
+    where,
+    why,
+    hint: "correct or remove it",
+    exitCode: EXIT.usage,
+  });
+}
+
+function inside(path: YamlPath): string {
+  return path.length > 0 ? ` in ${path.map(String).join(".")}` : "";
+}
+
+function depthOf(issues: readonly Issue[]): number {
+  return Math.max(
+    0,
+    ...issues.map((issue) => issue.path.length + (issue.code === "unrecognized_keys" ? 1 : 0)),
+  );
+}
+
+/** The keys that the schema knows for the map at `path`. */
+function keysAt(schema: z.ZodType, path: YamlPath): string[] {
+  let candidates = variantsOf(schema);
+  for (const step of path)
+    candidates = candidates.flatMap((variant) => variantsOf(childOf(variant, String(step))));
+  return [...new Set(candidates.flatMap((variant) => Object.keys(variant.def.shape ?? {})))].sort();
+}
+
+/** What of zod's schema definitions is needed to walk them (zod/v4/core `$ZodTypeDef`s). */
+interface SchemaDef {
+  shape?: Record<string, z.ZodType>;
+  element?: z.ZodType;
+  valueType?: z.ZodType;
+  innerType?: z.ZodType;
+  in?: z.ZodType;
+  options?: z.ZodType[];
+}
+interface WalkableSchema {
+  def: SchemaDef;
+}
+
+function variantsOf(schema: z.ZodType | undefined): WalkableSchema[] {
+  if (schema === undefined) return [];
+  const walkable = schema as unknown as WalkableSchema; // every zod 4 schema carries its def
+  const { innerType, options } = walkable.def;
+  if (walkable.def.in !== undefined) return variantsOf(walkable.def.in);
+  if (innerType !== undefined) return variantsOf(innerType);
+  if (options !== undefined) return options.flatMap(variantsOf);
+  return [walkable];
+}
+
+function childOf(schema: WalkableSchema, step: string): z.ZodType | undefined {
+  return schema.def.shape?.[step] ?? schema.def.element ?? schema.def.valueType;
+}

@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
+import { SqlError } from "./engine.ts";
+
+const reportedError = z.object({
+  exception_type: z.string(),
+  exception_message: z.string(),
+  position: z.coerce.number().optional(),
+});
+
+/** The engine's error about `sql`, as SqlError; a full disk becomes ProjectError DISK_FULL (exit 4). */
+export function duckdbError(error: unknown, sql: string): Error {
+  const text = messageOf(error);
+  if (/No space left on device|Out of disk/i.test(text)) return diskFull(text, error);
+  const reported = parseReported(text);
+  if (reported === undefined) return new SqlError(text, { cause: error });
+  const { exception_type, exception_message, position } = reported;
+  return new SqlError(`${exception_type} Error: ${exception_message}`, {
+    offset: position === undefined ? undefined : characterOffset(sql, position),
+    cause: error,
+  });
+}
+
+/** With `errors_as_json`, DuckDB answers a JSON object, some kinds of error with a title before it. */
+function parseReported(text: string): z.infer<typeof reportedError> | undefined {
+  const start = text.indexOf("{");
+  if (start < 0) return undefined;
+  try {
+    return reportedError.parse(JSON.parse(text.slice(start)));
+  } catch {
+    return undefined; // Not a reported error: the text is shown as it is.
+  }
+}
+
+/** DuckDB counts bytes of UTF-8. */
+function characterOffset(sql: string, byteOffset: number): number {
+  return Buffer.from(sql, "utf8").subarray(0, byteOffset).toString("utf8").length;
+}
+
+function diskFull(text: string, cause: unknown): ProjectError {
+  return new ProjectError("DISK_FULL", {
+    message: "the disk is full",
+    why: [text.split("\n")[0] ?? text],
+    hint: "free some space and run the command again: nothing that was committed is lost",
+    exitCode: EXIT.environment,
+    cause,
+  });
+}
+
+/** Why a database file could not be opened. */
+export function openError(path: string, error: unknown): ProjectError {
+  const text = messageOf(error);
+  const holder = /Conflicting lock is held in (.+?) \(PID (\d+)\)/.exec(text);
+  if (holder || /used by another process|lock on file/i.test(text)) {
+    return new ProjectError("WAREHOUSE_HELD", {
+      message: "the warehouse is held by another process",
+      where: path,
+      why: [holder ? `held by ${holder[1]}, pid ${holder[2]}` : "the system does not say by which"],
+      hint: "close that program, or read data/published/latest.duckdb, which is never held",
+      exitCode: EXIT.locked,
+      cause: error,
+    });
+  }
+  return new ProjectError("WAREHOUSE_UNREADABLE", {
+    message: "the database file cannot be opened",
+    where: path,
+    why: [text.split("\n")[0]?.slice(0, 300) ?? text],
+    hint: "check the path, its permissions and the settings in profiles.yml; the file was not touched",
+    exitCode: EXIT.environment,
+    cause: error,
+  });
+}

@@ -1,0 +1,154 @@
+import { mkdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { Context } from "../core/context.ts";
+import { EXIT, ProjectError } from "../core/errors.ts";
+import { openError } from "./duckdb-errors.ts";
+import { DuckdbSession } from "./duckdb-session.ts";
+import { duckdbDialect, literal, quote } from "./duckdb-sql.ts";
+import {
+  type Engine,
+  firstColumn,
+  type Relation,
+  type RelationKind,
+  relationKey,
+  type Session,
+} from "./engine.ts";
+import type { DuckdbTarget } from "./profiles.ts";
+
+/** Opens the warehouse for writing. One process at a time can: throws WAREHOUSE_HELD (exit 3) naming the other. */
+export async function openDuckdb(ctx: Context, target: DuckdbTarget): Promise<Engine> {
+  const path = target.path === ":memory:" ? target.path : resolve(ctx.projectDir, target.path);
+  const folder = path === ":memory:" ? ctx.projectDir : dirname(path);
+  mkdirSync(folder, { recursive: true });
+  const instance = await createInstance(path, {
+    ...target.settings,
+    ...(target.memory_limit === undefined ? {} : { memory_limit: target.memory_limit }),
+  });
+  const connection = await instance.connect();
+  await confine(connection, [ctx.projectDir, folder]);
+  return new DuckdbEngine(instance, connection, ctx);
+}
+
+/** Opens a file that is only read, such as a published copy: never blocked by, and never blocking, a run. */
+export async function openDuckdbReadOnly(ctx: Context, path: string): Promise<Engine> {
+  const instance = await createInstance(path, { access_mode: "READ_ONLY" });
+  const connection = await instance.connect();
+  await confine(connection, [ctx.projectDir]);
+  return new DuckdbEngine(instance, connection, ctx);
+}
+
+async function createInstance(path: string, options: Record<string, string>): Promise<DuckDBInstance> {
+  const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
+  try {
+    return await Instance.create(path, options);
+  } catch (error) {
+    throw openError(path, error);
+  }
+}
+
+/**
+ * Results do not depend on the machine's time zone, and model SQL reaches the project's folders and nothing
+ * else; set last, since it cannot be widened again.
+ */
+async function confine(connection: DuckDBConnection, folders: readonly string[]): Promise<void> {
+  await connection.run("set global timezone = 'UTC'");
+  await connection.run("set global errors_as_json = true");
+  await connection.run(`set allowed_directories = [${folders.map(literal).join(", ")}]`);
+  await connection.run("set enable_external_access = false");
+  await connection.run("set lock_configuration = true");
+}
+
+class DuckdbEngine implements Engine {
+  readonly type = duckdbDialect.type;
+  readonly helpers = duckdbDialect.helpers;
+  readonly quote = duckdbDialect.quote;
+  readonly literal = duckdbDialect.literal;
+  readonly nameOf = duckdbDialect.nameOf;
+  private readonly sessions = new Set<DuckdbSession>();
+  private readonly main: DuckdbSession;
+  private readonly onAbort = () => {
+    for (const session of this.sessions) session.interrupt();
+  };
+
+  constructor(
+    private readonly instance: DuckDBInstance,
+    connection: DuckDBConnection,
+    private readonly ctx: Context,
+  ) {
+    this.main = new DuckdbSession(connection, ctx.signal);
+    this.sessions.add(this.main);
+    ctx.signal.addEventListener("abort", this.onAbort);
+  }
+
+  async openSession(): Promise<Session> {
+    const session = new DuckdbSession(await this.instance.connect(), this.ctx.signal, () =>
+      this.sessions.delete(session),
+    );
+    this.sessions.add(session);
+    return session;
+  }
+
+  async relations(): Promise<Map<string, RelationKind>> {
+    const found = await this.main.query(
+      "select table_schema, table_name, table_type from information_schema.tables where table_catalog = current_database()",
+    );
+    return new Map(
+      found.rows.map(([schema, name, type]) => [
+        relationKey({ schema: String(schema), name: String(name) }),
+        type === "VIEW" ? "view" : "table",
+      ]),
+    );
+  }
+
+  async createSchemas(schemas: Iterable<string>): Promise<void> {
+    const existing = new Set(
+      firstColumn(
+        await this.main.query(
+          "select schema_name from information_schema.schemata where catalog_name = current_database()",
+        ),
+      ),
+    );
+    for (const schema of schemas) {
+      if (!existing.has(schema)) await this.main.run(`create schema if not exists ${quote(schema)}`);
+    }
+  }
+
+  async exportTo(file: string, relations: readonly Relation[]): Promise<void> {
+    await this.main.run(`attach ${literal(file)} as published`);
+    try {
+      await this.main.transaction(async () => {
+        for (const schema of new Set(relations.map((relation) => relation.schema))) {
+          await this.main.run(`create schema if not exists published.${quote(schema)}`);
+        }
+        for (const relation of relations) {
+          const name = this.nameOf(relation);
+          await this.main.run(`create table published.${name} as from ${name}`);
+        }
+      });
+      // A copy of the file must not depend on a log beside it: everything goes into the file itself.
+      await this.main.run("checkpoint published");
+    } finally {
+      await this.main.run("detach published");
+    }
+  }
+
+  close(): void {
+    this.ctx.signal.removeEventListener("abort", this.onAbort);
+    for (const session of this.sessions) session.close();
+    this.instance.closeSync();
+  }
+}
+
+/** Refuses versions that are known to lose rows when the disk fills. */
+export async function checkDuckdbVersion(): Promise<string> {
+  const { version } = await import("@duckdb/node-api");
+  const [major = 0, minor = 0] = version().replace(/^v/, "").split(".").map(Number);
+  if (major > 1 || (major === 1 && minor >= 5)) return version();
+  throw new ProjectError("ENGINE_TOO_OLD", {
+    message: `DuckDB ${version()} is too old`,
+    why: ["versions below 1.5.0 lose committed rows when the disk fills"],
+    hint: "install @duckdb/node-api 1.5.0 or newer",
+    exitCode: EXIT.environment,
+  });
+}

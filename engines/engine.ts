@@ -1,0 +1,89 @@
+/** A value as JSON can hold it; numbers beyond double precision, decimals and times come as text. */
+export type Value = string | number | boolean | null | Value[] | { [name: string]: Value };
+
+export interface Rows {
+  columns: string[];
+  /** The engine's type names, one a column. */
+  types: string[];
+  rows: Value[][];
+}
+
+export interface Relation {
+  schema: string;
+  name: string;
+}
+
+export type RelationKind = "table" | "view";
+
+/** Column types that rows are landed in. Raw text is never given another type at landing. */
+export type LandingType = "text" | "integer";
+
+/** What a template may call to say the same thing to every engine: SQL in, SQL out. */
+export type SqlHelpers = Readonly<Record<string, (...args: string[]) => string>>;
+
+/** One connection. Its calls run one after another; open a second session for parallel work. */
+export interface Session {
+  /** Throws SqlError. */
+  query(sql: string, values?: readonly Value[]): Promise<Rows>;
+  /** Runs a statement and returns the number of rows that it changed or created. Throws SqlError. */
+  run(sql: string, values?: readonly Value[]): Promise<number>;
+  /** Commits when `work` resolves; rolls back and rethrows when anything in it fails. */
+  transaction<T>(work: () => Promise<T>): Promise<T>;
+  /** A table that only this session sees, gone when it is closed. Returns its name for SQL. */
+  createLandingTable(name: string, columns: Readonly<Record<string, LandingType>>): Promise<string>;
+  /** Adds rows, given column by column, to a table of `createLandingTable`. */
+  land(table: string, columns: readonly (readonly (string | number | null)[])[]): Promise<void>;
+  /** Replaces the relation by the query's rows in one step: readers see the old or the new one. */
+  replaceTable(relation: Relation, query: string): Promise<number>;
+  replaceView(relation: Relation, query: string): Promise<void>;
+  close(): void;
+}
+
+/** How an engine's SQL is written; known without a connection. */
+export interface Dialect {
+  /** The name by which artifacts and other tools know the engine. */
+  readonly type: "duckdb";
+  readonly helpers: SqlHelpers;
+  /** Quoted for SQL. */
+  nameOf(relation: Relation): string;
+  quote(identifier: string): string;
+  literal(value: string): string;
+}
+
+export interface Engine extends Dialect {
+  openSession(): Promise<Session>;
+  /** Every table and view of the database, keyed `schema.name`. */
+  relations(): Promise<Map<string, RelationKind>>;
+  createSchemas(schemas: Iterable<string>): Promise<void>;
+  /** Copies the relations, as tables, into a new database file that other processes may read. */
+  exportTo(file: string, relations: readonly Relation[]): Promise<void>;
+  close(): void;
+}
+
+/** An error of the engine about a statement that it was given. */
+export class SqlError extends Error {
+  override readonly name = "SqlError";
+  /** Characters from the start of the caller's SQL to the place that the engine complains about. */
+  readonly offset: number | undefined;
+
+  constructor(message: string, options: { offset?: number | undefined; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.offset = options.offset;
+  }
+
+  /** The same error with its place counted from the start of a query that stands inside a longer statement. */
+  inside(query: { start: number; length: number }): SqlError {
+    const offset = this.offset === undefined ? undefined : this.offset - query.start;
+    const isInside = offset !== undefined && offset >= 0 && offset <= query.length;
+    return new SqlError(this.message, { offset: isInside ? offset : undefined, cause: this.cause });
+  }
+}
+
+export function relationKey(relation: Relation): string {
+  return `${relation.schema}.${relation.name}`.toLowerCase();
+}
+
+/** Values of the first column, as text. */
+export function firstColumn(rows: Rows): string[] {
+  return rows.rows.map((row) => String(row[0]));
+}

@@ -1,0 +1,197 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Context } from "../core/context.ts";
+import { EXIT, messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
+import type { Dialect, Relation } from "../engines/engine.ts";
+import { Mistakes } from "./collect.ts";
+import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
+import type { Project } from "./project.ts";
+import { type NameIndex, resolveReference } from "./references.ts";
+import {
+  type Literal,
+  parseTemplate,
+  type Template,
+  type TemplateCall,
+  type TemplateContext,
+  type TemplateUse,
+} from "./template.ts";
+
+/** What templates may read of the place that they run in. */
+export interface CompileScope {
+  project: Project;
+  graph: Graph;
+  dialect: Dialect;
+  target: { name: string; profileName: string; schema: string; threads: number; database: string };
+}
+
+export interface CompiledNode {
+  sql: string;
+  /** `file:line:column` of the author's text for a place in `sql`. */
+  placeOf(offset: number): string;
+}
+
+/** SQL of the nodes, by id. Throws ProjectErrors that hold every mistake of all of them. */
+export function compileNodes(
+  ctx: Context,
+  scope: CompileScope,
+  nodes: readonly (ModelNode | TestNode)[],
+): Map<string, CompiledNode> {
+  const mistakes = new Mistakes();
+  const index = indexOf(scope.graph);
+  const compiled = new Map<string, CompiledNode>();
+  for (const node of nodes) {
+    const result = mistakes.attempt(() => compileNode(ctx, { ...scope, index }, node));
+    if (result !== undefined) compiled.set(node.id, result);
+  }
+  mistakes.throwIfAny();
+  return compiled;
+}
+
+function compileNode(
+  ctx: Context,
+  scope: CompileScope & { index: NameIndex },
+  node: ModelNode | TestNode,
+): CompiledNode {
+  if (node.kind === "model")
+    return renderTemplate(ctx, scope, { template: node.template, relation: node.relation });
+  if (node.template !== null) return renderTemplate(ctx, scope, { template: node.template, relation: null });
+  return { sql: node.generic?.sql ?? "", placeOf: () => node.where };
+}
+
+/** SQL typed at the command line, in which `ref` and `source` work as in a model. */
+export function compileInline(ctx: Context, scope: CompileScope, sql: string): CompiledNode {
+  const template = parseTemplate("--inline", sql);
+  return renderTemplate(ctx, { ...scope, index: indexOf(scope.graph) }, { template, relation: null });
+}
+
+function indexOf(graph: Graph): NameIndex {
+  const nodes = [...graph.nodes.values()];
+  const models = nodes.filter((node) => node.kind === "model");
+  const sources = nodes.filter((node) => node.kind === "source");
+  return {
+    projectName: graph.projectName,
+    models: new Map(models.map((node) => [node.name, node])),
+    sources: new Map(sources.map((node): [string, SourceNode] => [`${node.sourceName}.${node.name}`, node])),
+    disabled: new Set(),
+  };
+}
+
+function renderTemplate(
+  ctx: Context,
+  scope: CompileScope & { index: NameIndex },
+  node: { template: Template; relation: Relation | null },
+): CompiledNode {
+  const { template } = node;
+  try {
+    const rendered = template.render(templateContext(ctx, scope, node));
+    return withoutEnd(rendered.text, rendered.placeOf);
+  } catch (error) {
+    if (projectErrorsOf(error).length > 0) throw error;
+    throw new ProjectError("TEMPLATE_RENDER", {
+      message: `the template cannot be rendered: ${messageOf(error)}`,
+      where: `${template.file}:1:1`,
+      hint: "check the tags of this file",
+      exitCode: EXIT.usage,
+      cause: error,
+    });
+  }
+}
+
+/** A statement's own semicolon would end the one that it is put into. */
+function withoutEnd(sql: string, placeOf: (offset: number) => string): CompiledNode {
+  return { sql: sql.replace(/[\s;]+$/, ""), placeOf };
+}
+
+function templateContext(
+  ctx: Context,
+  scope: CompileScope & { index: NameIndex },
+  { template, relation }: { template: Template; relation: Relation | null },
+): TemplateContext {
+  const nameOf = (name: "ref" | "source") => (call: TemplateCall) => {
+    const where = whereOf(template, name, call.args);
+    return scope.dialect.nameOf(
+      resolveReference(scope.index, { name, args: call.args as Literal[], where }).relation,
+    );
+  };
+  const engineHelpers = Object.entries(scope.dialect.helpers).map(([name, helper]) => [
+    name,
+    ({ args }: TemplateCall) => helper(...args.map(String)),
+  ]);
+  return {
+    helpers: {
+      ...(Object.fromEntries(engineHelpers) as TemplateContext["helpers"]),
+      ref: nameOf("ref"),
+      source: nameOf("source"),
+      var: (call) => variable(scope.project.vars, call, whereOf(template, "var", call.args)),
+      env_var: (call) => environmentVariable(ctx, call, whereOf(template, "env_var", call.args)),
+      config: () => "",
+      is_incremental: () => false,
+      log: ({ args }) => {
+        ctx.log.info("template_logged", `${template.file}: ${args.join(" ")}`);
+        return "";
+      },
+    },
+    values: {
+      ...(relation === null ? {} : relationValue(scope.dialect, relation)),
+      target: { ...scope.target, type: scope.dialect.type },
+      run_started_at: ctx.startedAt.toISOString(),
+      invocation_id: ctx.invocationId,
+    },
+  };
+}
+
+/** `{{ this }}` is Handlebars' name for the whole context, so the context reads as the model's relation. */
+function relationValue(dialect: Dialect, relation: Relation): Record<string, unknown> {
+  return { ...relation, identifier: relation.name, toString: () => dialect.nameOf(relation) };
+}
+
+function whereOf(template: Template, name: string, args: readonly unknown[]): string {
+  const first = args[0];
+  const isSame = (use: TemplateUse) =>
+    use.name === name && (use.args[0] === undefined || use.args[0] === first);
+  return template.uses.find(isSame)?.where ?? `${template.file}:1:1`;
+}
+
+function variable(vars: Record<string, Literal>, { args }: TemplateCall, where: string): unknown {
+  const [name, fallback] = args;
+  const value = vars[String(name)] ?? fallback;
+  if (value !== undefined) return value;
+  throw new ProjectError("VAR_MISSING", {
+    message: `variable "${String(name)}" has no value`,
+    where,
+    why: [`variables of project.yml: ${Object.keys(vars).join(", ") || "none"}`],
+    hint: `give it in project.yml under vars:, with --vars '{${String(name)}: …}', or as a default in var()`,
+    exitCode: EXIT.usage,
+  });
+}
+
+function environmentVariable(ctx: Context, { args }: TemplateCall, where: string): unknown {
+  const [name, fallback] = args;
+  const value = ctx.env[String(name)] ?? fallback;
+  if (value !== undefined) return value;
+  throw new ProjectError("ENV_VAR_MISSING", {
+    message: `environment variable ${String(name)} is not set`,
+    where,
+    hint: `set ${String(name)}, or give env_var() a default`,
+    exitCode: EXIT.usage,
+  });
+}
+
+/** Where a node's compiled SQL lies below target/compiled/. */
+export function compiledPath(project: Project, node: ModelNode | TestNode): string {
+  const path = node.kind === "test" && node.generic !== null ? `${node.file}/${node.name}.sql` : node.file;
+  return `${project.name}/${path}`;
+}
+
+/** Writes the SQL that the engine is given, for people and tools to read. */
+export function writeCompiled(
+  target: string,
+  project: Project,
+  compiled: { nodes: readonly (ModelNode | TestNode)[]; sql: ReadonlyMap<string, CompiledNode> },
+): void {
+  for (const node of compiled.nodes) {
+    const file = join(target, "compiled", compiledPath(project, node));
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, `${compiled.sql.get(node.id)?.sql ?? ""}\n`);
+  }
+}

@@ -1,0 +1,122 @@
+import type { Context } from "../core/context.ts";
+import { type ProjectError, projectErrorsOf } from "../core/errors.ts";
+import { type Session, SqlError } from "../engines/engine.ts";
+import type { CompiledNode } from "./compile.ts";
+import { runInOrder } from "./execute.ts";
+import { sqlProjectError } from "./models.ts";
+import type { TestNode } from "./nodes.ts";
+import type { TestResult } from "./results.ts";
+import { type SessionPool, withSession } from "./session-pool.ts";
+
+/** Failing rows that are kept of a test. */
+export const SAMPLE_ROWS = 10;
+
+type Outcome = Pick<TestResult, "status" | "failures" | "sample" | "error" | "reason">;
+
+/** Runs the data tests, at most `pool.size` at once; those that look at a broken node are skipped. */
+export async function runDataTests(
+  ctx: Context,
+  pool: SessionPool,
+  work: {
+    tests: readonly TestNode[];
+    compiled: ReadonlyMap<string, CompiledNode>;
+    broken?: ReadonlyMap<string, string>;
+  },
+): Promise<TestResult[]> {
+  const byId = new Map(work.tests.map((test) => [test.id, test]));
+  const results = await runInOrder([...byId.keys()], {
+    dependencies: () => [],
+    limit: pool.size,
+    work: async (id) => {
+      const node = byId.get(id);
+      const compiled = work.compiled.get(id);
+      if (node === undefined || compiled === undefined) throw new Error(`${id} was not compiled`);
+      const culprit = node.dependsOn
+        .map((parent) => work.broken?.get(parent))
+        .find((name) => name !== undefined);
+      const result = await withSession(pool, (session, thread) =>
+        timed(ctx, { node, thread }, () => testOutcome(ctx, session, { node, compiled, culprit })),
+      );
+      report(ctx, result);
+      return result;
+    },
+  });
+  return work.tests.flatMap((test) => results.get(test.id) ?? []);
+}
+
+async function timed(
+  ctx: Context,
+  of: { node: TestNode; thread: number },
+  work: () => Promise<Outcome>,
+): Promise<TestResult> {
+  const startedAt = ctx.clock.now();
+  const outcome = await work();
+  const endedAt = ctx.clock.now();
+  return { ...of, ...outcome, startedAt, endedAt, seconds: (endedAt.getTime() - startedAt.getTime()) / 1000 };
+}
+
+async function testOutcome(
+  ctx: Context,
+  session: Session,
+  test: { node: TestNode; compiled: CompiledNode; culprit: string | undefined },
+): Promise<Outcome> {
+  if (test.culprit !== undefined) return skippedOutcome(`${test.culprit} failed`);
+  if (ctx.signal.aborted) return skippedOutcome("the run was interrupted");
+  try {
+    return await measure(session, test.node, test.compiled.sql);
+  } catch (error) {
+    if (ctx.signal.aborted) return skippedOutcome("the run was interrupted");
+    return { status: "error", failures: null, sample: null, error: testError(error, test), reason: null };
+  }
+}
+
+/** dbt's shape: the number of failures and the two verdicts on it in one query. */
+async function measure(session: Session, { config }: TestNode, sql: string): Promise<Outcome> {
+  const { fail_calc, warn_if, error_if, limit } = config;
+  const limited = limit === null ? sql : `${sql}\nlimit ${limit}`;
+  const head = `select ${fail_calc} as failures, ${fail_calc} ${warn_if} as should_warn, ${fail_calc} ${error_if} as should_error\nfrom (\n`;
+  const counted = await session.query(`${head}${limited}\n) as data_test`).catch((error: unknown) => {
+    throw error instanceof SqlError ? error.inside({ start: head.length, length: sql.length }) : error;
+  });
+  const [failures, shouldWarn, shouldError] = counted.rows[0] ?? [];
+  const isError = config.severity === "error" && shouldError === true;
+  const status = isError ? "fail" : shouldWarn === true ? "warn" : "pass";
+  if (status === "pass")
+    return { status, failures: Number(failures ?? 0), sample: null, error: null, reason: null };
+  const rows = await session.query(`select * from (\n${limited}\n) as failing limit ${SAMPLE_ROWS}`);
+  return {
+    status,
+    failures: Number(failures ?? 0),
+    sample: { columns: rows.columns, rows: rows.rows },
+    error: null,
+    reason: null,
+  };
+}
+
+function testError(
+  error: unknown,
+  { node, compiled }: { node: TestNode; compiled: CompiledNode },
+): ProjectError {
+  const [known] = projectErrorsOf(error);
+  if (known !== undefined) return known;
+  if (!(error instanceof SqlError)) throw error;
+  const isMissingTable = /Table with name .* does not exist/s.test(error.message);
+  return sqlProjectError("TEST_SQL", error, {
+    compiled,
+    fallback: node.where,
+    missingTableHint: isMissingTable ? "build what it looks at first: run models" : undefined,
+  });
+}
+
+function skippedOutcome(reason: string): Outcome {
+  return { status: "skipped", failures: null, sample: null, error: null, reason };
+}
+
+function report(ctx: Context, { node, status, failures, reason }: TestResult): void {
+  const fields = { test: node.name, status, failures };
+  if (status === "pass") ctx.log.debug("test_passed", `passed ${node.name}`, fields);
+  else if (status === "skipped") ctx.log.warn("test_skipped", `skipped ${node.name}: ${reason}`, fields);
+  else if (status === "warn") ctx.log.warn("test_warned", `warning ${node.name}: ${failures} rows`, fields);
+  else if (status === "fail") ctx.log.error("test_failed", `failed ${node.name}: ${failures} rows`, fields);
+  else ctx.log.error("test_errored", `could not run ${node.name}`, fields);
+}

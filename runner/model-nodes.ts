@@ -1,0 +1,220 @@
+import { basename, dirname } from "node:path";
+import type { Context } from "../core/context.ts";
+import { EXIT, ProjectError } from "../core/errors.ts";
+import { nearestLine } from "../core/nearest.ts";
+import type { YamlFile } from "../core/yaml.ts";
+import type { Mistakes } from "./collect.ts";
+import { listFiles, readProjectFile } from "./files.ts";
+import { folderConfigs, mergeModelConfig, schemaName, templateConfig } from "./model-config.ts";
+import type { Column, ModelNode, SourceNode } from "./nodes.ts";
+import type { Project } from "./project.ts";
+import { type ColumnInput, type ModelProperties, modelConfigInput, type Properties } from "./properties.ts";
+import { parseTemplate } from "./template.ts";
+
+export interface PropertiesFile {
+  file: YamlFile;
+  properties: Properties;
+}
+
+interface Described {
+  file: YamlFile;
+  index: number;
+  properties: ModelProperties;
+}
+
+/** The models of the project, without their dependencies yet; those that are switched off apart. */
+export function loadModels(
+  ctx: Context,
+  project: Project,
+  given: { descriptions: readonly PropertiesFile[]; targetSchema: string; mistakes: Mistakes },
+): { models: ModelNode[]; disabled: Set<string> } {
+  const { mistakes } = given;
+  const described = indexDescriptions(given.descriptions, mistakes);
+  const models: ModelNode[] = [];
+  const disabled = new Set<string>();
+  for (const file of listFiles(ctx.projectDir, project.modelPaths, [".sql"])) {
+    const model = mistakes.attempt(() => {
+      const name = basename(file, ".sql");
+      return loadModel(ctx, project, {
+        file,
+        name,
+        described: described.get(name),
+        targetSchema: given.targetSchema,
+        mistakes,
+      });
+    });
+    if (model?.config.enabled === false) disabled.add(model.name);
+    else if (model !== undefined) models.push(model);
+  }
+  const names = [...models.map((model) => model.name), ...disabled];
+  for (const [name, { file, index }] of described) {
+    if (!names.includes(name))
+      mistakes.add(describesNothing(name, file.locate(["models", index, "name"]), names));
+  }
+  checkDuplicates(models, mistakes);
+  return { models, disabled };
+}
+
+function loadModel(
+  ctx: Context,
+  project: Project,
+  given: {
+    file: string;
+    name: string;
+    described: Described | undefined;
+    targetSchema: string;
+    mistakes: Mistakes;
+  },
+): ModelNode {
+  const { file, name, described, mistakes } = given;
+  const root = project.modelPaths.find((folder) => file.startsWith(`${folder}/`)) ?? "";
+  const folders = dirname(file.slice(root.length + 1))
+    .split("/")
+    .filter((step) => step !== ".");
+  const fqn = [project.name, ...folders, name];
+  const template = parseTemplate(file, readProjectFile(ctx.projectDir, file));
+  if (template.source.trim() === "") throw emptyModel(file);
+  const properties = described?.properties;
+  const config = mergeModelConfig([
+    ...folderConfigs(project, fqn, mistakes),
+    ...(properties ? [properties.config] : []),
+    ...templateConfig(template, modelConfigInput, mistakes),
+  ]);
+  return {
+    kind: "model",
+    id: `model.${project.name}.${name}`,
+    name,
+    fqn,
+    file,
+    description: properties?.description.trim() ?? "",
+    tags: config.tags,
+    dependsOn: [],
+    config,
+    relation: { schema: schemaName(project, config, given.targetSchema), name: config.alias ?? name },
+    columns: (properties?.columns ?? []).map(toColumn),
+    template,
+    patchFile: described?.file.path ?? null,
+  };
+}
+
+function emptyModel(file: string): ProjectError {
+  return new ProjectError("MODEL_EMPTY", {
+    message: "the model has no SQL",
+    where: `${file}:1:1`,
+    hint: "write a select, or delete the file",
+    exitCode: EXIT.usage,
+  });
+}
+
+function toColumn(input: ColumnInput): Column {
+  const { name, data_type, tags, meta } = input;
+  return { name, description: input.description.trim(), dataType: data_type, tags, meta };
+}
+
+function indexDescriptions(files: readonly PropertiesFile[], mistakes: Mistakes): Map<string, Described> {
+  const described = new Map<string, Described>();
+  for (const { file, properties } of files) {
+    for (const [index, model] of properties.models.entries()) {
+      const former = described.get(model.name);
+      if (former === undefined) described.set(model.name, { file, index, properties: model });
+      else mistakes.add(describedTwice(model.name, file.locate(["models", index, "name"]), former));
+    }
+  }
+  return described;
+}
+
+function describedTwice(name: string, where: string, former: Described): ProjectError {
+  return new ProjectError("MODEL_DESCRIBED_TWICE", {
+    message: `model "${name}" is described twice`,
+    where,
+    why: [`the other place: ${former.file.locate(["models", former.index, "name"])}`],
+    hint: "keep one of the two",
+    exitCode: EXIT.usage,
+  });
+}
+
+function describesNothing(name: string, where: string, known: readonly string[]): ProjectError {
+  return new ProjectError("MODEL_MISSING", {
+    message: `this describes a model "${name}" that has no SQL file`,
+    where,
+    why: nearestLine(name, known),
+    hint: `correct the name, or add ${name}.sql`,
+    exitCode: EXIT.usage,
+  });
+}
+
+function checkDuplicates(models: readonly ModelNode[], mistakes: Mistakes): void {
+  const seen = new Map<string, ModelNode>();
+  for (const model of models) {
+    const keys = [
+      `name ${model.name.toLowerCase()}`,
+      `relation ${model.relation.schema}.${model.relation.name}`.toLowerCase(),
+    ];
+    const former = keys.map((key) => seen.get(key)).find((other) => other !== undefined);
+    for (const key of keys) seen.set(key, model);
+    if (former === undefined) continue;
+    mistakes.add(
+      new ProjectError("MODEL_DUPLICATE", {
+        message: `model "${model.name}" would build what another file builds`,
+        where: `${model.file}:1:1`,
+        why: [`the other file: ${former.file}`, "names that differ only in case are the same to the engine"],
+        hint: "rename one of them, or give it another schema or alias",
+        exitCode: EXIT.usage,
+      }),
+    );
+  }
+}
+
+/** The source tables that YAML files declare. */
+export function loadSourceNodes(
+  project: Project,
+  files: readonly PropertiesFile[],
+  mistakes: Mistakes,
+): SourceNode[] {
+  const nodes = new Map<string, SourceNode>();
+  for (const { file, properties } of files) {
+    for (const [index, source] of properties.sources.entries()) {
+      for (const [tableIndex, table] of source.tables.entries()) {
+        const id = `source.${project.name}.${source.name}.${table.name}`;
+        if (nodes.has(id))
+          mistakes.add(
+            sourceTwice(
+              `${source.name}.${table.name}`,
+              file.locate(["sources", index, "tables", tableIndex]),
+            ),
+          );
+        nodes.set(id, {
+          kind: "source",
+          id,
+          name: table.name,
+          sourceName: source.name,
+          sourceDescription: source.description.trim(),
+          fqn: [project.name, ...folderOf(project, file.path), source.name, table.name],
+          file: file.path,
+          description: table.description.trim(),
+          tags: [...new Set([...source.tags, ...table.tags])],
+          dependsOn: [],
+          relation: { schema: source.schema ?? source.name, name: table.identifier ?? table.name },
+          columns: table.columns.map(toColumn),
+        });
+      }
+    }
+  }
+  return [...nodes.values()];
+}
+
+function folderOf(project: Project, file: string): string[] {
+  const root = project.modelPaths.find((folder) => file.startsWith(`${folder}/`)) ?? "";
+  return dirname(file.slice(root.length + 1))
+    .split("/")
+    .filter((step) => step !== ".");
+}
+
+function sourceTwice(name: string, where: string): ProjectError {
+  return new ProjectError("SOURCE_DUPLICATE", {
+    message: `source table "${name}" is declared twice`,
+    where,
+    hint: "keep one of the two",
+    exitCode: EXIT.usage,
+  });
+}

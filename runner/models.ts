@@ -1,0 +1,156 @@
+import type { Context } from "../core/context.ts";
+import { ProjectError, projectErrorsOf } from "../core/errors.ts";
+import { type Engine, relationKey, type Session, SqlError } from "../engines/engine.ts";
+import type { CompiledNode } from "./compile.ts";
+import { runInOrder } from "./execute.ts";
+import { type Graph, type ModelNode, modelsOf } from "./nodes.ts";
+import type { ModelResult } from "./results.ts";
+import { type SessionPool, withSession } from "./session-pool.ts";
+
+/** The chosen models, and those of their ancestors that were never built in this target. */
+export async function modelsToBuild(
+  engine: Engine,
+  graph: Graph,
+  options: { selected: ReadonlySet<string>; onlySelected: boolean },
+): Promise<{ models: ModelNode[]; added: ModelNode[] }> {
+  const chosen = modelsOf(graph).filter((model) => options.selected.has(model.id));
+  if (options.onlySelected) return { models: chosen, added: [] };
+  const built = await engine.relations();
+  const wanted = new Set(chosen.map((model) => model.id));
+  const added: ModelNode[] = [];
+  const toVisit = [...chosen];
+  for (let model = toVisit.pop(); model !== undefined; model = toVisit.pop()) {
+    for (const id of model.dependsOn) {
+      const parent = graph.nodes.get(id);
+      if (parent?.kind !== "model" || wanted.has(id) || built.has(relationKey(parent.relation))) continue;
+      wanted.add(id);
+      added.push(parent);
+      toVisit.push(parent);
+    }
+  }
+  return { models: modelsOf(graph).filter((model) => wanted.has(model.id)), added };
+}
+
+/** Builds the models in order. A failed one skips its descendants and nothing else. */
+export async function buildModels(
+  ctx: Context,
+  pool: SessionPool,
+  work: { graph: Graph; models: readonly ModelNode[]; compiled: ReadonlyMap<string, CompiledNode> },
+): Promise<ModelResult[]> {
+  await pool.engine.createSchemas(new Set(work.models.map((model) => model.relation.schema)));
+  const byId = new Map(work.models.map((model) => [model.id, model]));
+  const broken = new Map<string, string>();
+  const results = await runInOrder([...byId.keys()], {
+    dependencies: (id) => byId.get(id)?.dependsOn ?? [],
+    limit: pool.size,
+    work: async (id) => {
+      const node = nodeOf(byId, id);
+      const culprit = node.dependsOn.map((parent) => broken.get(parent)).find((name) => name !== undefined);
+      const result =
+        culprit !== undefined || ctx.signal.aborted
+          ? skipped(ctx, node, culprit === undefined ? "the run was interrupted" : `${culprit} failed`)
+          : await withSession(pool, (session, thread) =>
+              buildModel(ctx, session, { node, thread, compiled: work.compiled }),
+            );
+      if (result.status !== "success") broken.set(id, culprit ?? node.name);
+      report(ctx, result);
+      return result;
+    },
+  });
+  return work.models.flatMap((model) => results.get(model.id) ?? []);
+}
+
+function nodeOf(byId: ReadonlyMap<string, ModelNode>, id: string): ModelNode {
+  const node = byId.get(id);
+  if (node === undefined) throw new Error(`no model ${id} in this run`);
+  return node;
+}
+
+async function buildModel(
+  ctx: Context,
+  session: Session,
+  work: { node: ModelNode; thread: number; compiled: ReadonlyMap<string, CompiledNode> },
+): Promise<ModelResult> {
+  const { node, thread } = work;
+  const compiled = work.compiled.get(node.id);
+  if (compiled === undefined) throw new Error(`${node.id} was not compiled`);
+  const startedAt = ctx.clock.now();
+  const end = (outcome: Pick<ModelResult, "status" | "rows" | "error" | "reason">): ModelResult => {
+    const endedAt = ctx.clock.now();
+    return {
+      node,
+      thread,
+      startedAt,
+      endedAt,
+      seconds: (endedAt.getTime() - startedAt.getTime()) / 1000,
+      ...outcome,
+    };
+  };
+  try {
+    const isTable = node.config.materialized === "table";
+    const rows = isTable ? await session.replaceTable(node.relation, compiled.sql) : null;
+    if (!isTable) await session.replaceView(node.relation, compiled.sql);
+    return end({ status: "success", rows, error: null, reason: null });
+  } catch (error) {
+    if (ctx.signal.aborted)
+      return end({ status: "skipped", rows: null, error: null, reason: "the run was interrupted" });
+    return end({ status: "error", rows: null, error: modelError(error, node, compiled), reason: null });
+  }
+}
+
+function modelError(error: unknown, node: ModelNode, compiled: CompiledNode): ProjectError {
+  const [known] = projectErrorsOf(error);
+  if (known !== undefined) return known;
+  if (!(error instanceof SqlError)) throw error;
+  return sqlProjectError("MODEL_SQL", error, {
+    compiled,
+    fallback: `${node.file}:1:1`,
+    missingTableHint: missingTableHint(error),
+  });
+}
+
+/** The engine's complaint at the author's line. */
+export function sqlProjectError(
+  code: string,
+  error: SqlError,
+  at: { compiled: CompiledNode; fallback: string; missingTableHint?: string | undefined },
+): ProjectError {
+  const [first = error.message, ...rest] = error.message.split("\n").filter((line) => line.trim() !== "");
+  return new ProjectError(code, {
+    message: first,
+    where: error.offset === undefined ? at.fallback : at.compiled.placeOf(error.offset),
+    why: rest.slice(0, 5),
+    hint:
+      at.missingTableHint ??
+      "correct the SQL at this place; target/compiled/ holds what the engine was given",
+    cause: error,
+  });
+}
+
+function missingTableHint(error: SqlError): string | undefined {
+  if (!/Table with name .* does not exist/s.test(error.message)) return undefined;
+  return "if it is a source table, load it first: run ingest; if a model, build it first: run models";
+}
+
+function skipped(ctx: Context, node: ModelNode, reason: string): ModelResult {
+  const now = ctx.clock.now();
+  return {
+    node,
+    thread: 1,
+    startedAt: now,
+    endedAt: now,
+    seconds: 0,
+    status: "skipped",
+    rows: null,
+    error: null,
+    reason,
+  };
+}
+
+function report(ctx: Context, result: ModelResult): void {
+  const { node, status, rows, seconds, reason } = result;
+  const fields = { model: node.name, status, rows, seconds };
+  if (status === "success") ctx.log.info("model_built", `built ${node.name}`, fields);
+  else if (status === "skipped") ctx.log.warn("model_skipped", `skipped ${node.name}: ${reason}`, fields);
+  else ctx.log.error("model_failed", `failed ${node.name}`, fields);
+}

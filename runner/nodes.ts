@@ -1,0 +1,113 @@
+import type { Relation } from "../engines/engine.ts";
+import type { Literal, Template } from "./template.ts";
+
+export const MATERIALIZATIONS = ["view", "table"] as const;
+export type Materialization = (typeof MATERIALIZATIONS)[number];
+
+export interface ModelConfig {
+  materialized: Materialization;
+  schema: string | null;
+  alias: string | null;
+  enabled: boolean;
+  tags: string[];
+  meta: Record<string, unknown>;
+}
+
+export const SEVERITIES = ["error", "warn"] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+export interface TestConfig {
+  severity: Severity;
+  /** SQL conditions on the number of failures, such as `> 10`. */
+  warn_if: string;
+  error_if: string;
+  /** SQL expression over the failing rows that counts them. */
+  fail_calc: string;
+  where: string | null;
+  limit: number | null;
+  enabled: boolean;
+  tags: string[];
+  meta: Record<string, unknown>;
+}
+
+export interface Column {
+  name: string;
+  description: string;
+  dataType: string | null;
+  tags: string[];
+  meta: Record<string, unknown>;
+}
+
+interface NodeBase {
+  /** `model.moovitamix.dim_users`. */
+  id: string;
+  name: string;
+  /** Project, folders, name: what selection matches. */
+  fqn: string[];
+  /** Relative to the project folder, with forward slashes. */
+  file: string;
+  description: string;
+  tags: string[];
+  /** Ids of the nodes that it reads. */
+  dependsOn: string[];
+}
+
+export interface ModelNode extends NodeBase {
+  kind: "model";
+  config: ModelConfig;
+  relation: Relation;
+  columns: Column[];
+  template: Template;
+  /** The YAML file that describes it. */
+  patchFile: string | null;
+}
+
+export interface SourceNode extends NodeBase {
+  kind: "source";
+  sourceName: string;
+  sourceDescription: string;
+  relation: Relation;
+  columns: Column[];
+}
+
+export interface GenericTest {
+  /** `not_null`. */
+  type: string;
+  attachedTo: string;
+  columnName: string | null;
+  arguments: Record<string, Literal>;
+  /** The query for the offending rows. */
+  sql: string;
+}
+
+export interface TestNode extends NodeBase {
+  kind: "test";
+  config: TestConfig;
+  /** `file:line:column` where it is declared. */
+  where: string;
+  generic: GenericTest | null;
+  /** Of a singular test: a file that returns the offending rows. */
+  template: Template | null;
+}
+
+export type Node = ModelNode | SourceNode | TestNode;
+
+/** All that a project consists of, checked: names resolve and there is no cycle. */
+export interface Graph {
+  projectName: string;
+  nodes: ReadonlyMap<string, Node>;
+  /** Ids of the nodes that read a node. */
+  children: ReadonlyMap<string, readonly string[]>;
+}
+
+export function modelsOf(graph: Graph): ModelNode[] {
+  return [...graph.nodes.values()].filter((node) => node.kind === "model");
+}
+
+export function testsOf(graph: Graph): TestNode[] {
+  return [...graph.nodes.values()].filter((node) => node.kind === "test");
+}
+
+export function sourcesOf(graph: Graph): SourceNode[] {
+  return [...graph.nodes.values()].filter((node) => node.kind === "source");
+}

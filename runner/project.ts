@@ -1,0 +1,53 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import type { Context } from "../core/context.ts";
+import { parseYaml, validateYaml, type YamlFile } from "../core/yaml.ts";
+import type { Literal } from "./template.ts";
+
+const projectSchema = z.strictObject({
+  name: z.string().regex(/^[A-Za-z_]\w*$/, "expected letters, digits and underscores"),
+  version: z.union([z.string(), z.number()]).optional(),
+  /** The profile in profiles.yml; the project's name when absent. */
+  profile: z.string().optional(),
+  "model-paths": z.array(z.string()).default(["models"]),
+  "test-paths": z.array(z.string()).default(["tests/data"]),
+  vars: z.record(z.string(), z.json()).default({}),
+  /** `exact`: a model's schema is what it says; `dbt`: the target's schema comes before it. */
+  schema_names: z.enum(["dbt", "exact"]).default("dbt"),
+  /** Which models readers get to see. */
+  publish: z.strictObject({ select: z.string(), keep: z.int().min(1).default(5) }).optional(),
+  /** Settings of the connector; its own schema checks them. */
+  ingest: z.record(z.string(), z.json()).default({}),
+  models: z.record(z.string(), z.json()).default({}),
+});
+
+export interface Project {
+  name: string;
+  profileName: string;
+  modelPaths: string[];
+  testPaths: string[];
+  vars: Record<string, Literal>;
+  schemaNames: "dbt" | "exact";
+  publish: { select: string; keep: number };
+  /** The `models:` tree: folders, and keys that begin with `+`. */
+  modelConfigs: Record<string, unknown>;
+  file: YamlFile;
+}
+
+/** Reads project.yml. Throws ProjectErrors (exit 2). */
+export function loadProject(ctx: Context, overrides: { vars?: Record<string, Literal> } = {}): Project {
+  const file = parseYaml("project.yml", readFileSync(join(ctx.projectDir, "project.yml"), "utf8"));
+  const settings = validateYaml(file, projectSchema);
+  return {
+    name: settings.name,
+    profileName: settings.profile ?? settings.name,
+    modelPaths: settings["model-paths"],
+    testPaths: settings["test-paths"],
+    vars: { ...settings.vars, ...overrides.vars },
+    schemaNames: settings.schema_names,
+    publish: settings.publish ?? { select: "marts", keep: 5 },
+    modelConfigs: settings.models,
+    file,
+  };
+}

@@ -1,0 +1,93 @@
+import { z } from "zod";
+import { MATERIALIZATIONS, SEVERITIES } from "./nodes.ts";
+
+/** A tag or a list of them, as dbt takes either. */
+const tags = z.union([z.string().transform((tag) => [tag]), z.array(z.string())]);
+const meta = z.record(z.string(), z.json());
+
+/** Configuration of a model, from any of the places that may give it; absent keys are left to the others. */
+export const modelConfigInput = z.strictObject({
+  materialized: z.enum(MATERIALIZATIONS).optional(),
+  schema: z.string().nullable().optional(),
+  alias: z.string().nullable().optional(),
+  enabled: z.boolean().optional(),
+  tags: tags.optional(),
+  meta: meta.optional(),
+});
+export type ModelConfigInput = z.output<typeof modelConfigInput>;
+
+/** Configuration of a data test; the same keys inline, under `config:`, or in `{{ config(…) }}`. */
+export const testConfigInput = z.strictObject({
+  severity: z.string().toLowerCase().pipe(z.enum(SEVERITIES)).optional(),
+  warn_if: z.string().optional(),
+  error_if: z.string().optional(),
+  fail_calc: z.string().optional(),
+  where: z.string().nullable().optional(),
+  limit: z.int().positive().nullable().optional(),
+  enabled: z.boolean().optional(),
+  tags: tags.optional(),
+  meta: meta.optional(),
+});
+export type TestConfigInput = z.output<typeof testConfigInput>;
+export const TEST_CONFIG_KEYS: readonly string[] = Object.keys(testConfigInput.shape);
+
+/** `not_null`, or `{accepted_values: {…}}`: the arguments are checked by the test that they are for. */
+const dataTest = z.union([
+  z.string(),
+  z
+    .record(z.string(), z.record(z.string(), z.json()).nullable())
+    .refine((entry) => Object.keys(entry).length === 1, {
+      message: "expected one test's name and its arguments",
+    }),
+]);
+export type DataTestInput = z.output<typeof dataTest>;
+
+const tested = { data_tests: z.array(dataTest).default([]), tests: z.array(dataTest).default([]) };
+
+const column = z.strictObject({
+  name: z.string(),
+  description: z.string().default(""),
+  data_type: z.string().nullable().default(null),
+  tags: tags.default([]),
+  meta: meta.default({}),
+  ...tested,
+});
+export type ColumnInput = z.output<typeof column>;
+
+const modelProperties = z.strictObject({
+  name: z.string(),
+  description: z.string().default(""),
+  config: modelConfigInput.default({}),
+  columns: z.array(column).default([]),
+  ...tested,
+});
+export type ModelProperties = z.output<typeof modelProperties>;
+
+const sourceTable = z.strictObject({
+  name: z.string(),
+  description: z.string().default(""),
+  /** The table's or view's own name, when it differs. */
+  identifier: z.string().optional(),
+  tags: tags.default([]),
+  meta: meta.default({}),
+  columns: z.array(column).default([]),
+  ...tested,
+});
+
+const source = z.strictObject({
+  name: z.string(),
+  description: z.string().default(""),
+  /** The schema it lies in, when it differs from the name. */
+  schema: z.string().optional(),
+  tags: tags.default([]),
+  meta: meta.default({}),
+  tables: z.array(sourceTable).default([]),
+});
+
+/** A YAML file below models/. */
+export const propertiesSchema = z.strictObject({
+  version: z.literal(2).optional(),
+  models: z.array(modelProperties).default([]),
+  sources: z.array(source).default([]),
+});
+export type Properties = z.output<typeof propertiesSchema>;

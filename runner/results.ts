@@ -1,0 +1,43 @@
+import type { ProjectError } from "../core/errors.ts";
+import type { Value } from "../engines/engine.ts";
+import type { ModelNode, TestNode } from "./nodes.ts";
+
+interface ResultBase {
+  startedAt: Date;
+  endedAt: Date;
+  seconds: number;
+  /** Which of the parallel workers did it, from 1. */
+  thread: number;
+}
+
+export interface ModelResult extends ResultBase {
+  node: ModelNode;
+  status: "success" | "error" | "skipped";
+  /** Null for views and for what was not built. */
+  rows: number | null;
+  error: ProjectError | null;
+  /** Why it was skipped. */
+  reason: string | null;
+}
+
+export interface TestResult extends ResultBase {
+  node: TestNode;
+  /** error: the test could not be run. */
+  status: "pass" | "warn" | "fail" | "error" | "skipped";
+  failures: number | null;
+  /** The first failing rows. */
+  sample: { columns: string[]; rows: Value[][] } | null;
+  error: ProjectError | null;
+  reason: string | null;
+}
+
+export type NodeResult = ModelResult | TestResult;
+
+export function isTestResult(result: NodeResult): result is TestResult {
+  return result.node.kind === "test";
+}
+
+/** Whether a command that gave this result has failed. Warnings have not. */
+export function hasFailed(result: NodeResult): boolean {
+  return ["error", "fail", "skipped"].includes(result.status);
+}

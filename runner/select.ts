@@ -1,0 +1,192 @@
+import { EXIT, ProjectError, ProjectErrors } from "../core/errors.ts";
+import { nearestLine } from "../core/nearest.ts";
+import type { Graph, Node } from "./nodes.ts";
+
+/** What the command line chooses; absent: everything. */
+export interface SelectionOptions {
+  select?: readonly string[];
+  exclude?: readonly string[];
+}
+
+/** dbt's grammar: `@`, parents with depth, method, value, children with depth. */
+const CRITERION =
+  /^(?<around>@)?(?:(?<parentDepth>\d*)(?<parents>\+))?(?:(?<method>[\w.]+):)?(?<value>.*?)(?:(?<children>\+)(?<childDepth>\d*))?$/;
+
+const METHODS: Record<string, (node: Node, value: RegExp, text: string) => boolean> = {
+  fqn: (node, value, text) => matchesFqn(node, value, text),
+  tag: (node, value) => node.tags.some((tag) => value.test(tag)),
+  path: (node, value) => pathsOf(node).some((path) => value.test(path)),
+  file: (node, value) => fileNamesOf(node).some((name) => value.test(name)),
+  source: (node, value) =>
+    node.kind === "source" && (value.test(node.sourceName) || value.test(`${node.sourceName}.${node.name}`)),
+  resource_type: (node, value) => value.test(node.kind),
+  test_type: (node, value) => node.kind === "test" && value.test(node.generic ? "generic" : "singular"),
+  test_name: (node, value) => node.kind === "test" && node.generic !== null && value.test(node.generic.type),
+};
+
+function matchesFqn(node: Node, value: RegExp, text: string): boolean {
+  if (node.name === text || value.test(node.name)) return true;
+  const withoutProject = node.fqn.slice(1);
+  return [node.fqn, withoutProject].some((steps) =>
+    steps.some((_, index) => value.test(steps.slice(0, index + 1).join("."))),
+  );
+}
+
+function pathsOf(node: Node): string[] {
+  const steps = node.file.split("/");
+  return steps.map((_, index) => steps.slice(0, index + 1).join("/"));
+}
+
+function fileNamesOf(node: Node): string[] {
+  const name = node.file.split("/").at(-1) ?? "";
+  return [name, name.replace(/\.\w+$/, "")];
+}
+
+/**
+ * Ids of the chosen nodes, tests on them included. A space or a repeated option unites, a comma intersects.
+ * Throws ProjectErrors SELECTION_EMPTY or SELECTION_INVALID (exit 2), naming what is near.
+ */
+export function selectNodes(graph: Graph, options: SelectionOptions): Set<string> {
+  const criteria = splitWords(options.select ?? []);
+  const chosen =
+    criteria.length === 0
+      ? new Set(graph.nodes.keys())
+      : withTests(graph, matchAll(graph, criteria, "--select"));
+  const excluded = withTests(graph, matchAll(graph, splitWords(options.exclude ?? []), "--exclude"));
+  for (const id of excluded) chosen.delete(id);
+  return chosen;
+}
+
+function splitWords(values: readonly string[]): string[] {
+  return values.flatMap((value) => value.split(/\s+/)).filter((word) => word !== "");
+}
+
+function matchAll(graph: Graph, criteria: readonly string[], option: string): Set<string> {
+  const errors: ProjectError[] = [];
+  const matched = new Set<string>();
+  for (const criterion of criteria) {
+    const parts = criterion.split(",").map((part) => matchOne(graph, part, { option, errors }));
+    const [first = new Set<string>(), ...others] = parts;
+    const ids = [...first].filter((id) => others.every((other) => other.has(id)));
+    if (ids.length === 0 && parts.every((part) => part.size > 0))
+      errors.push(emptySelection(criterion, option, []));
+    for (const id of ids) matched.add(id);
+  }
+  if (errors.length > 0) throw new ProjectErrors(errors);
+  return matched;
+}
+
+function matchOne(graph: Graph, text: string, to: { option: string; errors: ProjectError[] }): Set<string> {
+  const {
+    around,
+    parents,
+    parentDepth,
+    method: givenMethod,
+    value = "",
+    children,
+    childDepth,
+  } = CRITERION.exec(text)?.groups ?? {};
+  const method = givenMethod ?? defaultMethod(value);
+  const matches = METHODS[method];
+  if (matches === undefined) {
+    to.errors.push(unknownMethod(text, method, to.option));
+    return new Set();
+  }
+  const pattern = globPattern(value);
+  const matched = [...graph.nodes.values()]
+    .filter((node) => matches(node, pattern, value))
+    .map((node) => node.id);
+  if (matched.length === 0)
+    to.errors.push(emptySelection(text, to.option, nearestLine(value, namesFor(graph, method))));
+  const selected = new Set(matched);
+  if (children || around)
+    addRelated(selected, matched, { next: (id) => graph.children.get(id) ?? [], depth: depthOf(childDepth) });
+  const parentStart = around ? [...selected] : matched;
+  if (parents || around) {
+    addRelated(selected, parentStart, {
+      next: (id) => graph.nodes.get(id)?.dependsOn ?? [],
+      depth: depthOf(parentDepth),
+    });
+  }
+  return selected;
+}
+
+function depthOf(text: string | undefined): number {
+  return text === undefined || text === "" ? Number.POSITIVE_INFINITY : Number(text);
+}
+
+function addRelated(
+  selected: Set<string>,
+  start: readonly string[],
+  { next, depth }: { next: (id: string) => readonly string[]; depth: number },
+): void {
+  const visited = new Set(start);
+  let frontier = [...start];
+  for (let step = 0; step < depth && frontier.length > 0; step++) {
+    frontier = [...new Set(frontier.flatMap(next))].filter((id) => !visited.has(id));
+    for (const id of frontier) {
+      visited.add(id);
+      selected.add(id);
+    }
+  }
+}
+
+function defaultMethod(value: string): string {
+  if (value.includes("/")) return "path";
+  return /\.(sql|ya?ml|csv)$/.test(value) ? "file" : "fqn";
+}
+
+function globPattern(value: string): RegExp {
+  const body = value
+    .replace(/\/+$/, "")
+    .replace(/[.+^${}()|\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".")
+    .replaceAll("[!", "[^");
+  try {
+    return new RegExp(`^${body}$`, "s");
+  } catch {
+    return new RegExp(`^${body.replace(/[[\]]/g, "\\$&")}$`, "s"); // an unclosed bracket stands for itself
+  }
+}
+
+function namesFor(graph: Graph, method: string): string[] {
+  const nodes = [...graph.nodes.values()];
+  if (method === "tag") return nodes.flatMap((node) => node.tags);
+  if (method === "path") return nodes.flatMap(pathsOf);
+  if (method === "file") return nodes.flatMap(fileNamesOf);
+  return nodes
+    .filter((node) => node.kind !== "test")
+    .flatMap((node) => [node.name, ...node.fqn.slice(1, -1)]);
+}
+
+/** dbt's eager mode: a test goes with any node that it looks at. */
+function withTests(graph: Graph, selected: Set<string>): Set<string> {
+  for (const id of [...selected]) {
+    for (const child of graph.children.get(id) ?? []) {
+      if (graph.nodes.get(child)?.kind === "test") selected.add(child);
+    }
+  }
+  return selected;
+}
+
+function emptySelection(criterion: string, option: string, why: string[]): ProjectError {
+  return new ProjectError("SELECTION_EMPTY", {
+    message: `"${criterion}" matches nothing`,
+    where: option,
+    why,
+    hint: "give the name of a model or a folder, tag:NAME, or path:models/…",
+    exitCode: EXIT.usage,
+  });
+}
+
+function unknownMethod(criterion: string, method: string, option: string): ProjectError {
+  const known = Object.keys(METHODS);
+  return new ProjectError("SELECTION_INVALID", {
+    message: `unknown method "${method}:" in "${criterion}"`,
+    where: option,
+    why: nearestLine(method, known),
+    hint: `known methods: ${known.join(", ")}`,
+    exitCode: EXIT.usage,
+  });
+}

@@ -1,0 +1,264 @@
+import Handlebars from "handlebars";
+import { EXIT, messageOf, ProjectError, ProjectErrors } from "../core/errors.ts";
+import { toHandlebars } from "./call-style.ts";
+import { SourceMap, textPlaces } from "./source-map.ts";
+
+export type Literal = string | number | boolean | null | Literal[] | { [name: string]: Literal };
+
+/** A name that a template uses: a call with its literal arguments, or a value. */
+export interface TemplateUse {
+  name: string;
+  isCall: boolean;
+  /** An argument that is not a literal (another call, a variable) is undefined. */
+  args: (Literal | undefined)[];
+  named: Record<string, Literal | undefined>;
+  /** `file:line:column`. */
+  where: string;
+}
+
+export interface Template {
+  file: string;
+  source: string;
+  uses: TemplateUse[];
+  render(context: TemplateContext): Rendered;
+}
+
+export interface TemplateContext {
+  helpers: Readonly<Record<string, (call: TemplateCall) => unknown>>;
+  values: Readonly<Record<string, unknown>>;
+}
+
+export interface TemplateCall {
+  args: unknown[];
+  named: Record<string, unknown>;
+}
+
+export interface Rendered {
+  text: string;
+  /** `file:line:column` in the author's file for a place in the rendered text. */
+  placeOf(offset: number): string;
+}
+
+type Program = hbs.AST.Program;
+type Expression = hbs.AST.Expression;
+interface CallNode {
+  path: Expression;
+  params: Expression[];
+  hash?: hbs.AST.Hash;
+  loc: hbs.AST.SourceLocation;
+}
+
+/** Reads a template in either call style. Throws ProjectErrors with the places of all mistakes. */
+export function parseTemplate(file: string, source: string): Template {
+  const handlebars = toHandlebars(file, source);
+  const inText = textPlaces(handlebars.text);
+  const inSource = textPlaces(source);
+  const sourceOffset = (at: hbs.AST.Position) =>
+    handlebars.map.toSource(inText.offsetOf(at.line, at.column + 1));
+  const placeOf = (offset: number) => `${file}:${inSource.placeOf(offset)}`;
+  const program = parseProgram(handlebars.text, (line, column) =>
+    placeOf(handlebars.map.toSource(inText.offsetOf(line, column))),
+  );
+  const uses: TemplateUse[] = [];
+  new UseVisitor((use, loc) => uses.push({ ...use, where: placeOf(sourceOffset(loc.start)) })).accept(
+    program,
+  );
+  markPlaces(program, sourceOffset);
+  let compiled: HandlebarsTemplateDelegate | undefined;
+  return {
+    file,
+    source,
+    uses,
+    render(context) {
+      compiled ??= Handlebars.compile(program, { noEscape: true, strict: true, preventIndent: true });
+      return unmark(compiled(context.values, { helpers: handlebarsHelpers(context) }), placeOf);
+    },
+  };
+}
+
+function parseProgram(text: string, where: (line: number, column: number) => string): Program {
+  try {
+    return Handlebars.parse(text);
+  } catch (error) {
+    throw new ProjectErrors([
+      new ProjectError("TEMPLATE_SYNTAX", {
+        message: syntaxMessage(error),
+        where: syntaxPlace(error, where),
+        hint: "write {{ ref('name') }} or {{ref 'name'}}; what these tags accept is in docs/from-dbt.md",
+        exitCode: EXIT.usage,
+        cause: error,
+      }),
+    ]);
+  }
+}
+
+function syntaxMessage(error: unknown): string {
+  const lines = messageOf(error).split("\n");
+  const expected = /got '(\w+)'/.exec(lines.at(-1) ?? "");
+  return expected
+    ? `the template cannot be read here (unexpected ${expected[1]})`
+    : `the template cannot be read: ${lines[0]}`;
+}
+
+/** Handlebars puts places in three different spots, depending on which part of it complains. */
+function syntaxPlace(error: unknown, where: (line: number, column: number) => string): string {
+  const thrown = error as {
+    lineNumber?: number;
+    column?: number;
+    hash?: { loc?: { last_line?: number; last_column?: number } };
+  };
+  if (thrown.lineNumber !== undefined) return where(thrown.lineNumber, (thrown.column ?? 0) + 1);
+  const loc = thrown.hash?.loc;
+  if (loc?.last_line !== undefined) return where(loc.last_line, (loc.last_column ?? 0) + 1);
+  const line = /on line (\d+)/.exec(messageOf(error));
+  return where(Number(line?.[1] ?? 1), 1);
+}
+
+/** Names bound by blocks (`as |x|`) and names below a block's item are not the project's to know. */
+class UseVisitor extends Handlebars.Visitor {
+  private depth = 0;
+  private readonly locals: string[] = [];
+
+  constructor(
+    private readonly onUse: (use: Omit<TemplateUse, "where">, loc: hbs.AST.SourceLocation) => void,
+  ) {
+    super();
+  }
+
+  override MustacheStatement(node: hbs.AST.MustacheStatement): void {
+    this.visitCall(node);
+  }
+
+  override SubExpression(node: hbs.AST.SubExpression): void {
+    this.visitCall(node);
+  }
+
+  override BlockStatement(node: hbs.AST.BlockStatement): void {
+    this.visitCall(node);
+    const bound = node.program?.blockParams ?? [];
+    const changesContext = ["each", "with"].includes(originalOf(node.path) ?? "");
+    this.locals.push(...bound);
+    this.depth += changesContext ? 1 : 0;
+    if (node.program) this.accept(node.program);
+    this.depth -= changesContext ? 1 : 0;
+    this.locals.length -= bound.length;
+    if (node.inverse) this.accept(node.inverse);
+  }
+
+  override PathExpression(node: hbs.AST.PathExpression): void {
+    const head = node.parts[0];
+    const isItem = this.depth > 0 && node.depth === 0;
+    if (node.data || isItem || head === undefined || this.locals.includes(head)) return;
+    this.onUse({ name: head, isCall: false, args: [], named: {} }, node.loc);
+  }
+
+  private visitCall(node: CallNode): void {
+    const isCall = node.params.length > 0 || node.hash !== undefined || this.isKnownCall(node.path);
+    const name = originalOf(node.path);
+    if (isCall && name !== undefined) {
+      const pairs = node.hash?.pairs ?? [];
+      const named = Object.fromEntries(pairs.map((pair) => [pair.key, literalOf(pair.value)]));
+      this.onUse({ name, isCall: true, args: node.params.map(literalOf), named }, node.path.loc);
+    } else this.accept(node.path);
+    for (const param of node.params) this.accept(param);
+    for (const pair of node.hash?.pairs ?? []) this.accept(pair.value);
+  }
+
+  /** `{{#if (is_incremental)}}`: a subexpression is a call even without arguments. */
+  private isKnownCall(path: Expression): boolean {
+    return path.type === "PathExpression" && ["is_incremental", "config"].includes(originalOf(path) ?? "");
+  }
+}
+
+function originalOf(path: Expression): string | undefined {
+  return path.type === "PathExpression" ? (path as hbs.AST.PathExpression).original : undefined;
+}
+
+function literalOf(node: Expression): Literal | undefined {
+  if (node.type === "NullLiteral") return null;
+  if (["StringLiteral", "NumberLiteral", "BooleanLiteral"].includes(node.type)) {
+    return (node as hbs.AST.StringLiteral).value;
+  }
+  if (node.type !== "SubExpression") return undefined;
+  const call = node as hbs.AST.SubExpression;
+  const items = call.params.map(literalOf);
+  if (items.some((item) => item === undefined)) return undefined;
+  const known = items as Literal[];
+  if (originalOf(call.path) === "list") return known;
+  return originalOf(call.path) === "dict" ? pairsToMap(known) : undefined;
+}
+
+function pairsToMap(items: readonly Literal[]): Record<string, Literal> {
+  const map: Record<string, Literal> = {};
+  for (let index = 0; index + 1 < items.length; index += 2)
+    map[String(items[index])] = items[index + 1] ?? null;
+  return map;
+}
+
+function handlebarsHelpers(context: TemplateContext): Record<string, (...args: unknown[]) => unknown> {
+  const own = {
+    list: ({ args }: TemplateCall) => args,
+    dict: ({ args }: TemplateCall) => pairsToMap(args as Literal[]),
+    ...context.helpers,
+  };
+  return Object.fromEntries(
+    Object.entries(own).map(([name, helper]) => [
+      name,
+      (...args: unknown[]) => {
+        const options = args.at(-1) as Handlebars.HelperOptions; // Handlebars always passes them last
+        return helper({ args: args.slice(0, -1), named: { ...options.hash } });
+      },
+    ]),
+  );
+}
+
+/** NUL cannot stand in SQL, so it is free to mark places in the rendered text. */
+const MARK = "\u0000";
+
+/** Puts a mark with its source offset before each part of the template that yields text. */
+function markPlaces(program: Program, sourceOffset: (at: hbs.AST.Position) => number): void {
+  program.body = program.body.flatMap((statement) => {
+    if (statement.type === "ContentStatement") {
+      const content = statement as hbs.AST.ContentStatement;
+      if (content.value === "") return [content];
+      const offset = sourceOffset(content.loc.start) + strippedBefore(content);
+      content.value = `${MARK}c${offset}${MARK}${content.value}`;
+      return [content];
+    }
+    if (statement.type === "MustacheStatement") {
+      const mark = {
+        ...emptyContent(statement.loc),
+        value: `${MARK}t${sourceOffset(statement.loc.start)}${MARK}`,
+      };
+      return [mark, statement];
+    }
+    if (statement.type === "BlockStatement") {
+      const block = statement as hbs.AST.BlockStatement;
+      if (block.program) markPlaces(block.program, sourceOffset);
+      if (block.inverse) markPlaces(block.inverse, sourceOffset);
+    }
+    return [statement];
+  });
+}
+
+function emptyContent(loc: hbs.AST.SourceLocation): hbs.AST.ContentStatement {
+  // The published types say that `original` is an object; in Handlebars 4.7 it is the text.
+  return { type: "ContentStatement", value: "", original: "", loc } as unknown as hbs.AST.ContentStatement;
+}
+
+/** Handlebars takes away the white space around blocks; how much of it before the text. */
+function strippedBefore(content: hbs.AST.ContentStatement): number {
+  const original = String(content.original);
+  if (original.endsWith(content.value)) return original.length - content.value.length;
+  return Math.max(0, original.indexOf(content.value));
+}
+
+function unmark(marked: string, placeOf: (offset: number) => string): Rendered {
+  const map = new SourceMap();
+  let text = "";
+  for (const [index, part] of marked.split(MARK).entries()) {
+    if (index % 2 === 0) text += part;
+    else map.add({ from: text.length, to: Number(part.slice(1)), isVerbatim: part.startsWith("c") });
+  }
+  return { text, placeOf: (offset) => placeOf(map.toSource(offset)) };
+}

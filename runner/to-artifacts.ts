@@ -1,0 +1,224 @@
+import { createHash } from "node:crypto";
+import type { ManifestContent, ManifestNode, ManifestSource } from "../artifacts/manifest.ts";
+import type { RunResultEntry } from "../artifacts/run-results.ts";
+import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
+import {
+  type Column,
+  type ModelNode,
+  modelsOf,
+  type SourceNode,
+  sourcesOf,
+  type TestNode,
+  testsOf,
+} from "./nodes.ts";
+import { isTestResult, type NodeResult } from "./results.ts";
+
+type Compiled = ReadonlyMap<string, CompiledNode>;
+
+/** The project as a dbt manifest; nodes outside `compiled` appear uncompiled. */
+export function manifestContent(scope: CompileScope, compiled: Compiled): ManifestContent {
+  const { graph } = scope;
+  return {
+    projectName: graph.projectName,
+    adapterType: scope.dialect.type,
+    nodes: [
+      ...modelsOf(graph).map((model) => modelEntry(model, scope, compiled)),
+      ...testsOf(graph).map((test) => testEntry(test, scope, compiled)),
+    ],
+    sources: sourcesOf(graph).map((source) => sourceEntry(source, scope)),
+  };
+}
+
+function modelEntry(model: ModelNode, scope: CompileScope, compiled: Compiled): ManifestNode {
+  return {
+    ...nodeEntry(model, scope, compiled),
+    resource_type: "model",
+    database: scope.target.database,
+    schema: model.relation.schema,
+    alias: model.relation.name,
+    relation_name: scope.dialect.nameOf(model.relation),
+    raw_code: model.template.source,
+    checksum: checksum(model.template.source),
+    config: { ...model.config, database: null },
+    meta: model.config.meta,
+    columns: columnEntries(model.columns),
+    patch_path: model.patchFile === null ? null : `${scope.graph.projectName}://${model.patchFile}`,
+    access: "protected",
+    constraints: [],
+    version: null,
+    latest_version: null,
+    deprecation_date: null,
+    primary_key: [],
+    time_spine: null,
+  };
+}
+
+function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): ManifestNode {
+  const { generic, config } = test;
+  const entry = {
+    ...nodeEntry(test, scope, compiled),
+    resource_type: "test" as const,
+    database: scope.target.database,
+    schema: "dbt_test__audit",
+    alias: test.name,
+    relation_name: null,
+    config: { ...config, severity: config.severity.toUpperCase(), materialized: "test" },
+    meta: config.meta,
+    columns: {},
+    patch_path: null,
+  };
+  if (generic === null) {
+    const source = test.template?.source ?? "";
+    return { ...entry, raw_code: source, checksum: checksum(source) };
+  }
+  return {
+    ...entry,
+    raw_code: `{{ test_${generic.type}(**_dbt_generic_test_kwargs) }}`,
+    checksum: { name: "none", checksum: "" },
+    column_name: generic.columnName,
+    file_key_name: `${generic.attachedTo.startsWith("source.") ? "sources" : "models"}.${scope.graph.nodes.get(generic.attachedTo)?.name}`,
+    attached_node: generic.attachedTo,
+    test_metadata: { name: generic.type, kwargs: testArguments(test), namespace: null },
+  };
+}
+
+function testArguments({ generic }: TestNode): Record<string, unknown> {
+  if (generic === null) return {};
+  return generic.columnName === null
+    ? generic.arguments
+    : { column_name: generic.columnName, ...generic.arguments };
+}
+
+/** The keys that models and tests share. */
+function nodeEntry(node: ModelNode | TestNode, scope: CompileScope, compiled: Compiled) {
+  const parents = node.dependsOn.flatMap((id) => scope.graph.nodes.get(id) ?? []);
+  const sql = compiled.get(node.id)?.sql;
+  return {
+    unique_id: node.id,
+    name: node.name,
+    package_name: scope.graph.projectName,
+    path: node.file.split("/").slice(1).join("/"),
+    original_file_path: node.file,
+    fqn: node.fqn,
+    description: node.description,
+    tags: node.tags,
+    group: null,
+    docs: { show: true, node_color: null },
+    build_path: null,
+    unrendered_config: {},
+    created_at: 0,
+    doc_blocks: [],
+    language: "sql",
+    refs: parents
+      .filter((parent) => parent.kind === "model")
+      .map(({ name }) => ({ name, package: null, version: null })),
+    sources: parents
+      .filter((parent) => parent.kind === "source")
+      .map((parent) => [parent.sourceName, parent.name]),
+    metrics: [],
+    functions: [],
+    depends_on: { macros: [], nodes: node.dependsOn },
+    compiled_path: sql === undefined ? null : `target/compiled/${compiledPath(scope.project, node)}`,
+    ...(sql === undefined
+      ? {}
+      : { compiled: true, compiled_code: sql, extra_ctes_injected: true, extra_ctes: [] }),
+    contract: { enforced: false, alias_types: true, checksum: null },
+  };
+}
+
+function sourceEntry(source: SourceNode, scope: CompileScope): ManifestSource {
+  return {
+    unique_id: source.id,
+    resource_type: "source",
+    name: source.name,
+    source_name: source.sourceName,
+    source_description: source.sourceDescription,
+    description: source.description,
+    loader: "sillon",
+    identifier: source.relation.name,
+    database: scope.target.database,
+    schema: source.relation.schema,
+    relation_name: scope.dialect.nameOf(source.relation),
+    package_name: scope.graph.projectName,
+    path: source.file,
+    original_file_path: source.file,
+    fqn: source.fqn,
+    tags: source.tags,
+    meta: {},
+    source_meta: {},
+    columns: columnEntries(source.columns),
+    config: { enabled: true },
+    freshness: null,
+    loaded_at_field: null,
+    loaded_at_query: null,
+    quoting: { database: null, schema: null, identifier: null, column: null },
+    external: null,
+    patch_path: null,
+    unrendered_config: {},
+    unrendered_database: null,
+    unrendered_schema: null,
+    created_at: 0,
+    doc_blocks: [],
+  };
+}
+
+function columnEntries(columns: readonly Column[]): Record<string, unknown> {
+  return Object.fromEntries(
+    columns.map(({ name, description, dataType, tags, meta }) => [
+      name,
+      {
+        name,
+        description,
+        data_type: dataType,
+        tags,
+        meta,
+        constraints: [],
+        quote: null,
+        config: { meta, tags },
+        granularity: null,
+        doc_blocks: [],
+      },
+    ]),
+  );
+}
+
+function checksum(text: string): { name: string; checksum: string } {
+  return { name: "sha256", checksum: createHash("sha256").update(text).digest("hex") };
+}
+
+/** Results as entries of run_results.json. */
+export function runResultEntries(
+  scope: CompileScope,
+  results: readonly NodeResult[],
+  compiled: Compiled,
+): RunResultEntry[] {
+  return results.map((result) => {
+    const sql = compiled.get(result.node.id)?.sql ?? null;
+    const isTest = isTestResult(result);
+    return {
+      status: result.status,
+      timing: result.status === "skipped" ? [] : [executeTiming(result)],
+      thread_id: `Thread-${result.thread}`,
+      execution_time: result.seconds,
+      adapter_response: !isTest && result.rows !== null ? { rows_affected: result.rows } : {},
+      message: messageFor(result),
+      failures: isTest ? result.failures : null,
+      unique_id: result.node.id,
+      compiled: sql !== null,
+      compiled_code: sql,
+      relation_name: isTest ? null : scope.dialect.nameOf(result.node.relation),
+      batch_results: null,
+    };
+  });
+}
+
+function executeTiming({ startedAt, endedAt }: NodeResult): RunResultEntry["timing"][number] {
+  return { name: "execute", started_at: startedAt.toISOString(), completed_at: endedAt.toISOString() };
+}
+
+function messageFor(result: NodeResult): string | null {
+  if (result.error !== null) return [result.error.where, result.error.message].filter(Boolean).join("  ");
+  if (result.reason !== null) return result.reason;
+  if (!isTestResult(result)) return result.rows === null ? "OK" : `${result.rows} rows`;
+  return result.status === "pass" ? null : `Got ${result.failures} results`;
+}

@@ -1,0 +1,59 @@
+// Makes a checkout ready to run with nothing but Node: installs the pinned packages when they are missing or
+// the lock file changed, and compiles to dist/. Runs before `npm start` and `npm test`, and as `prepare`.
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const MINIMUM_NODE = [20, 19];
+
+function main() {
+  checkNode();
+  const isPrepare = process.argv.includes("--compile-only");
+  if (!isPrepare && !isInstalled()) {
+    // `prepare` compiles at the end of the installation.
+    run("installing packages", [process.env.npm_execpath ?? "npm", "ci", "--no-audit", "--no-fund"]);
+    return;
+  }
+  const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+  // An installation without development packages has no compiler, and uses the dist/ that it came with.
+  if (existsSync(compiler)) run("compiling", [compiler, "-p", root]);
+}
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const [minMajor, minMinor] = MINIMUM_NODE;
+  if (major > minMajor || (major === minMajor && minor >= minMinor)) return;
+  console.error(`Node ${process.versions.node} is too old: sillon needs ${MINIMUM_NODE.join(".")} or newer`);
+  process.exit(2);
+}
+
+/** Whether node_modules holds what package-lock.json says; packages for other platforms may be absent. */
+function isInstalled() {
+  const installed = readLock(join(root, "node_modules", ".package-lock.json"));
+  if (installed === undefined) return false;
+  const wanted = readLock(join(root, "package-lock.json")) ?? {};
+  const names = new Set([...Object.keys(wanted), ...Object.keys(installed)]);
+  return [...names].every((name) => {
+    if (name === "") return true;
+    if (installed[name] === undefined) return wanted[name].optional === true || wanted[name].peer === true;
+    return wanted[name]?.integrity === installed[name].integrity;
+  });
+}
+
+function readLock(file) {
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).packages : undefined;
+}
+
+function run(what, [script, ...args]) {
+  // npm hands its own script over as npm_execpath: no shell, and the same on every system.
+  const isScript = /\.(c|m)?js$|[\\/]tsc$/.test(script);
+  const [command, commandArgs] = isScript ? [process.execPath, [script, ...args]] : [script, args];
+  const { status, error } = spawnSync(command, commandArgs, { cwd: root, stdio: ["ignore", 2, 2] });
+  if (status === 0) return;
+  console.error(`${what} failed${error ? `: ${error.message}` : ""}`);
+  process.exit(status ?? 1);
+}
+
+main();
