@@ -1,0 +1,183 @@
+import type { Context } from "../../core/context.ts";
+import { ProjectError } from "../../core/errors.ts";
+import { maskUrl } from "../../core/secrets.ts";
+import type { IngestSettings } from "../settings.ts";
+import type { Traffic } from "../stream-result.ts";
+import type { BaseUrl } from "./base-url.ts";
+import { exchange } from "./exchange.ts";
+import { AttemptFailure } from "./failure.ts";
+import type { HostGate, Pass } from "./host-gate.ts";
+import { checkStatus } from "./status.ts";
+
+export interface PageRequest {
+  url: URL;
+  source: string;
+  stream: string;
+  page: number;
+  /** Counted up as the request goes on. */
+  traffic: Traffic;
+  signal: AbortSignal;
+}
+
+/** Asks one service for pages, again and again within the limits of the settings. */
+export interface Client {
+  /** Throws ProjectError when the attempts are used up or cannot help. A `parse` that throws AttemptFailure is an attempt that failed. */
+  read<T>(request: PageRequest, parse: (body: Buffer) => T): Promise<T>;
+}
+
+export interface ClientParts {
+  ctx: Context;
+  settings: IngestSettings;
+  gate: HostGate;
+  base: BaseUrl;
+}
+
+export function createClient(parts: ClientParts): Client {
+  return {
+    read: async (request, parse) => {
+      const startedMs = parts.ctx.clock.now().getTime();
+      for (let attempt = 1; ; attempt++) {
+        const outcome = await tryOnce(parts, { request, parse, attempt });
+        if ("value" in outcome) return outcome.value;
+        const tried = { attempts: attempt, startedMs };
+        await outcome.pause;
+        if (!outcome.failure.details.isRetryable || attempt >= parts.settings.maxAttempts) {
+          throw pageError(parts, request, { ...outcome, ...tried });
+        }
+        request.traffic.retries += 1;
+        if (outcome.pause === undefined) await backOff(parts, request, { ...outcome, ...tried });
+      }
+    },
+  };
+}
+
+interface Attempt<T> {
+  request: PageRequest;
+  parse: (body: Buffer) => T;
+  attempt: number;
+}
+
+interface Failed {
+  failure: AttemptFailure;
+  /** Set when the whole host has to wait: over when it resolves. */
+  pause?: Promise<void> | undefined;
+}
+
+interface Tried extends Failed {
+  attempts: number;
+  startedMs: number;
+}
+
+async function tryOnce<T>(parts: ClientParts, work: Attempt<T>): Promise<{ value: T } | Failed> {
+  const { request, parse, attempt } = work;
+  const pass = await parts.gate.enter({ isRetry: attempt > 1, signal: request.signal });
+  try {
+    const value = parse(await requestBody(parts, request));
+    parts.gate.speedUp();
+    return { value };
+  } catch (error) {
+    request.signal.throwIfAborted();
+    if (!(error instanceof AttemptFailure)) throw error;
+    // The pause has to begin before the place is given to the next request.
+    return { failure: error, pause: pauseHost(parts, work, { failure: error, pass }) };
+  } finally {
+    pass.leave();
+  }
+}
+
+async function requestBody(parts: ClientParts, request: PageRequest): Promise<Buffer> {
+  request.traffic.requests += 1;
+  const headers: Record<string, string> = { accept: "application/json", "accept-encoding": "identity" };
+  if (parts.base.authorization !== undefined) headers.authorization = parts.base.authorization;
+  const { url, signal } = request;
+  const answer = await exchange({ url, headers, settings: parts.settings, signal });
+  request.traffic.sizeBytes += answer.body.length;
+  checkStatus(answer, parts.ctx.clock.now());
+  return answer.body;
+}
+
+function pauseHost<T>(
+  parts: ClientParts,
+  { request, attempt }: Attempt<T>,
+  { failure, pass }: { failure: AttemptFailure; pass: Pass },
+): Promise<void> | undefined {
+  const { ctx, gate, settings } = parts;
+  const { isRateLimit, isRetryable, retryAfterMs } = failure.details;
+  if (!isRetryable || (!isRateLimit && retryAfterMs === undefined)) return undefined;
+  if (retryAfterMs !== undefined && retryAfterMs > settings.maxRetryAfterMs) {
+    const error = tooLongError(parts, request, retryAfterMs);
+    gate.shut(error);
+    throw error;
+  }
+  if (isRateLimit) gate.slowDown(pass);
+  const waitMs = retryAfterMs ?? backoffMs(parts, attempt);
+  if (!gate.isPaused()) {
+    const { host } = request.url;
+    const message = `${host}: ${failure.message}; no request is sent to it for ${secondsText(waitMs)}`;
+    ctx.log.warn("host_paused", message, { source: request.source, stream: request.stream, host, waitMs });
+  }
+  return gate.pause(waitMs);
+}
+
+async function backOff(parts: ClientParts, request: PageRequest, tried: Tried): Promise<void> {
+  const waitMs = backoffMs(parts, tried.attempts);
+  const why = parts.ctx.secrets.mask(tried.failure.message);
+  const { source, stream, page } = request;
+  parts.ctx.log.warn(
+    "request_retried",
+    `${labelOf(request)}: ${why}; attempt ${tried.attempts + 1} of ${parts.settings.maxAttempts} in ${secondsText(waitMs)}`,
+    { source, stream, page, attempt: tried.attempts + 1, why, waitMs },
+  );
+  await parts.ctx.clock.sleep(waitMs, request.signal);
+}
+
+/** Doubles with each attempt; at least half of it, so that a host that is down is not asked in a hurry. */
+function backoffMs({ ctx, settings }: ClientParts, attempts: number): number {
+  return Math.ceil(settings.backoffBaseMs * 2 ** (attempts - 1) * (0.5 + ctx.random() / 2));
+}
+
+function labelOf({ source, stream, page }: PageRequest): string {
+  return `${source}.${stream}, page ${page}`;
+}
+
+function secondsText(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function pageError(parts: ClientParts, request: PageRequest, tried: Tried): ProjectError {
+  const { ctx, base } = parts;
+  const { code, detail, hint } = tried.failure.details;
+  const why = detail === undefined ? [] : [ctx.secrets.mask(detail)];
+  const spentMs = ctx.clock.now().getTime() - tried.startedMs;
+  if (tried.attempts > 1) why.push(`tried ${tried.attempts} times in ${secondsText(spentMs)}`);
+  return new ProjectError(code, {
+    message: ctx.secrets.mask(`${labelOf(request)}: ${tried.failure.message}`),
+    where: ctx.secrets.mask(maskUrl(request.url)),
+    why,
+    hint: hint ?? hintFor(code, base.variable),
+    cause: tried.failure,
+  });
+}
+
+function tooLongError({ ctx, settings }: ClientParts, request: PageRequest, waitMs: number): ProjectError {
+  const until = new Date(ctx.clock.now().getTime() + waitMs).toISOString();
+  return new ProjectError("API_RATE_LIMITED", {
+    message: `${labelOf(request)}: the server asks to be left alone for ${Math.ceil(waitMs / 1000)} s`,
+    where: ctx.secrets.mask(maskUrl(request.url)),
+    why: [`that is longer than the ${settings.maxRetryAfterMs / 1000} s that a run waits at most`],
+    hint: `run again after ${until}, or raise ingest: max_retry_after_seconds in project.yml`,
+  });
+}
+
+function hintFor(code: string, variable: string): string {
+  const hints: Record<string, string> = {
+    API_UNREACHABLE: `start the API (npx run api starts a stand-in), or set ${variable} to its address`,
+    API_UNAUTHORIZED: `put valid credentials into ${variable}: http://user:password@host`,
+    API_FORBIDDEN: `ask for access to this list, or put other credentials into ${variable}`,
+    API_NOT_FOUND: `check that ${variable} is the service's base address, and the stream's path`,
+    API_REFUSED: "check the source's pageSize and paths against the service's documentation",
+    API_RATE_LIMITED: "run again later, or lower ingest: concurrency in project.yml",
+    API_BODY_MALFORMED: `check that ${variable} is the service itself and not a page before it, then run again`,
+  };
+  return hints[code] ?? "see whether the service is well, then run again: nothing of this stream was changed";
+}

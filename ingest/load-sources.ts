@@ -1,0 +1,128 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { createJiti } from "jiti";
+import { z } from "zod";
+import type { Context } from "../core/context.ts";
+import { EXIT, messageOf, ProjectError, ProjectErrors, projectErrorsOf } from "../core/errors.ts";
+import * as sillon from "./source.ts";
+
+const SOURCES_FOLDER = "ingest/sources";
+
+const name = z.string().regex(/^[a-z][a-z0-9_]*$/, "expected snake_case: small letters, digits, _");
+
+const isSchema = (value: unknown): value is z.ZodType =>
+  typeof value === "object" && value !== null && "safeParse" in value;
+
+const streamDefinition = z.strictObject({
+  name,
+  path: z.string().min(1),
+  key: z.array(z.string()).min(1, "expected at least one member's name"),
+  updatedAt: z.string().exactOptional(),
+  record: z.custom<z.ZodType>(isSchema, "expected a zod schema"),
+});
+
+const sourceDefinition = z.strictObject({
+  name,
+  baseUrl: z.strictObject({ env: z.string().min(1), default: z.string().exactOptional() }),
+  pageSize: z.number().int().positive().exactOptional(),
+  streams: z.array(streamDefinition).min(1, "expected at least one stream"),
+});
+
+/**
+ * Every source of the project: what each `ingest/sources/*.ts` exports as `source`. Throws ProjectErrors, all
+ * mistakes at once (exit 2): SOURCE_UNREADABLE, SOURCE_MISSING, SOURCE_INVALID, SOURCE_REPEATED, STREAM_REPEATED.
+ */
+export async function loadSources(ctx: Context): Promise<sillon.SourceDefinition[]> {
+  const folder = join(ctx.projectDir, SOURCES_FOLDER);
+  if (!existsSync(folder)) return [];
+  const files = readdirSync(folder).filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"));
+  const found: { path: string; source: sillon.SourceDefinition }[] = [];
+  const errors: ProjectError[] = [];
+  for (const file of files.sort()) {
+    const path = `${SOURCES_FOLDER}/${file}`;
+    try {
+      const source = parseSource(path, await loadModule(ctx, path));
+      const twin = found.find((other) => other.source.name === source.name);
+      if (twin !== undefined) errors.push(sourceRepeated(path, source.name, twin.path));
+      errors.push(...repeatedStreams(path, source));
+      found.push({ path, source });
+    } catch (error) {
+      const mistakes = projectErrorsOf(error);
+      if (mistakes.length === 0) throw error;
+      errors.push(...mistakes);
+    }
+  }
+  if (errors.length > 0) throw new ProjectErrors(errors);
+  return found.map(({ source }) => source);
+}
+
+async function loadModule(ctx: Context, path: string): Promise<unknown> {
+  const file = join(ctx.projectDir, path);
+  const jiti = createJiti(file, { virtualModules: { sillon, zod: await import("zod") }, moduleCache: false });
+  try {
+    return await jiti.import(file);
+  } catch (error) {
+    const text = messageOf(error);
+    const [message = text] = text.replace(/^ParseError: /, "").split("\n");
+    throw usageError("SOURCE_UNREADABLE", {
+      message: `cannot be loaded: ${message.trim()}`,
+      where: placeOf(error, { path, file }),
+      hint: "correct the file: it is TypeScript that exports a source",
+      cause: error,
+    });
+  }
+}
+
+/** jiti names the place in the message of a syntax error, and in the stack of an error that the file throws. */
+function placeOf(error: unknown, { path, file }: { path: string; file: string }): string {
+  const text = error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : "";
+  const start = text.indexOf(`${file}:`);
+  const [, place] = start < 0 ? [] : (/^:(\d+:\d+)/.exec(text.slice(start + file.length)) ?? []);
+  return place === undefined ? path : `${path}:${place}`;
+}
+
+function parseSource(path: string, loaded: unknown): sillon.SourceDefinition {
+  const exported = z.looseObject({ source: z.unknown() }).safeParse(loaded).data?.source;
+  if (exported === undefined) {
+    throw usageError("SOURCE_MISSING", {
+      message: 'exports no "source"',
+      where: path,
+      hint: "write: export const source = defineSource({ … })",
+    });
+  }
+  const parsed = sourceDefinition.safeParse(exported);
+  if (parsed.success) return parsed.data;
+  throw usageError("SOURCE_INVALID", {
+    message: "the source is not defined as it has to be",
+    where: path,
+    why: parsed.error.issues.map(
+      (issue) => `${["source", ...issue.path].map(String).join(".")}: ${issue.message}`,
+    ),
+    hint: "correct these members of the definition",
+  });
+}
+
+function sourceRepeated(path: string, sourceName: string, otherPath: string): ProjectError {
+  return usageError("SOURCE_REPEATED", {
+    message: `a second source named "${sourceName}"`,
+    where: path,
+    why: [`the first one is in ${otherPath}`],
+    hint: "give one of them another name: it names the schema of the raw tables",
+  });
+}
+
+function repeatedStreams(path: string, source: sillon.SourceDefinition): ProjectError[] {
+  const names = source.streams.map((stream) => stream.name);
+  const repeated = new Set(names.filter((one, index) => names.indexOf(one) !== index));
+  return [...repeated].map((one) =>
+    usageError("STREAM_REPEATED", {
+      message: `two streams named "${one}"`,
+      where: path,
+      hint: "give one of them another name: it names the raw table",
+    }),
+  );
+}
+
+function usageError(code: string, details: ConstructorParameters<typeof ProjectError>[1]): ProjectError {
+  return new ProjectError(code, { ...details, exitCode: EXIT.usage });
+}

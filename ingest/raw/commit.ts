@@ -1,0 +1,170 @@
+import type { Engine, Session } from "../../engines/engine.ts";
+import { NO_COUNTS, type StreamCounts } from "../stream-result.ts";
+import { type LoadEntry, nextLoadId, writeLoad } from "./loads.ts";
+import { createStreamTable, type RawTables, sqlTime } from "./tables.ts";
+
+export interface Load {
+  engine: Engine;
+  session: Session;
+  tables: RawTables;
+  stream: string;
+  /** The name of the landing table for SQL. */
+  landed: string;
+  /** What is known of the load but its counts. */
+  entry: Omit<LoadEntry, "counts">;
+}
+
+/** What the statements of one load share. */
+interface Step extends Load {
+  loadId: number;
+  table: string;
+  verdicts: string;
+  loadedAt: string;
+}
+
+/** Compares what was landed with the current versions and commits the difference, the counts with it. */
+export async function commitLoad(load: Load): Promise<{ loadId: number; counts: StreamCounts }> {
+  const { session, engine, tables, stream } = load;
+  const verdicts = await session.createLandingTable(`${stream}_verdicts`, {
+    page: "integer",
+    position: "integer",
+    copies: "integer",
+    is_winner: "integer",
+    key: "text",
+    verdict: "text",
+  });
+  return session.transaction(async () => {
+    const relation = { schema: tables.schema, name: stream };
+    await createStreamTable(session, engine, relation);
+    const step: Step = {
+      ...load,
+      verdicts,
+      loadId: await nextLoadId(session, tables),
+      table: engine.nameOf(relation),
+      loadedAt: sqlTime(engine, load.entry.endedAt),
+    };
+    await session.run(judgeSql(step));
+    const counts = await countVerdicts(step);
+    if (counts.new + counts.changed > 0) {
+      await session.run(endVersionsSql(step));
+      await session.run(insertVersionsSql(step));
+    }
+    counts.deleted = await session.run(insertDeletionsSql(step));
+    if (counts.deleted > 0) await session.run(endDeletedSql(step));
+    if (counts.quarantined > 0) await session.run(quarantineSql(step));
+    await writeLoad(load, step.loadId, { ...load.entry, counts });
+    return { loadId: step.loadId, counts };
+  });
+}
+
+/**
+ * One row for each text of each key. The newest text of a key wins and is compared with the current version;
+ * the others become versions that ended at once, unless they were landed before.
+ */
+function judgeSql({ verdicts, landed, table }: Step): string {
+  return `insert into ${verdicts}
+with copies as (
+  select *,
+    row_number() over (partition by "key", hash order by page desc, "position" desc) as from_last,
+    count(*) over (partition by "key", hash) as copies
+  from ${landed}
+  where reason is null
+),
+ranked as (
+  select *,
+    row_number() over (partition by "key" order by coalesce(updated_at, '') desc, page desc, "position" desc) as place
+  from copies
+  where from_last = 1
+),
+live as (select _key, _hash from ${table} where _to_load is null and not _deleted),
+known as (
+  select distinct _key, _hash from ${table} where _key in (select "key" from ranked where place > 1)
+)
+select
+  ranked.page,
+  ranked."position",
+  cast(ranked.copies as integer),
+  case when ranked.place = 1 then 1 else 0 end,
+  ranked."key",
+  case
+    when ranked.place > 1 and known._key is not null then 'duplicate'
+    when ranked.place > 1 then 'changed'
+    when live._key is null then 'new'
+    when live._hash = ranked.hash then 'unchanged'
+    else 'changed'
+  end
+from ranked
+left join live on live._key = ranked."key"
+left join known on known._key = ranked."key" and known._hash = ranked.hash`;
+}
+
+async function countVerdicts({ session, verdicts, landed }: Step): Promise<StreamCounts> {
+  const counts = { ...NO_COUNTS };
+  const judged = await session.query(
+    `select verdict, count(*), sum(copies - 1) from ${verdicts} group by verdict order by verdict`,
+  );
+  for (const [verdict, count, copies] of judged.rows) {
+    counts[verdict as "new" | "changed" | "unchanged" | "duplicate"] += Number(count); // the four of judgeSql
+    counts.duplicate += Number(copies);
+  }
+  const refused = await session.query(`select count(*), count(reason) from ${landed}`);
+  counts.received = Number(refused.rows[0]?.[0]);
+  counts.quarantined = Number(refused.rows[0]?.[1]);
+  return counts;
+}
+
+function endVersionsSql({ table, verdicts, loadId }: Step): string {
+  return `update ${table} set _to_load = ${loadId}
+where _to_load is null and _key in (
+  select "key" from ${verdicts} where is_winner = 1 and verdict in ('new', 'changed')
+)`;
+}
+
+function insertVersionsSql({ table, verdicts, landed, loadId, loadedAt }: Step): string {
+  return `insert into ${table} (_key, _hash, _from_load, _to_load, _loaded_at, _deleted, record)
+select
+  landed."key",
+  landed.hash,
+  ${loadId},
+  case when verdicts.is_winner = 1 then null else ${loadId} end,
+  ${loadedAt},
+  false,
+  landed.record
+from ${landed} as landed
+join ${verdicts} as verdicts on verdicts.page = landed.page and verdicts."position" = landed."position"
+where verdicts.verdict in ('new', 'changed')
+order by landed.page, landed."position"`;
+}
+
+/** A key that came with a record in quarantine is still there. */
+function insertDeletionsSql({ table, landed, loadId, loadedAt }: Step): string {
+  return `insert into ${table} (_key, _hash, _from_load, _to_load, _loaded_at, _deleted, record)
+select _key, _hash, ${loadId}, null, ${loadedAt}, true, record
+from ${table} as versions
+where _to_load is null and not _deleted
+  and not exists (select 1 from ${landed} as landed where landed."key" = versions._key)`;
+}
+
+function endDeletedSql({ table, loadId }: Step): string {
+  return `update ${table} set _to_load = ${loadId}
+where _to_load is null and not _deleted and _key in (
+  select _key from ${table} where _deleted and _from_load = ${loadId}
+)`;
+}
+
+/** The same text refused for the same reason is kept once, however often it comes. */
+function quarantineSql({ tables, landed, loadId, loadedAt, engine, stream }: Step): string {
+  const name = engine.literal(stream);
+  return `insert into ${tables.quarantine}
+  (load_id, stream, page, "position", reason, "key", record, quarantined_at)
+select ${loadId}, ${name}, page, "position", reason, "key", record, ${loadedAt}
+from (
+  select *, row_number() over (partition by record, reason order by page, "position") as place
+  from ${landed}
+  where reason is not null
+) as refused
+where place = 1 and not exists (
+  select 1 from ${tables.quarantine} as known
+  where known.stream = ${name} and known.reason = refused.reason and known.record = refused.record
+)`;
+}

@@ -1,0 +1,96 @@
+import type { Session } from "../../engines/engine.ts";
+import type { RawRecord } from "../pages/page.ts";
+import { type Candidate, judgeRecord } from "../pages/record.ts";
+import type { StreamDefinition } from "../source.ts";
+
+/** Where the records of a load wait, out of sight, until all have come. */
+export interface Landing {
+  /** Its name for SQL. */
+  table: string;
+  /** Forgets what has come. */
+  restart(): Promise<void>;
+  add(pageNumber: number, records: readonly RawRecord[]): Promise<void>;
+  /** After this the table holds everything that was added. */
+  flush(): Promise<void>;
+}
+
+/** Enough to keep the engine busy, little enough that many streams fit into memory. */
+const BATCH_ROWS = 4096;
+const BATCH_CHARACTERS = 8_000_000;
+
+type Column = (string | number | null)[];
+
+interface Batch {
+  page: Column;
+  position: Column;
+  key: Column;
+  hash: Column;
+  updated_at: Column;
+  reason: Column;
+  record: Column;
+  characters: number;
+}
+
+function emptyBatch(): Batch {
+  return {
+    page: [],
+    position: [],
+    key: [],
+    hash: [],
+    updated_at: [],
+    reason: [],
+    record: [],
+    characters: 0,
+  };
+}
+
+export async function createLanding(session: Session, stream: StreamDefinition): Promise<Landing> {
+  let batch = emptyBatch();
+  let landed: Promise<void> = Promise.resolve();
+  const create = () =>
+    session.createLandingTable(`${stream.name}_landed`, {
+      page: "integer",
+      position: "integer",
+      key: "text",
+      hash: "text",
+      updated_at: "text",
+      reason: "text",
+      record: "text",
+    });
+  const table = await create();
+  const flush = async () => {
+    const { page, position, key, hash, updated_at, reason, record } = batch;
+    batch = emptyBatch();
+    if (page.length > 0) {
+      landed = landed.then(() =>
+        session.land(table, [page, position, key, hash, updated_at, reason, record]),
+      );
+    }
+    await landed;
+  };
+  return {
+    table,
+    flush,
+    restart: async () => {
+      batch = emptyBatch();
+      await create();
+    },
+    add: async (pageNumber, records) => {
+      records.forEach((record, index) => {
+        append(batch, judgeRecord(stream, record), { page: pageNumber, position: index + 1 });
+      });
+      if (batch.page.length >= BATCH_ROWS || batch.characters >= BATCH_CHARACTERS) await flush();
+    },
+  };
+}
+
+function append(batch: Batch, candidate: Candidate, place: { page: number; position: number }): void {
+  batch.page.push(place.page);
+  batch.position.push(place.position);
+  batch.key.push(candidate.key);
+  batch.hash.push(candidate.hash);
+  batch.updated_at.push(candidate.updatedAt);
+  batch.reason.push(candidate.reason);
+  batch.record.push(candidate.text);
+  batch.characters += candidate.text.length;
+}

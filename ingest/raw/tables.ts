@@ -1,0 +1,80 @@
+import { type Engine, relationKey, type Session } from "../../engines/engine.ts";
+
+/** The raw relations of a source, quoted for SQL. */
+export interface RawTables {
+  schema: string;
+  /** One row for every load of a stream. */
+  loads: string;
+  /** One row for every record that was ever refused, and why. */
+  quarantine: string;
+}
+
+export function rawTables(engine: Engine, source: string): RawTables {
+  const schema = `raw_${source}`;
+  return {
+    schema,
+    loads: engine.nameOf({ schema, name: "_loads" }),
+    quarantine: engine.nameOf({ schema, name: "_quarantine" }),
+  };
+}
+
+const COUNTS = ["received", "new", "changed", "unchanged", "duplicate", "quarantined", "deleted"];
+
+/** Makes what every load writes to, once for a source. Times are UTC. */
+export async function createSourceTables(engine: Engine, tables: RawTables): Promise<void> {
+  await engine.createSchemas([tables.schema]);
+  const existing = await engine.relations();
+  const isMissing = (name: string) => !existing.has(relationKey({ schema: tables.schema, name }));
+  const session = await engine.openSession();
+  try {
+    if (isMissing("_loads")) await session.run(loadsTable(engine, tables));
+    if (isMissing("_quarantine")) await session.run(quarantineTable(engine, tables));
+  } finally {
+    session.close();
+  }
+}
+
+function loadsTable(engine: Engine, tables: RawTables): string {
+  const counts = COUNTS.map((name) => `${engine.quote(name)} bigint`).join(", ");
+  return `create table ${tables.loads} (
+    load_id bigint, stream varchar, mode varchar, outcome varchar, ${counts},
+    ${engine.quote("cursor")} varchar, pages bigint, requests bigint, retries bigint, size_bytes bigint,
+    started_at timestamp, ended_at timestamp, error varchar
+  )`;
+}
+
+function quarantineTable(engine: Engine, tables: RawTables): string {
+  return `create table ${tables.quarantine} (
+    load_id bigint, stream varchar, page integer, ${engine.quote("position")} integer,
+    reason varchar, ${engine.quote("key")} varchar, record varchar, quarantined_at timestamp
+  )`;
+}
+
+/** Makes a stream's table of versions and the view of its latest ones, unless they are there. */
+export async function createStreamTable(
+  session: Session,
+  engine: Engine,
+  relation: { schema: string; name: string },
+): Promise<void> {
+  const existing = await engine.relations();
+  const latest = { schema: relation.schema, name: `${relation.name}_latest` };
+  const table = engine.nameOf(relation);
+  if (!existing.has(relationKey(relation))) {
+    await session.run(`create table ${table} (
+      _key varchar, _hash varchar, _from_load bigint, _to_load bigint,
+      _loaded_at timestamp, _deleted boolean, record varchar
+    )`);
+  }
+  if (!existing.has(relationKey(latest))) {
+    const view = engine.nameOf(latest);
+    await session.run(
+      `create view ${view} as select * from ${table} where _to_load is null and not _deleted`,
+    );
+  }
+}
+
+/** A moment as the engines' SQL writes it. */
+export function sqlTime(engine: Engine, moment: Date): string {
+  const text = moment.toISOString().replace("T", " ").replace("Z", "");
+  return `cast(${engine.literal(text)} as timestamp)`;
+}

@@ -1,0 +1,157 @@
+import { ProjectError } from "../core/errors.ts";
+import { maskUrl } from "../core/secrets.ts";
+import { type BaseUrl, pageUrl } from "./http/base-url.ts";
+import type { Client } from "./http/client.ts";
+import { type Page, parsePage, type RawRecord } from "./pages/page.ts";
+import type { IngestSettings } from "./settings.ts";
+import type { StreamDefinition } from "./source.ts";
+import type { Traffic } from "./stream-result.ts";
+
+const DEFAULT_PAGE_SIZE = 100;
+
+/** What it takes to read the pages of one stream. */
+export interface ReadJob {
+  client: Client;
+  base: BaseUrl;
+  source: string;
+  pageSize: number | undefined;
+  stream: StreamDefinition;
+  settings: IngestSettings;
+  traffic: Traffic;
+  signal: AbortSignal;
+  /** Called for each page, in any order. */
+  onPage(page: { number: number; lastNumber: number; records: RawRecord[] }): Promise<void>;
+}
+
+/** One pass over all pages of a stream: what has been seen so far. */
+export interface Reading {
+  job: ReadJob;
+  /** Pages come one after another, and the list may grow meanwhile. */
+  isSequential: boolean;
+  /** The number of records that the latest page announced; null when it did not. */
+  total: number | null;
+  /** The announced number of pages: infinite when it is not known. */
+  lastPage: number;
+  received: number;
+  pages: number;
+  seen: Map<string, { page: number; total: number | null }>;
+}
+
+/** The list became another one while it was read, so that records may have slipped from page to page. */
+export class SourceChanged extends Error {
+  override readonly name = "SourceChanged";
+}
+
+export function startReading(job: ReadJob, isSequential: boolean): Reading {
+  const lastPage = Number.POSITIVE_INFINITY;
+  return { job, isSequential, total: null, lastPage, received: 0, pages: 0, seen: new Map() };
+}
+
+/** Reads and hands on one page; resolves with the number of its records. */
+export async function readPage(reading: Reading, number: number, signal: AbortSignal): Promise<number> {
+  const { job } = reading;
+  if (number > job.settings.maxPages) throw endlessError(reading, number);
+  const url = urlOf(reading, number);
+  const { source, traffic, stream } = job;
+  const request = { url, source, stream: stream.name, page: number, traffic, signal };
+  const page = await job.client.read(request, parsePage);
+  checkPlace(reading, number, page);
+  followTotal(reading, page);
+  reading.received += page.records.length;
+  reading.pages += 1;
+  await job.onPage({ number, lastNumber: reading.lastPage, records: page.records });
+  return page.records.length;
+}
+
+function urlOf({ job }: Reading, page: number): URL {
+  return pageUrl(job.base, job.stream.path, { page, size: job.pageSize ?? DEFAULT_PAGE_SIZE });
+}
+
+function checkPlace(reading: Reading, number: number, page: Page): void {
+  if (page.page !== null && page.page !== number) {
+    throw pageError(reading, number, {
+      code: "PAGE_WRONG",
+      what: `the answer says that it is page ${page.page}`,
+      why: "pages that cannot be told apart would be landed twice or not at all",
+      hint: "see whether the service, or a cache before it, heeds the parameter page",
+    });
+  }
+  if (page.records.length === 0) return;
+  const earlier = reading.seen.get(page.digest);
+  // In a list that grew by a whole page meanwhile, the same records rightly come again.
+  if (earlier !== undefined && earlier.total === page.total) {
+    throw pageError(reading, number, {
+      code: "PAGE_REPEATED",
+      what: `it holds the same records as page ${earlier.page}`,
+      why: "a listing that repeats itself has no end",
+      hint: "see whether the service, or a cache before it, heeds the parameter page",
+    });
+  }
+  reading.seen.set(page.digest, { page: number, total: page.total });
+}
+
+function followTotal(reading: Reading, page: Page): void {
+  const isFirst = reading.pages === 0;
+  const { total } = page;
+  if (!isFirst && total !== reading.total) {
+    const isGrowth = total === null || reading.total === null || total > reading.total;
+    if (!reading.isSequential || !isGrowth) {
+      throw new SourceChanged(`the announced total went from ${reading.total} to ${total}`);
+    }
+  }
+  if (total === null || total === reading.total) return;
+  reading.total = total;
+  // A server that allows fewer records a page than were asked for says so, or shows it.
+  const size = page.size || page.records.length || 1;
+  reading.lastPage = Math.max(Math.ceil(total / size), page.pages ?? 0);
+  if (reading.lastPage > reading.job.settings.maxPages) throw endlessError(reading, reading.lastPage);
+}
+
+function endlessError(reading: Reading, number: number): ProjectError {
+  const { maxPages } = reading.job.settings;
+  return pageError(reading, number, {
+    code: "PAGES_ENDLESS",
+    what: `that is beyond the ${maxPages} pages that a stream may have`,
+    why: `${reading.received} records were received so far, and the listing goes on`,
+    hint: "if there really are so many, raise ingest: max_pages in project.yml",
+  });
+}
+
+/** Throws RECORDS_MISSING when the pages held fewer records than was announced. */
+export function checkComplete(reading: Reading): void {
+  const { total, received, pages } = reading;
+  if (total === null || received >= total) return;
+  throw pageError(reading, undefined, {
+    code: "RECORDS_MISSING",
+    what: `${received} of ${total} announced records came`,
+    why: `${pages} pages were read to the end, and the announced total stayed the same`,
+    hint: "run again; if it stays so, the service counts records that it does not list",
+  });
+}
+
+export function changingError(reading: Reading, change: SourceChanged, readings: number): ProjectError {
+  return pageError(reading, undefined, {
+    code: "SOURCE_CHANGING",
+    what: `the list kept changing while it was read, ${readings} times`,
+    why: `in the last reading ${change.message}, so that records may have slipped from page to page`,
+    hint: "run again when the service is quieter",
+  });
+}
+
+interface PageFault {
+  code: string;
+  what: string;
+  why: string;
+  hint: string;
+}
+
+function pageError(reading: Reading, number: number | undefined, fault: PageFault): ProjectError {
+  const { source, stream } = reading.job;
+  const place = number === undefined ? "" : `, page ${number}`;
+  return new ProjectError(fault.code, {
+    message: `${source}.${stream.name}${place}: ${fault.what}`,
+    where: maskUrl(urlOf(reading, number ?? 1)),
+    why: [`${fault.why}; nothing of this stream was changed`],
+    hint: fault.hint,
+  });
+}

@@ -1,0 +1,35 @@
+import { z } from "zod";
+
+const seconds = (fallback: number) => z.number().positive().default(fallback);
+const count = (fallback: number) => z.number().int().positive().default(fallback);
+
+/** The `ingest:` map of project.yml. */
+export const ingestSettings = z
+  .strictObject({
+    concurrency: count(8),
+    timeout_seconds: seconds(60),
+    idle_timeout_seconds: seconds(15),
+    max_retry_after_seconds: seconds(300),
+    max_attempts: count(6),
+    backoff_seconds: seconds(0.5),
+    max_body_mb: seconds(64),
+    max_pages: count(100_000),
+  })
+  .transform((map) => ({
+    /** Requests at once to one host. */
+    concurrency: map.concurrency,
+    /** For a whole exchange, from the request to the last byte of the body. */
+    requestTimeoutMs: map.timeout_seconds * 1000,
+    /** Without a byte. */
+    idleTimeoutMs: map.idle_timeout_seconds * 1000,
+    /** The longest wait that a server may ask for. */
+    maxRetryAfterMs: map.max_retry_after_seconds * 1000,
+    /** Of one request, the first included. */
+    maxAttempts: map.max_attempts,
+    /** Before the second attempt; doubled for each further one. */
+    backoffBaseMs: map.backoff_seconds * 1000,
+    maxBodyBytes: map.max_body_mb * 1_048_576,
+    maxPages: map.max_pages,
+  }));
+
+export type IngestSettings = z.output<typeof ingestSettings>;
