@@ -81,7 +81,8 @@ export function summarizeModels(results: readonly ModelResult[]): string {
 
 /** Everything that did not pass, each with its failing rows. */
 export function formatTests(results: readonly TestResult[], colors: Colors): string {
-  const open = results.filter(({ status }) => status !== "pass");
+  const order = ["error", "fail", "skipped", "warn"];
+  const open = order.flatMap((status) => results.filter((result) => result.status === status));
   return open.map((result) => formatTest(result, colors)).join("\n");
 }
 
@@ -108,15 +109,16 @@ function formatTest({ node, status, failures, sample, error, reason }: TestResul
         colors,
       ),
     );
-    if ((failures ?? 0) > SHOWN_ROWS) lines.push(colors.dim(`  … ${node.file}`));
+    if (sample.rows.length > SHOWN_ROWS) lines.push(colors.dim(`  … the first ${SHOWN_ROWS}; ${node.file} has the claim`));
   }
   if (error !== null) lines.push(formatError(error, colors));
   return lines.join("\n");
 }
 
-export function toCell(value: unknown): string | number | null {
-  if (value === null || typeof value === "number") return value;
-  return typeof value === "string" ? value : JSON.stringify(value);
+/** A value of a row as it stands: a key of digits is not a count. */
+export function toCell(value: unknown): string | null {
+  if (value === null || typeof value === "string") return value;
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 export function summarizeTests(results: readonly TestResult[]): string {

@@ -119,7 +119,7 @@ const NO_BORDERS = {
 const MAX_CELL = 60;
 
 function isNumber(cell: Cell): boolean {
-  return cell === null || typeof cell === "number" || /^[-–]?[\d,]*\.?\d+( s)?$/.test(String(cell));
+  return cell === null || cell === "–" || typeof cell === "number" || /^[-–]?[\d,]*\.?\d+( s)?$/.test(String(cell));
 }
 
 function formatCell(cell: Cell, colors: Colors): string {

@@ -15,6 +15,8 @@ const helpers: SqlHelpers = {
   /** The elements of a field that holds an array, as a list of texts. */
   json_list: (document = "", field = "") =>
     `json_extract_string(json_extract(${document}, ${jsonPointer(field)}), '$[*]')`,
+  /** How many elements a list has; null for a null. */
+  list_length: (list = "") => `len(${list})`,
   /** A time stamp in UTC from a text in ISO 8601, one without a zone taken as UTC; null when it is none. */
   utc_timestamp: (text = "") => `(try_cast(${text} as timestamptz) at time zone 'UTC')`,
   /** Monday is 1, Sunday 7. */

@@ -116,7 +116,7 @@ function report(ctx: Context, { node, status, failures, reason }: TestResult): v
   const fields = { test: node.name, status, failures };
   if (status === "pass") ctx.log.debug("test_passed", `passed ${node.name}`, fields);
   else if (status === "skipped") ctx.log.warn("test_skipped", `skipped ${node.name}: ${reason}`, fields);
-  else if (status === "warn") ctx.log.warn("test_warned", `warning ${node.name}: ${failures} rows`, fields);
-  else if (status === "fail") ctx.log.error("test_failed", `failed ${node.name}: ${failures} rows`, fields);
-  else ctx.log.error("test_errored", `could not run ${node.name}`, fields);
+  else if (status === "warn") ctx.log.warn("test_warned", `test ${node.name}: ${failures} rows break it`, fields);
+  else if (status === "fail") ctx.log.error("test_failed", `test ${node.name} failed: ${failures} rows break it`, fields);
+  else ctx.log.error("test_errored", `test ${node.name} could not run`, fields);
 }

@@ -79,8 +79,11 @@ export function createHostGate(ctx: Context, concurrency: number): HostGate {
       try {
         await ctx.clock.sleep(ms, ctx.signal);
       } finally {
-        pauses -= 1;
-        admit();
+        // Whoever was refused comes back to the head of the queue before anybody is let in.
+        setImmediate(() => {
+          pauses -= 1;
+          admit();
+        });
       }
     },
     shut: (error) => {
