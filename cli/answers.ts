@@ -1,8 +1,7 @@
-import type { ProjectError } from "../core/errors.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
 import type { Release } from "../runner/publish.ts";
 import type { ModelResult, TestResult } from "../runner/results.ts";
-import { type Colors, formatCount, formatError, formatSeconds, formatTable, plural } from "./print.ts";
+import { type Colors, formatCount, formatSeconds, formatTable, plural } from "./print.ts";
 
 /** `Records per stream`: what came in, and what of it was news. */
 export function formatStreams(streams: readonly StreamResult[], colors: Colors): string {
@@ -21,7 +20,7 @@ export function formatStreams(streams: readonly StreamResult[], colors: Colors):
   const rows = streams.map(({ source, stream, counts, pages, seconds, status }) => {
     const name = `${source}.${stream}`;
     if (status !== "ok")
-      return [`${name} ${colors.red(status)}`, ...Array<null>(8).fill(null), formatSeconds(seconds)];
+      return [`${name} ${colors.red(status)}`, ...Array<string>(8).fill("–"), formatSeconds(seconds)];
     const { received, new: fresh, changed, unchanged, duplicate, quarantined, deleted } = counts;
     return [
       name,
@@ -36,7 +35,7 @@ export function formatStreams(streams: readonly StreamResult[], colors: Colors):
       formatSeconds(seconds),
     ];
   });
-  return [formatTable(head, rows, colors), ...errorLines(streams, colors)].join("\n");
+  return formatTable(head, rows, colors);
 }
 
 /** One line on what the load brought. */
@@ -56,18 +55,13 @@ export function formatModels(results: readonly ModelResult[], colors: Colors): s
   const rows = results.map(({ node, status, rows: count, seconds, reason }) => [
     `${node.relation.schema}.${node.relation.name}`,
     node.config.materialized,
-    status === "success" ? count : null,
+    (status === "success" ? count : null) ?? "–",
     formatSeconds(seconds),
     status === "success"
       ? colors.green("ok")
       : `${colors.red(status)}${reason === null ? "" : `: ${reason}`}`,
   ]);
-  const table = formatTable(
-    ["model", "as", "rows", "time", "result"],
-    rows.map((row) => row.map((cell) => cell ?? "–")),
-    colors,
-  );
-  return [table, ...errorLines(results, colors)].join("\n");
+  return formatTable(["model", "as", "rows", "time", "result"], rows, colors);
 }
 
 export function summarizeModels(results: readonly ModelResult[]): string {
@@ -96,7 +90,7 @@ const TEST_WORDS = {
 /** Failing rows that the terminal shows of a test. */
 const SHOWN_ROWS = 5;
 
-function formatTest({ node, status, failures, sample, error, reason }: TestResult, colors: Colors): string {
+function formatTest({ node, status, failures, sample, reason }: TestResult, colors: Colors): string {
   const paint = status === "fail" || status === "error" ? colors.red : colors.yellow;
   const count = failures === null ? "" : ` (${plural(failures, "row")})`;
   const lines = [`${paint(TEST_WORDS[status])}  ${node.name}${count}${reason === null ? "" : `: ${reason}`}`];
@@ -109,9 +103,9 @@ function formatTest({ node, status, failures, sample, error, reason }: TestResul
         colors,
       ),
     );
-    if (sample.rows.length > SHOWN_ROWS) lines.push(colors.dim(`  … the first ${SHOWN_ROWS}; ${node.file} has the claim`));
+    if (sample.rows.length > SHOWN_ROWS)
+      lines.push(colors.dim(`  … the first ${SHOWN_ROWS}; ${node.file} has the claim`));
   }
-  if (error !== null) lines.push(formatError(error, colors));
   return lines.join("\n");
 }
 
@@ -131,8 +125,4 @@ export function summarizeTests(results: readonly TestResult[]): string {
 
 export function summarizeRelease({ tables, name }: Release): string {
   return `published ${plural(tables.length, "table")} as ${name}`;
-}
-
-function errorLines(results: readonly { error: ProjectError | null }[], colors: Colors): string[] {
-  return results.flatMap(({ error }) => (error === null ? [] : [formatError(error, colors)]));
 }

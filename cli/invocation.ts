@@ -2,11 +2,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../core/config.ts";
 import type { Environment } from "../core/context.ts";
-import { EXIT, type ExitCode, messageOf, type ProjectError, projectErrorsOf } from "../core/errors.ts";
+import {
+  describeError,
+  EXIT,
+  type ExitCode,
+  messageOf,
+  type ProjectError,
+  projectErrorsOf,
+} from "../core/errors.ts";
 import { endRun, type RunStatus, startRun } from "../state/runs.ts";
 import { errorJson } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
-import { colorsFor, formatError, type Output } from "./print.ts";
+import { colorsFor, type Output, paintError } from "./print.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 import { type CommonOptions, openWorkspace, type Workspace } from "./workspace.ts";
 
@@ -31,6 +38,10 @@ class Interrupted extends Error {
     super(`stopped by ${signal}`);
     this.exitCode = signal === "SIGINT" ? 130 : 143;
   }
+}
+
+function interruptionOf(signal: AbortSignal): Interrupted | undefined {
+  return signal.aborted && signal.reason instanceof Interrupted ? signal.reason : undefined;
 }
 
 /** Runs `work`; the first signal asks it to stop, the second one ends the process at once. */
@@ -61,7 +72,7 @@ export async function interruptible(
   };
   try {
     const exitCode = await work(invocation);
-    return controller.signal.reason instanceof Interrupted ? controller.signal.reason.exitCode : exitCode;
+    return interruptionOf(controller.signal)?.exitCode ?? exitCode;
   } finally {
     process.off("SIGINT", stop).off("SIGTERM", stop);
   }
@@ -151,13 +162,14 @@ function reportFailure(
 ): number {
   const { error, mask } = failure;
   const { signal, env, stderr } = terminal;
-  if (signal.aborted && signal.reason instanceof Interrupted) {
-    terminal.story.line(`${signal.reason.message}: finished tables are whole, the rest is as it was`);
-    return signal.reason.exitCode;
+  const stopped = interruptionOf(signal);
+  if (stopped !== undefined) {
+    terminal.story.line(`${stopped.message}: finished tables are whole, the rest is as it was`);
+    return stopped.exitCode;
   }
   const mistakes = projectErrorsOf(error);
   const colors = colorsFor(stderr, env);
-  for (const mistake of mistakes) terminal.story.line(mask(formatError(mistake, colors)));
+  for (const mistake of mistakes) terminal.story.line(paintError(mask(describeError(mistake)), colors));
   if (mistakes.length === 0) terminal.story.line(mask(describeBug(error)));
   else if (spec.options.debug && error instanceof Error) terminal.story.line(mask(error.stack ?? ""));
   if (spec.options.json) {
@@ -190,11 +202,13 @@ async function recorded(workspace: Workspace, terminal: Terminal, spec: CommandS
   try {
     await startRun(ctx, state, { command: spec.name, invocation });
     const outcome = await spec.work(workspace, terminal);
-    await end(outcome.exitCode === EXIT.ok ? "success" : "failed", outcome.exitCode, outcome.summary);
+    const stopped = interruptionOf(ctx.signal);
+    if (stopped !== undefined) await end("interrupted", stopped.exitCode, `${stopped.message}; ${outcome.summary}`);
+    else await end(outcome.exitCode === EXIT.ok ? "success" : "failed", outcome.exitCode, outcome.summary);
     return outcome;
   } catch (error) {
-    const { reason } = ctx.signal;
-    if (reason instanceof Interrupted) await end("interrupted", reason.exitCode, reason.message);
+    const stopped = interruptionOf(ctx.signal);
+    if (stopped !== undefined) await end("interrupted", stopped.exitCode, stopped.message);
     else await end("failed", exitCodeOf(projectErrorsOf(error)), messageOf(error));
     throw error;
   } finally {

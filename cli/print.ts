@@ -1,7 +1,6 @@
 import Table from "cli-table3";
 import pc from "picocolors";
 import type { Environment } from "../core/context.ts";
-import type { ProjectError } from "../core/errors.ts";
 import type { LogEntry, LogSink } from "../core/log.ts";
 
 export type Colors = ReturnType<typeof pc.createColors>;
@@ -18,15 +17,13 @@ export function colorsFor(output: Output, env: Environment): Colors {
   return pc.createColors(output.isTty && env.TERM !== "dumb");
 }
 
-const MAX_ERROR_LINES = 15;
-
-/** The three parts of a mistake: where and what, why, what to do. */
-export function formatError(error: ProjectError, colors: Colors): string {
-  const place = error.where === undefined ? "" : `${colors.bold(error.where)}  `;
-  const [first = "", ...more] = error.message.split("\n");
-  const why = [...more, ...error.why].slice(0, MAX_ERROR_LINES - 2).map((line) => `  ${line}`);
-  const hint = error.hint === undefined ? [] : [`  ${colors.green("to fix:")} ${error.hint}`];
-  return [`${place}${colors.red(first)}`, ...why, ...hint].join("\n");
+/** An error's text with its first line and its way out marked. */
+export function paintError(text: string, colors: Colors): string {
+  const [first = "", ...rest] = text.split("\n");
+  return [
+    colors.red(first),
+    ...rest.map((line) => line.replace(/^ {2}to fix:/, (label) => colors.green(label))),
+  ].join("\n");
 }
 
 /** The story of a run on stderr: one line an event, and on a terminal one live line below them. */
@@ -69,7 +66,7 @@ export interface Story {
 
 function decorate({ level, message }: LogEntry, colors: Colors): string {
   if (level === "warn") return `${colors.yellow("warning:")} ${message}`;
-  if (level === "error") return `${colors.red("error:")} ${message}`;
+  if (level === "error") return paintError(message, colors);
   return level === "debug" ? colors.dim(message) : message;
 }
 
@@ -119,7 +116,9 @@ const NO_BORDERS = {
 const MAX_CELL = 60;
 
 function isNumber(cell: Cell): boolean {
-  return cell === null || cell === "–" || typeof cell === "number" || /^[-–]?[\d,]*\.?\d+( s)?$/.test(String(cell));
+  return (
+    cell === null || cell === "–" || typeof cell === "number" || /^[-–]?[\d,]*\.?\d+( s)?$/.test(String(cell))
+  );
 }
 
 function formatCell(cell: Cell, colors: Colors): string {

@@ -51,6 +51,17 @@ export function projectErrorsOf(thrown: unknown): ProjectError[] {
   return [];
 }
 
+const MAX_LINES = 15;
+
+/** The three parts of a mistake: where and what, why, what to do. */
+export function describeError(error: ProjectError): string {
+  const place = error.where === undefined ? "" : `${error.where}  `;
+  const [first = "", ...more] = error.message.split("\n");
+  const why = [...more, ...error.why.flatMap((text) => text.split("\n"))].slice(0, MAX_LINES - 2);
+  const hint = error.hint === undefined ? [] : [`to fix: ${error.hint}`];
+  return [`${place}${first}`, ...[...why, ...hint].map((line) => `  ${line}`)].join("\n");
+}
+
 /** The text of anything thrown, with the causes that say more than the message itself. */
 export function messageOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);

@@ -1,5 +1,5 @@
 import type { Context } from "../core/context.ts";
-import { type ProjectError, projectErrorsOf } from "../core/errors.ts";
+import { describeError, type ProjectError, projectErrorsOf } from "../core/errors.ts";
 import { type Session, SqlError } from "../engines/engine.ts";
 import type { CompiledNode } from "./compile.ts";
 import { runInOrder } from "./execute.ts";
@@ -112,11 +112,13 @@ function skippedOutcome(reason: string): Outcome {
   return { status: "skipped", failures: null, sample: null, error: null, reason };
 }
 
-function report(ctx: Context, { node, status, failures, reason }: TestResult): void {
+function report(ctx: Context, { node, status, failures, reason, error }: TestResult): void {
   const fields = { test: node.name, status, failures };
   if (status === "pass") ctx.log.debug("test_passed", `passed ${node.name}`, fields);
   else if (status === "skipped") ctx.log.warn("test_skipped", `skipped ${node.name}: ${reason}`, fields);
-  else if (status === "warn") ctx.log.warn("test_warned", `test ${node.name}: ${failures} rows break it`, fields);
-  else if (status === "fail") ctx.log.error("test_failed", `test ${node.name} failed: ${failures} rows break it`, fields);
-  else ctx.log.error("test_errored", `test ${node.name} could not run`, fields);
+  else if (status === "warn")
+    ctx.log.warn("test_warned", `test ${node.name}: ${failures} rows break it`, fields);
+  else if (status === "fail")
+    ctx.log.error("test_failed", `test ${node.name} failed: ${failures} rows break it`, fields);
+  else if (error !== null) ctx.log.error("test_errored", describeError(error), fields);
 }

@@ -1,5 +1,5 @@
 import type { Context } from "../core/context.ts";
-import { ProjectError, projectErrorsOf } from "../core/errors.ts";
+import { describeError, ProjectError, projectErrorsOf } from "../core/errors.ts";
 import { type Engine, relationKey, type Session, SqlError } from "../engines/engine.ts";
 import type { CompiledNode } from "./compile.ts";
 import { runInOrder } from "./execute.ts";
@@ -148,9 +148,9 @@ function skipped(ctx: Context, node: ModelNode, reason: string): ModelResult {
 }
 
 function report(ctx: Context, result: ModelResult): void {
-  const { node, status, rows, seconds, reason } = result;
+  const { node, status, rows, seconds, reason, error } = result;
   const fields = { model: node.name, status, rows, seconds };
   if (status === "success") ctx.log.info("model_built", `built ${node.name}`, fields);
   else if (status === "skipped") ctx.log.warn("model_skipped", `skipped ${node.name}: ${reason}`, fields);
-  else ctx.log.error("model_failed", `failed ${node.name}`, fields);
+  else if (error !== null) ctx.log.error("model_failed", describeError(error), fields);
 }
