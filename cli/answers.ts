@@ -88,10 +88,11 @@ const TEST_WORDS = {
   skipped: "skipped",
 } as const;
 /** Failing rows that the terminal shows of a test. */
-const SHOWN_ROWS = 5;
+const SHOWN_ROWS = { warn: 3, fail: 5 } as const;
 
 function formatTest({ node, status, failures, sample, reason }: TestResult, colors: Colors): string {
   const paint = status === "fail" || status === "error" ? colors.red : colors.yellow;
+  const shown = status === "warn" ? SHOWN_ROWS.warn : SHOWN_ROWS.fail;
   const count = failures === null ? "" : ` (${plural(failures, "row")})`;
   const lines = [`${paint(TEST_WORDS[status])}  ${node.name}${count}${reason === null ? "" : `: ${reason}`}`];
   if (node.description !== "") lines.push(colors.dim(`  ${node.description}`));
@@ -99,12 +100,12 @@ function formatTest({ node, status, failures, sample, reason }: TestResult, colo
     lines.push(
       formatTable(
         sample.columns,
-        sample.rows.slice(0, SHOWN_ROWS).map((row) => row.map(toCell)),
+        sample.rows.slice(0, shown).map((row) => row.map(toCell)),
         colors,
       ),
     );
-    if (sample.rows.length > SHOWN_ROWS)
-      lines.push(colors.dim(`  … the first ${SHOWN_ROWS}; ${node.file} has the claim`));
+    if (sample.rows.length > shown)
+      lines.push(colors.dim(`  … the first ${shown}; ${node.file} has the claim`));
   }
   return lines.join("\n");
 }

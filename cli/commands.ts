@@ -1,9 +1,11 @@
 import type { Command } from "commander";
+import { FAULTS_HELP } from "../moovitamix/faults.ts";
 import type { SelectionOptions } from "../runner/select.ts";
 import type { ApiCommandOptions } from "./commands/api.ts";
 import type { ModelsOptions } from "./commands/models.ts";
 import type { ShowOptions } from "./commands/show.ts";
-import { type CommandSpec, execute, executeBare, type Invocation } from "./invocation.ts";
+import type { CommandSpec } from "./execute.ts";
+import type { Invocation } from "./invocation.ts";
 import { addProjectOptions, addSelectionOptions, addWriteOptions, numberOption } from "./options.ts";
 import type { CommonOptions } from "./workspace.ts";
 
@@ -17,13 +19,9 @@ export function addCommands(program: Command, invocation: Invocation): void {
 
 type Work = CommandSpec["work"];
 
-function executeRecorded(
-  invocation: Invocation,
-  name: string,
-  options: CommonOptions,
-  work: Work,
-): Promise<void> {
-  return execute(invocation, { name, options, isRecorded: true, work });
+async function execute(invocation: Invocation, spec: CommandSpec): Promise<void> {
+  const { executeCommand } = await import("./execute.ts");
+  await executeCommand(invocation, spec);
 }
 
 function examples(...lines: string[]): string {
@@ -36,33 +34,24 @@ function addLoadCommands(program: Command, invocation: Invocation): void {
     .addHelpText("after", examples("run demo", "MOOVITAMIX_URL=http://127.0.0.1:8000 run demo"))
     .action(async (options: CommonOptions) => {
       const { runDemo } = await import("./commands/demo.ts");
-      await executeRecorded(invocation, "demo", options, runDemo);
+      await execute(invocation, { name: "demo", options, isRecorded: true, work: runDemo });
     });
   addSelectionOptions(addWriteOptions(program.command("pipeline")))
     .description("ingest, models, data tests, and, when all is green, publish")
     .addHelpText("after", examples("run pipeline", "run pipeline --select staging+ --json"))
     .action(async (options: CommonOptions & SelectionOptions) => {
       const { runPipeline } = await import("./commands/pipeline.ts");
-      await executeRecorded(invocation, "pipeline", options, (workspace, terminal) =>
-        runPipeline(workspace, terminal, options),
-      );
+      const work: Work = (workspace, terminal) => runPipeline(workspace, terminal, options);
+      await execute(invocation, { name: "pipeline", options, isRecorded: true, work });
     });
   addWriteOptions(program.command("ingest"))
     .description("load what the sources hold now into the raw tables")
     .argument("[streams...]", "tracks, moovitamix.users, …; all of them when left out")
-    .addHelpText(
-      "after",
-      examples(
-        "run ingest",
-        "run ingest tracks users",
-        "MOOVITAMIX_URL=https://api.example.com run ingest --json",
-      ),
-    )
+    .addHelpText("after", examples("run ingest", "run ingest tracks users", "run ingest --json"))
     .action(async (streams: string[], options: CommonOptions) => {
       const { runIngest } = await import("./commands/ingest.ts");
-      await executeRecorded(invocation, "ingest", options, (workspace, terminal) =>
-        runIngest(workspace, terminal, streams),
-      );
+      const work: Work = (workspace, terminal) => runIngest(workspace, terminal, streams);
+      await execute(invocation, { name: "ingest", options, isRecorded: true, work });
     });
 }
 
@@ -80,9 +69,8 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
     )
     .action(async (options: CommonOptions & ModelsOptions) => {
       const { runModels } = await import("./commands/models.ts");
-      await executeRecorded(invocation, "models", options, (workspace, terminal) =>
-        runModels(workspace, terminal, options),
-      );
+      const work: Work = (workspace, terminal) => runModels(workspace, terminal, options);
+      await execute(invocation, { name: "models", options, isRecorded: true, work });
     });
   addSelectionOptions(addWriteOptions(program.command("test")))
     .description("check the claims about the data, and show the rows that break them")
@@ -92,16 +80,15 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
     )
     .action(async (options: CommonOptions & SelectionOptions) => {
       const { runTests } = await import("./commands/test.ts");
-      await executeRecorded(invocation, "test", options, (workspace, terminal) =>
-        runTests(workspace, terminal, options),
-      );
+      const work: Work = (workspace, terminal) => runTests(workspace, terminal, options);
+      await execute(invocation, { name: "test", options, isRecorded: true, work });
     });
   addWriteOptions(program.command("publish"))
     .description("test the marts and, when no test fails, show them to readers as a new release")
     .addHelpText("after", examples("run publish", "duckdb -readonly data/published/latest.duckdb"))
     .action(async (options: CommonOptions) => {
       const { runPublish } = await import("./commands/publish.ts");
-      await executeRecorded(invocation, "publish", options, runPublish);
+      await execute(invocation, { name: "publish", options, isRecorded: true, work: runPublish });
     });
 }
 
@@ -151,7 +138,9 @@ function addStandIn(program: Command, invocation: Invocation): void {
         `run api --faults "5xx=0.1,429(retry-after=2)=0.05"`,
       ),
     )
+    .addHelpText("after", FAULTS_HELP)
     .action(async (options: ApiCommandOptions) => {
+      const { executeBare } = await import("./execute.ts");
       const { runApi } = await import("./commands/api.ts");
       await executeBare(invocation, (terminal) => runApi(terminal, options));
     });

@@ -2,13 +2,9 @@ import Table from "cli-table3";
 import pc from "picocolors";
 import type { Environment } from "../core/context.ts";
 import type { LogEntry, LogSink } from "../core/log.ts";
+import type { Output } from "./invocation.ts";
 
 export type Colors = ReturnType<typeof pc.createColors>;
-
-export interface Output {
-  isTty: boolean;
-  write(text: string): void;
-}
 
 /** Whether an output takes colours: NO_COLOR and FORCE_COLOR decide, then whether it is a terminal. */
 export function colorsFor(output: Output, env: Environment): Colors {

@@ -33,7 +33,19 @@ function createProgram(invocation: Invocation): Command {
       write(`${text.replace(/^error: /, "run: ")}  to fix: see run --help\n`),
   };
   program.configureOutput(toStream);
+  program.addHelpText("after", HELP_END);
   addCommands(program, invocation);
   for (const command of program.commands) command.configureOutput(toStream).exitOverride();
   return program;
 }
+
+const HELP_END = `
+Examples:
+  $ run demo                              the whole job, with a service of its own
+  $ run ingest                            load from MOOVITAMIX_URL (default http://127.0.0.1:8000)
+  $ run models --select marts
+  $ run test
+
+Exit codes: 0 all is right; 1 something failed; 2 wrong call or project files, nothing was executed;
+3 another command holds the project; 4 disk, permissions or a damaged store; 130, 143 stopped.
+`;

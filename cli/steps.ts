@@ -90,6 +90,7 @@ export async function testsStep(
   const tests = plan.tests ?? testsOf(plan.scope.graph).filter((test) => plan.selected.has(test.id));
   const pool = createSessionPool(engine, workspace.target.duckdb.threads);
   return runDataTests(workspace.ctx, pool, {
+    graph: plan.scope.graph,
     tests,
     compiled: plan.compiled,
     ...(plan.broken === undefined ? {} : { broken: plan.broken }),

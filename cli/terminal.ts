@@ -1,5 +1,6 @@
 import type { Environment } from "../core/context.ts";
-import { type Colors, colorsFor, createStory, type Output, type Story } from "./print.ts";
+import type { Output } from "./invocation.ts";
+import { type Colors, colorsFor, createStory, type Story } from "./print.ts";
 
 /** What a command sees of the process that it runs in. */
 export interface Terminal {

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { createJiti } from "jiti";
 import { z } from "zod";
+import { projectFolders } from "../core/config.ts";
 import type { Context } from "../core/context.ts";
 import { EXIT, messageOf, ProjectError, ProjectErrors, projectErrorsOf } from "../core/errors.ts";
 import * as sillon from "./source.ts";
@@ -58,7 +59,10 @@ export async function loadSources(ctx: Context): Promise<sillon.SourceDefinition
 
 async function loadModule(ctx: Context, path: string): Promise<unknown> {
   const file = join(ctx.projectDir, path);
-  const jiti = createJiti(file, { virtualModules: { sillon, zod: await import("zod") }, moduleCache: false });
+  // Kept in the project: a folder for temporary files may be shared with other users.
+  const fsCache = join(projectFolders(ctx.projectDir).target, "cache");
+  const virtualModules = { sillon, zod: await import("zod") };
+  const jiti = createJiti(file, { virtualModules, moduleCache: false, fsCache });
   try {
     return await jiti.import(file);
   } catch (error) {

@@ -1,10 +1,10 @@
 import type { Context } from "../core/context.ts";
-import { messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
+import { describeError, messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
 import { type Engine, type Session, SqlError } from "../engines/engine.ts";
 import type { BaseUrl } from "./http/base-url.ts";
 import type { Client } from "./http/client.ts";
 import { commitLoad } from "./raw/commit.ts";
-import { createLanding } from "./raw/landing.ts";
+import { createLanding, type Landing } from "./raw/landing.ts";
 import { writeFailedLoad } from "./raw/loads.ts";
 import type { RawTables } from "./raw/tables.ts";
 import { readStream } from "./read-stream.ts";
@@ -67,34 +67,12 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
   const { ctx, engine, tables, stream } = job;
   const { result } = progress;
   const landing = await createLanding(session, stream);
-  const onPage: ReadJob["onPage"] = async ({ number, lastNumber, records }) => {
-    await landing.add(number, records);
-    reportPage(ctx, result, { page: number, pages: lastNumber, records: records.length });
-  };
-  const { source, base, client, settings } = job;
-  const { signal } = ctx;
-  const reading: ReadJob = {
-    client,
-    base,
-    stream,
-    settings,
-    signal,
-    onPage,
-    source: source.name,
-    pageSize: source.pageSize,
-    traffic: result,
-  };
-  result.pages = await readStream(reading, {
+  result.pages = await readStream(readJobOf(job, landing, result), {
     restart: landing.restart,
-    onChange: (change) =>
-      ctx.log.warn(
-        "reading_restarted",
-        `${nameOf(result)}: ${change.message}; it is read again, page by page`,
-        {
-          source: result.source,
-          stream: result.stream,
-        },
-      ),
+    onChange: (change) => {
+      const message = `${nameOf(result)}: ${change.message}; it is read again, page by page`;
+      ctx.log.warn("reading_restarted", message, { source: result.source, stream: result.stream });
+    },
   });
   await landing.flush();
   const committed = await job.inTurn(() => {
@@ -102,6 +80,24 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     return commitLoad({ engine, session, tables, stream: stream.name, landed: landing.table, entry });
   });
   Object.assign(result, committed);
+}
+
+function readJobOf(job: StreamJob, landing: Landing, result: StreamResult): ReadJob {
+  const { ctx, source, stream, base, client, settings } = job;
+  return {
+    client,
+    base,
+    stream,
+    settings,
+    source: source.name,
+    pageSize: source.pageSize,
+    traffic: result,
+    signal: ctx.signal,
+    onPage: async ({ number, lastNumber, records }) => {
+      await landing.add(number, records);
+      reportPage(ctx, result, { page: number, pages: lastNumber, records: records.length });
+    },
+  };
 }
 
 function entryOf({ ctx }: StreamJob, { result, startedAt }: Progress) {
@@ -171,7 +167,10 @@ function report(ctx: Context, result: StreamResult): void {
     const message = `${nameOf(result)}: ${counts.received} records, ${counts.new} new, ${counts.changed} changed, ${counts.deleted} deleted, ${counts.quarantined} in quarantine`;
     ctx.log.info("stream_loaded", message, fields);
   } else if (status === "failed") {
-    ctx.log.error("stream_failed", error?.message ?? nameOf(result), { ...fields, code: error?.code });
+    ctx.log.error("stream_failed", error === null ? nameOf(result) : describeError(error), {
+      ...fields,
+      code: error?.code,
+    });
   } else {
     ctx.log.warn("stream_interrupted", `${nameOf(result)}: interrupted; nothing of it was changed`, fields);
   }

@@ -42,10 +42,10 @@ async function readAll(reading: Reading): Promise<void> {
   checkComplete(reading);
 }
 
-/** To the announced end; to an empty page when none is announced, or when more came than was announced. */
+/** Until as many records came as were announced, and beyond the announced pages if need be; at last to an empty page. */
 async function readSequential(reading: Reading, from: number): Promise<void> {
   for (let number = from; ; number++) {
-    const isAtEnd = number > reading.lastPage && reading.received <= (reading.total ?? 0);
+    const isAtEnd = number > reading.lastPage && reading.received === reading.total;
     if (isAtEnd || (await readPage(reading, number, reading.job.signal)) === 0) return;
   }
 }

@@ -5,56 +5,64 @@ import { SourceMap, textPlaces } from "./source-map.ts";
 export interface HandlebarsText {
   text: string;
   map: SourceMap;
+  tags: Tag[];
 }
+
+export interface Tag {
+  /** In plain Handlebars. */
+  text: string;
+  /** Of its start in the author's text. */
+  offset: number;
+}
+
+type Fail = (offset: number, problem: { code: string; message: string; hint: string }) => void;
 
 /**
  * Accepts dbt's call style inside tags: `{{ ref('a') }}`, `{{ config(tags=['x']) }}`, `{{- … -}}`, `{# … #}`.
- * Throws ProjectErrors for Jinja blocks and unclosed tags.
+ * Throws ProjectErrors for Jinja blocks, and for tags, quotes, brackets and blocks without their other half.
  */
 export function toHandlebars(file: string, source: string): HandlebarsText {
   const errors: ProjectError[] = [];
   const places = textPlaces(source);
-  const fail = (code: string, offset: number, message: string, hint: string) => {
-    errors.push(
-      new ProjectError(code, {
-        message,
-        where: `${file}:${places.placeOf(offset)}`,
-        hint,
-        exitCode: EXIT.usage,
-      }),
-    );
+  const fail: Fail = (offset, problem) => {
+    const where = `${file}:${places.placeOf(offset)}`;
+    errors.push(new ProjectError(problem.code, { ...problem, where, exitCode: EXIT.usage }));
   };
   const output = new MappedText();
+  const tags: Tag[] = [];
   let at = 0;
   while (at < source.length) {
     const opening = nextOpening(source, at);
     output.copy(source.slice(at, opening.at), at);
     if (opening.kind === "end") break;
     const end = closingOf(source, opening);
-    if (opening.kind === "jinja") {
-      fail(
-        "JINJA_BLOCK",
-        opening.at,
-        "Jinja blocks are not supported",
-        'write {{#if}}, {{#each}} or a macro instead of "{% … %}"',
-      );
-    } else if (end === undefined) {
-      fail(
-        "TEMPLATE_UNCLOSED",
-        opening.at,
-        `"${source.slice(opening.at, opening.at + 2)}" is never closed`,
-        'add "}}"',
-      );
-    }
+    if (opening.kind === "jinja") fail(opening.at, JINJA_BLOCK);
+    else if (end === undefined) fail(opening.at, unclosed(source, opening));
     const stop = end ?? source.length;
     const tag = source.slice(opening.at, stop);
-    if (opening.kind === "tag") rewriteTag(tag, opening.at, output);
-    else if (opening.kind === "comment") output.copy(tag, opening.at);
+    if (opening.kind === "tag" && end !== undefined) {
+      const start = output.text.length;
+      rewriteTag(tag, opening.at, { output, fail });
+      tags.push({ text: output.text.slice(start), offset: opening.at });
+    } else if (opening.kind === "comment") output.copy(tag, opening.at);
     else output.replace(tag.replace(/[^\n]/g, " "), opening.at);
     at = stop;
   }
+  checkBlocks(tags, fail);
   if (errors.length > 0) throw new ProjectErrors(errors);
-  return { text: output.text, map: output.map };
+  return { text: output.text, map: output.map, tags };
+}
+
+const JINJA_BLOCK = {
+  code: "JINJA_BLOCK",
+  message: "Jinja blocks are not supported",
+  hint: 'write {{#if}}, {{#each}} or a macro instead of "{% … %}"',
+};
+
+function unclosed(source: string, opening: Opening) {
+  const message = `"${source.slice(opening.at, opening.at + 2)}" is never closed`;
+  const hint = `add "${opening.kind === "jinja-comment" ? "#}" : "}}"}"`;
+  return { code: "TEMPLATE_UNCLOSED", message, hint };
 }
 
 type OpeningKind = "tag" | "comment" | "jinja" | "jinja-comment" | "end";
@@ -86,39 +94,90 @@ function closingOf(source: string, opening: Opening): number | undefined {
   if (opening.kind === "jinja") return after("%}");
   if (opening.kind === "jinja-comment") return after("#}");
   if (opening.kind === "comment") return after(source.startsWith("{{!--", opening.at) ? "--}}" : "}}");
-  const pattern = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\}\}\}?|\{\{/gs;
-  pattern.lastIndex = opening.at + (source.startsWith("{{{", opening.at) ? 3 : 2);
+  return closingOfTag(source, opening.at);
+}
+
+/** A quote that its line does not close is skipped, so that it does not swallow the tags after it. */
+function closingOfTag(source: string, at: number): number | undefined {
+  const braces = source.startsWith("{{{", at) ? "}}}" : "}}";
+  const pattern = /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|\{\{|[{}]/gs;
+  pattern.lastIndex = at + braces.length;
+  let openMaps = 0;
   for (let found = pattern.exec(source); found; found = pattern.exec(source)) {
     if (found[0] === "{{") return undefined;
-    if (!found[0].startsWith("}")) continue;
-    const isTriple = source.startsWith("{{{", opening.at);
-    return isTriple ? pattern.lastIndex : found.index + 2;
+    if (found[0] === "{") openMaps++;
+    else if (found[0] !== "}") continue;
+    else if (openMaps > 0) openMaps--;
+    else if (source.startsWith(braces, found.index)) return found.index + braces.length;
   }
   return undefined;
 }
 
+/** `{{#if …}}` and `{{/if}}` have to nest. */
+function checkBlocks(tags: readonly Tag[], fail: Fail): void {
+  const open: { name: string; offset: number }[] = [];
+  for (const { text, offset } of tags) {
+    const [, sign = "", name = ""] = /^\{\{\{?~?([#^/]?)\s*\(?([\w.]*)/.exec(text) ?? [];
+    if (sign === "#" || (sign === "^" && name !== "")) open.push({ name, offset });
+    const isElse = (sign === "" && name === "else") || (sign === "^" && name === "");
+    if (isElse && open.length === 0) fail(offset, blockProblem("{{else}} stands outside of a block"));
+    if (sign !== "/") continue;
+    const opening = open.pop();
+    if (opening === undefined) fail(offset, blockProblem(`{{/${name}}} closes nothing`));
+    else if (opening.name !== name)
+      fail(offset, blockProblem(`{{/${name}}} stands where {{#${opening.name}}} has to be closed`));
+  }
+  for (const { name, offset } of open) fail(offset, blockProblem(`{{#${name}}} is never closed`));
+}
+
+function blockProblem(message: string) {
+  return { code: "TEMPLATE_BLOCK", message, hint: "every {{#name}} needs its {{/name}}, in order" };
+}
+
+const STRING = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/gs;
+
 const TOKEN =
-  /(?<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?<call>[A-Za-z_][\w.]*)\((?=)|(?<word>[A-Za-z_][\w.]*)|(?<space>\s+)|(?<other>.)/gsy;
+  /(?<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?<call>[A-Za-z_][\w.]*)(?:\(|\s+\((?=\s*['"]))|(?<word>[A-Za-z_][\w.]*)|(?<space>\s+)|(?<other>.)/gsy;
 
 const WORDS: Record<string, string> = { True: "true", False: "false", None: "null", none: "null" };
 
-/** Rewrites the calls, lists and maps of one tag; a tag without calls stays as it is. */
-function rewriteTag(tag: string, offset: number, output: MappedText): void {
+interface RewriteTo {
+  output: MappedText;
+  fail: Fail;
+}
+
+/** Rewrites the calls, lists and maps of one tag; a tag without any stays as it is. */
+function rewriteTag(tag: string, offset: number, { output, fail }: RewriteTo): void {
   const head = /^\{\{\{?[~-]?[#^/&>]*\s*/.exec(tag)?.[0] ?? "{{";
   const tail = /[~-]?\}\}\}?$/.exec(tag)?.[0] ?? "";
   const body = tag.slice(head.length, tag.length - tail.length);
+  const start = offset + head.length;
   const dashed = (text: string) => text.replace("-", "~");
+  const outside = body.replace(STRING, (text) => `'${" ".repeat(text.length - 2)}'`);
+  const quote = body.replace(STRING, (text) => " ".repeat(text.length)).search(/['"]/);
+  if (quote >= 0) fail(start + quote, syntaxProblem(`the quote ${body[quote]} is never closed`));
   output.replace(dashed(head), offset);
-  const isCallTag = /(^|[\s=(,[])[A-Za-z_][\w.]*\(/.test(body.replace(/'[^']*'|"[^"]*"/g, ""));
-  if (isCallTag) rewriteCalls(body, offset + head.length, { output, isPlain: !/[#^/>]/.test(head) });
-  else output.copy(body, offset + head.length);
+  const hasCalls = /(^|[\s=(,[{:])[A-Za-z_][\w.]*(\(|\s+\(\s*')|\[\s*['\d\]]/.test(outside);
+  if (hasCalls) rewriteCalls(body, start, { output, fail, isPlain: !/[#^/>]/.test(head) });
+  else output.copy(body, start);
   output.replace(dashed(tail), offset + tag.length - tail.length);
 }
 
-type Closing = { open: string; emit: string };
+function syntaxProblem(message: string) {
+  return { code: "TEMPLATE_SYNTAX", message, hint: "write {{ ref('name') }} or {{ref 'name'}}" };
+}
 
-function rewriteCalls(body: string, offset: number, to: { output: MappedText; isPlain: boolean }): void {
-  const closings: Closing[] = [];
+interface Bracket {
+  open: string;
+  /** What stands for its other half in Handlebars. */
+  emit: string;
+  at: number;
+}
+
+const PAIRS: Record<string, string> = { ")": "(", "]": "[", "}": "{" };
+
+function rewriteCalls(body: string, offset: number, to: RewriteTo & { isPlain: boolean }): void {
+  const brackets: Bracket[] = [];
   TOKEN.lastIndex = 0;
   let isFirst = to.isPlain;
   for (let found = TOKEN.exec(body); found; found = TOKEN.exec(body)) {
@@ -126,32 +185,36 @@ function rewriteCalls(body: string, offset: number, to: { output: MappedText; is
     const { call, word, other } = found.groups ?? {};
     if (call !== undefined) {
       to.output.replace(isFirst ? `${call} ` : `(${call} `, at);
-      closings.push({ open: "(", emit: isFirst ? "" : ")" });
+      brackets.push({ open: "(", emit: isFirst ? "" : ")", at: at + found[0].length - 1 });
     } else if (word !== undefined) {
-      to.output.replace(closings.length > 0 ? (WORDS[word] ?? word) : word, at);
+      to.output.replace(brackets.length > 0 ? (WORDS[word] ?? word) : word, at);
     } else if (other !== undefined) {
-      to.output.replace(rewritePunctuation(other, closings), at);
+      to.output.replace(rewritePunctuation(other, { brackets, at, fail: to.fail }), at);
     } else {
       to.output.copy(found[0], at);
     }
     if (found.groups?.space === undefined) isFirst = false;
   }
+  for (const { open, at } of brackets) to.fail(at, syntaxProblem(`"${open}" is never closed`));
 }
 
-function rewritePunctuation(character: string, closings: Closing[]): string {
-  const isInCall = closings.length > 0;
-  if (character === "(") {
-    closings.push({ open: "(", emit: ")" });
-    return "(";
+function rewritePunctuation(
+  character: string,
+  { brackets, at, fail }: { brackets: Bracket[]; at: number; fail: Fail },
+): string {
+  const emits: Record<string, string> = { "(": "(", "[": "(list ", "{": "(dict " };
+  const opened = emits[character];
+  if (opened !== undefined) {
+    brackets.push({ open: character, emit: ")", at });
+    return opened;
   }
-  if (isInCall && (character === "[" || character === "{")) {
-    closings.push({ open: character, emit: ")" });
-    return character === "[" ? "(list " : "(dict ";
+  if (character in PAIRS) {
+    const bracket = brackets.pop();
+    if (bracket?.open !== PAIRS[character]) fail(at, syntaxProblem(`"${character}" closes nothing`));
+    return bracket?.emit ?? "";
   }
-  if (")]}".includes(character) && isInCall) return closings.pop()?.emit ?? "";
-  if (isInCall && character === ",") return " ";
-  if (character === ":" && closings.at(-1)?.open === "{") return " ";
-  return character;
+  if (brackets.length > 0 && character === ",") return " ";
+  return character === ":" && brackets.at(-1)?.open === "{" ? " " : character;
 }
 
 /** A text under construction that remembers where its parts came from. */

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Context } from "../core/context.ts";
-import { EXIT, messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
+import { EXIT, ProjectError } from "../core/errors.ts";
 import type { Dialect, Relation } from "../engines/engine.ts";
 import { Mistakes } from "./collect.ts";
 import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
@@ -81,20 +81,8 @@ function renderTemplate(
   scope: CompileScope & { index: NameIndex },
   node: { template: Template; relation: Relation | null },
 ): CompiledNode {
-  const { template } = node;
-  try {
-    const rendered = template.render(templateContext(ctx, scope, node));
-    return withoutEnd(rendered.text, rendered.placeOf);
-  } catch (error) {
-    if (projectErrorsOf(error).length > 0) throw error;
-    throw new ProjectError("TEMPLATE_RENDER", {
-      message: `the template cannot be rendered: ${messageOf(error)}`,
-      where: `${template.file}:1:1`,
-      hint: "check the tags of this file",
-      exitCode: EXIT.usage,
-      cause: error,
-    });
-  }
+  const rendered = node.template.render(templateContext(ctx, scope, node));
+  return withoutEnd(rendered.text, rendered.placeOf);
 }
 
 /** A statement's own semicolon would end the one that it is put into. */

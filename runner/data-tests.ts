@@ -1,10 +1,10 @@
 import type { Context } from "../core/context.ts";
-import { describeError, type ProjectError, projectErrorsOf } from "../core/errors.ts";
-import { type Session, SqlError } from "../engines/engine.ts";
+import { describeError, ProjectError, projectErrorsOf } from "../core/errors.ts";
+import { type Engine, relationKey, type Session, SqlError } from "../engines/engine.ts";
 import type { CompiledNode } from "./compile.ts";
 import { runInOrder } from "./execute.ts";
 import { sqlProjectError } from "./models.ts";
-import type { TestNode } from "./nodes.ts";
+import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
 import type { TestResult } from "./results.ts";
 import { type SessionPool, withSession } from "./session-pool.ts";
 
@@ -13,17 +13,18 @@ export const SAMPLE_ROWS = 10;
 
 type Outcome = Pick<TestResult, "status" | "failures" | "sample" | "error" | "reason">;
 
+export interface TestWork {
+  graph: Graph;
+  tests: readonly TestNode[];
+  compiled: ReadonlyMap<string, CompiledNode>;
+  /** Names of the models that failed before, by the id of what was not built because of them. */
+  broken?: ReadonlyMap<string, string>;
+}
+
 /** Runs the data tests, at most `pool.size` at once; those that look at a broken node are skipped. */
-export async function runDataTests(
-  ctx: Context,
-  pool: SessionPool,
-  work: {
-    tests: readonly TestNode[];
-    compiled: ReadonlyMap<string, CompiledNode>;
-    broken?: ReadonlyMap<string, string>;
-  },
-): Promise<TestResult[]> {
+export async function runDataTests(ctx: Context, pool: SessionPool, work: TestWork): Promise<TestResult[]> {
   const byId = new Map(work.tests.map((test) => [test.id, test]));
+  const missing = await missingNodes(ctx, pool.engine, work);
   const results = await runInOrder([...byId.keys()], {
     dependencies: () => [],
     limit: pool.size,
@@ -35,13 +36,48 @@ export async function runDataTests(
         .map((parent) => work.broken?.get(parent))
         .find((name) => name !== undefined);
       const result = await withSession(pool, (session, thread) =>
-        timed(ctx, { node, thread }, () => testOutcome(ctx, session, { node, compiled, culprit })),
+        timed(ctx, { node, thread }, () =>
+          testOutcome(ctx, session, { node, compiled, culprit, missing: firstMissing(node, missing) }),
+        ),
       );
       report(ctx, result);
       return result;
     },
   });
   return work.tests.flatMap((test) => results.get(test.id) ?? []);
+}
+
+/** What tests look at and the engine does not have; said once for each, however many tests there are. */
+async function missingNodes(
+  ctx: Context,
+  engine: Engine,
+  { graph, tests, broken }: TestWork,
+): Promise<Map<string, ProjectError>> {
+  const existing = await engine.relations();
+  const missing = new Map<string, ProjectError>();
+  for (const id of new Set(tests.flatMap((test) => test.dependsOn))) {
+    const node = graph.nodes.get(id);
+    if (node === undefined || node.kind === "test" || broken?.has(id)) continue;
+    if (existing.has(relationKey(node.relation))) continue;
+    const error = notThere(node);
+    missing.set(id, error);
+    ctx.log.error("relation_missing", describeError(error), { node: node.name });
+  }
+  return missing;
+}
+
+function notThere(node: ModelNode | SourceNode): ProjectError {
+  const isModel = node.kind === "model";
+  return new ProjectError("TEST_RELATION_MISSING", {
+    message: `${node.relation.schema}.${node.relation.name} does not exist`,
+    where: `${node.file}:1:1`,
+    why: ["tests that look at it could not run"],
+    hint: isModel ? `build it first: run models --select ${node.name}` : "load it first: run ingest",
+  });
+}
+
+function firstMissing(test: TestNode, missing: ReadonlyMap<string, ProjectError>): ProjectError | undefined {
+  return test.dependsOn.map((id) => missing.get(id)).find((error) => error !== undefined);
 }
 
 async function timed(
@@ -58,9 +94,23 @@ async function timed(
 async function testOutcome(
   ctx: Context,
   session: Session,
-  test: { node: TestNode; compiled: CompiledNode; culprit: string | undefined },
+  test: {
+    node: TestNode;
+    compiled: CompiledNode;
+    culprit: string | undefined;
+    missing: ProjectError | undefined;
+  },
 ): Promise<Outcome> {
   if (test.culprit !== undefined) return skippedOutcome(`${test.culprit} failed`);
+  if (test.missing !== undefined) {
+    return {
+      status: "error",
+      failures: null,
+      sample: null,
+      error: test.missing,
+      reason: test.missing.message,
+    };
+  }
   if (ctx.signal.aborted) return skippedOutcome("the run was interrupted");
   try {
     return await measure(session, test.node, test.compiled.sql);
@@ -100,12 +150,7 @@ function testError(
   const [known] = projectErrorsOf(error);
   if (known !== undefined) return known;
   if (!(error instanceof SqlError)) throw error;
-  const isMissingTable = /Table with name .* does not exist/s.test(error.message);
-  return sqlProjectError("TEST_SQL", error, {
-    compiled,
-    fallback: node.where,
-    missingTableHint: isMissingTable ? "build what it looks at first: run models" : undefined,
-  });
+  return sqlProjectError("TEST_SQL", error, { compiled, fallback: node.where });
 }
 
 function skippedOutcome(reason: string): Outcome {
@@ -117,8 +162,9 @@ function report(ctx: Context, { node, status, failures, reason, error }: TestRes
   if (status === "pass") ctx.log.debug("test_passed", `passed ${node.name}`, fields);
   else if (status === "skipped") ctx.log.warn("test_skipped", `skipped ${node.name}: ${reason}`, fields);
   else if (status === "warn")
-    ctx.log.warn("test_warned", `test ${node.name}: ${failures} rows break it`, fields);
+    ctx.log.debug("test_warned", `test ${node.name}: ${failures} rows break it`, fields);
   else if (status === "fail")
     ctx.log.error("test_failed", `test ${node.name} failed: ${failures} rows break it`, fields);
-  else if (error !== null) ctx.log.error("test_errored", describeError(error), fields);
+  else if (error !== null && error.code !== "TEST_RELATION_MISSING")
+    ctx.log.error("test_errored", describeError(error), fields);
 }

@@ -1,7 +1,9 @@
 import Handlebars from "handlebars";
-import { EXIT, messageOf, ProjectError, ProjectErrors } from "../core/errors.ts";
+import { projectErrorsOf } from "../core/errors.ts";
 import { toHandlebars } from "./call-style.ts";
-import { SourceMap, textPlaces } from "./source-map.ts";
+import { textPlaces } from "./source-map.ts";
+import { markPlaces, type Rendered, unmark } from "./template-places.ts";
+import { parseProgram, renderError, syntaxPlace } from "./template-syntax.ts";
 
 export type Literal = string | number | boolean | null | Literal[] | { [name: string]: Literal };
 
@@ -33,13 +35,6 @@ export interface TemplateCall {
   named: Record<string, unknown>;
 }
 
-export interface Rendered {
-  text: string;
-  /** `file:line:column` in the author's file for a place in the rendered text. */
-  placeOf(offset: number): string;
-}
-
-type Program = hbs.AST.Program;
 type Expression = hbs.AST.Expression;
 interface CallNode {
   path: Expression;
@@ -56,9 +51,9 @@ export function parseTemplate(file: string, source: string): Template {
   const sourceOffset = (at: hbs.AST.Position) =>
     handlebars.map.toSource(inText.offsetOf(at.line, at.column + 1));
   const placeOf = (offset: number) => `${file}:${inSource.placeOf(offset)}`;
-  const program = parseProgram(handlebars.text, (line, column) =>
-    placeOf(handlebars.map.toSource(inText.offsetOf(line, column))),
-  );
+  const whereIs = (line: number, column: number) =>
+    placeOf(handlebars.map.toSource(inText.offsetOf(line, column)));
+  const program = parseProgram(handlebars, { whereIs, placeOf });
   const uses: TemplateUse[] = [];
   new UseVisitor((use, loc) => uses.push({ ...use, where: placeOf(sourceOffset(loc.start)) })).accept(
     program,
@@ -71,47 +66,14 @@ export function parseTemplate(file: string, source: string): Template {
     uses,
     render(context) {
       compiled ??= Handlebars.compile(program, { noEscape: true, strict: true, preventIndent: true });
-      return unmark(compiled(context.values, { helpers: handlebarsHelpers(context) }), placeOf);
+      try {
+        return unmark(compiled(context.values, { helpers: handlebarsHelpers(context) }), placeOf);
+      } catch (error) {
+        if (projectErrorsOf(error).length > 0) throw error;
+        throw renderError(error, syntaxPlace(error, whereIs));
+      }
     },
   };
-}
-
-function parseProgram(text: string, where: (line: number, column: number) => string): Program {
-  try {
-    return Handlebars.parse(text);
-  } catch (error) {
-    throw new ProjectErrors([
-      new ProjectError("TEMPLATE_SYNTAX", {
-        message: syntaxMessage(error),
-        where: syntaxPlace(error, where),
-        hint: "write {{ ref('name') }} or {{ref 'name'}}; what these tags accept is in docs/from-dbt.md",
-        exitCode: EXIT.usage,
-        cause: error,
-      }),
-    ]);
-  }
-}
-
-function syntaxMessage(error: unknown): string {
-  const lines = messageOf(error).split("\n");
-  const expected = /got '(\w+)'/.exec(lines.at(-1) ?? "");
-  return expected
-    ? `the template cannot be read here (unexpected ${expected[1]})`
-    : `the template cannot be read: ${lines[0]}`;
-}
-
-/** Handlebars puts places in three different spots, depending on which part of it complains. */
-function syntaxPlace(error: unknown, where: (line: number, column: number) => string): string {
-  const thrown = error as {
-    lineNumber?: number;
-    column?: number;
-    hash?: { loc?: { last_line?: number; last_column?: number } };
-  };
-  if (thrown.lineNumber !== undefined) return where(thrown.lineNumber, (thrown.column ?? 0) + 1);
-  const loc = thrown.hash?.loc;
-  if (loc?.last_line !== undefined) return where(loc.last_line, (loc.last_column ?? 0) + 1);
-  const line = /on line (\d+)/.exec(messageOf(error));
-  return where(Number(line?.[1] ?? 1), 1);
 }
 
 /** Names bound by blocks (`as |x|`) and names below a block's item are not the project's to know. */
@@ -146,13 +108,17 @@ class UseVisitor extends Handlebars.Visitor {
   }
 
   override PathExpression(node: hbs.AST.PathExpression): void {
-    const head = node.parts[0];
+    const head = /^this\b/.test(node.original) ? "this" : node.parts[0];
     const isItem = this.depth > 0 && node.depth === 0;
     if (node.data || isItem || head === undefined || this.locals.includes(head)) return;
     this.onUse({ name: head, isCall: false, args: [], named: {} }, node.loc);
   }
 
   private visitCall(node: CallNode): void {
+    if (node.path.type.endsWith("Literal")) {
+      const name = String((node.path as hbs.AST.StringLiteral).value);
+      this.onUse({ name, isCall: false, args: [], named: {} }, node.path.loc);
+    }
     const isCall = node.params.length > 0 || node.hash !== undefined || this.isKnownCall(node.path);
     const name = originalOf(node.path);
     if (isCall && name !== undefined) {
@@ -210,55 +176,4 @@ function handlebarsHelpers(context: TemplateContext): Record<string, (...args: u
       },
     ]),
   );
-}
-
-/** NUL cannot stand in SQL, so it is free to mark places in the rendered text. */
-const MARK = "\u0000";
-
-/** Puts a mark with its source offset before each part of the template that yields text. */
-function markPlaces(program: Program, sourceOffset: (at: hbs.AST.Position) => number): void {
-  program.body = program.body.flatMap((statement) => {
-    if (statement.type === "ContentStatement") {
-      const content = statement as hbs.AST.ContentStatement;
-      if (content.value === "") return [content];
-      const offset = sourceOffset(content.loc.start) + strippedBefore(content);
-      content.value = `${MARK}c${offset}${MARK}${content.value}`;
-      return [content];
-    }
-    if (statement.type === "MustacheStatement") {
-      const mark = {
-        ...emptyContent(statement.loc),
-        value: `${MARK}t${sourceOffset(statement.loc.start)}${MARK}`,
-      };
-      return [mark, statement];
-    }
-    if (statement.type === "BlockStatement") {
-      const block = statement as hbs.AST.BlockStatement;
-      if (block.program) markPlaces(block.program, sourceOffset);
-      if (block.inverse) markPlaces(block.inverse, sourceOffset);
-    }
-    return [statement];
-  });
-}
-
-function emptyContent(loc: hbs.AST.SourceLocation): hbs.AST.ContentStatement {
-  // The published types say that `original` is an object; in Handlebars 4.7 it is the text.
-  return { type: "ContentStatement", value: "", original: "", loc } as unknown as hbs.AST.ContentStatement;
-}
-
-/** Handlebars takes away the white space around blocks; how much of it before the text. */
-function strippedBefore(content: hbs.AST.ContentStatement): number {
-  const original = String(content.original);
-  if (original.endsWith(content.value)) return original.length - content.value.length;
-  return Math.max(0, original.indexOf(content.value));
-}
-
-function unmark(marked: string, placeOf: (offset: number) => string): Rendered {
-  const map = new SourceMap();
-  let text = "";
-  for (const [index, part] of marked.split(MARK).entries()) {
-    if (index % 2 === 0) text += part;
-    else map.add({ from: text.length, to: Number(part.slice(1)), isVerbatim: part.startsWith("c") });
-  }
-  return { text, placeOf: (offset) => placeOf(map.toSource(offset)) };
 }

@@ -70,18 +70,19 @@ interface Tried extends Failed {
 
 async function tryOnce<T>(parts: ClientParts, work: Attempt<T>): Promise<{ value: T } | Failed> {
   const { request, parse, attempt } = work;
-  const pass = await parts.gate.enter({ isRetry: attempt > 1, signal: request.signal });
+  let pass: Pass | undefined;
   try {
+    pass = await parts.gate.enter({ isRetry: attempt > 1, signal: request.signal });
     const value = parse(await requestBody(parts, request));
     parts.gate.speedUp();
     return { value };
   } catch (error) {
     request.signal.throwIfAborted();
     if (!(error instanceof AttemptFailure)) throw error;
-    // The pause has to begin before the place is given to the next request.
-    return { failure: error, pause: pauseHost(parts, work, { failure: error, pass }) };
+    // A pause has to begin before the place is given to the next request.
+    return pass === undefined ? { failure: error } : spareHost(parts, work, { failure: error, pass });
   } finally {
-    pass.leave();
+    pass?.leave();
   }
 }
 
@@ -96,18 +97,19 @@ async function requestBody(parts: ClientParts, request: PageRequest): Promise<Bu
   return answer.body;
 }
 
-function pauseHost<T>(
+/** Does what the failure asks for in respect of the host: nothing, a pause, or no request at all any more. */
+function spareHost<T>(
   parts: ClientParts,
   { request, attempt }: Attempt<T>,
   { failure, pass }: { failure: AttemptFailure; pass: Pass },
-): Promise<void> | undefined {
+): Failed {
   const { ctx, gate, settings } = parts;
   const { isRateLimit, isRetryable, retryAfterMs } = failure.details;
-  if (!isRetryable || (!isRateLimit && retryAfterMs === undefined)) return undefined;
+  if (!isRetryable || (!isRateLimit && retryAfterMs === undefined)) return { failure };
   if (retryAfterMs !== undefined && retryAfterMs > settings.maxRetryAfterMs) {
-    const error = tooLongError(parts, request, retryAfterMs);
-    gate.shut(error);
-    throw error;
+    const refusal = tooLongFailure(parts, retryAfterMs);
+    gate.shut(refusal);
+    return { failure: refusal };
   }
   if (isRateLimit) gate.slowDown(pass);
   const waitMs = retryAfterMs ?? backoffMs(parts, attempt);
@@ -116,7 +118,7 @@ function pauseHost<T>(
     const message = `${host}: ${failure.message}; no request is sent to it for ${secondsText(waitMs)}`;
     ctx.log.warn("host_paused", message, { source: request.source, stream: request.stream, host, waitMs });
   }
-  return gate.pause(waitMs);
+  return { failure, pause: gate.pause(waitMs) };
 }
 
 async function backOff(parts: ClientParts, request: PageRequest, tried: Tried): Promise<void> {
@@ -159,12 +161,12 @@ function pageError(parts: ClientParts, request: PageRequest, tried: Tried): Proj
   });
 }
 
-function tooLongError({ ctx, settings }: ClientParts, request: PageRequest, waitMs: number): ProjectError {
+function tooLongFailure({ ctx, settings }: ClientParts, waitMs: number): AttemptFailure {
   const until = new Date(ctx.clock.now().getTime() + waitMs).toISOString();
-  return new ProjectError("API_RATE_LIMITED", {
-    message: `${labelOf(request)}: the server asks to be left alone for ${Math.ceil(waitMs / 1000)} s`,
-    where: ctx.secrets.mask(maskUrl(request.url)),
-    why: [`that is longer than the ${settings.maxRetryAfterMs / 1000} s that a run waits at most`],
+  return new AttemptFailure(`the server asks to be left alone for ${Math.ceil(waitMs / 1000)} s`, {
+    code: "API_RATE_LIMITED",
+    isRetryable: false,
+    detail: `that is longer than the ${settings.maxRetryAfterMs / 1000} s that a run waits at most`,
     hint: `run again after ${until}, or raise ingest: max_retry_after_seconds in project.yml`,
   });
 }

@@ -27,70 +27,94 @@ interface Waiter {
   refuse(error: unknown): void;
 }
 
+interface GateState {
+  waiting: Waiter[];
+  /** Requests at once: as many as the setting says, or fewer after a refusal. */
+  places: number;
+  inFlight: number;
+  pauses: number;
+  /** In a row, since a place was won or lost. */
+  answers: number;
+  passes: number;
+  /** The last pass of the burst for which the places were halved. */
+  lastSlowed: number;
+  shutBy: Error | undefined;
+}
+
 /** Answers in a row, for each place there is, that earn one more. */
 const ANSWERS_PER_PLACE = 4;
 
 export function createHostGate(ctx: Context, concurrency: number): HostGate {
-  const waiting: Waiter[] = [];
-  let places = concurrency;
-  let [inFlight, pauses, answers, passes, lastSlowed] = [0, 0, 0, 0, 0];
-  let shutBy: Error | undefined;
-
-  const admit = () => {
-    while (inFlight < places && pauses === 0) {
-      const next = waiting.shift();
-      if (next === undefined) return;
-      inFlight += 1;
-      passes += 1;
-      next.admit({ number: passes, leave });
-    }
-  };
-  const leave = () => {
-    inFlight -= 1;
-    admit();
-  };
+  const counters = { inFlight: 0, pauses: 0, answers: 0, passes: 0, lastSlowed: 0 };
+  const state: GateState = { waiting: [], places: concurrency, ...counters, shutBy: undefined };
   return {
-    enter: ({ isRetry, signal }) =>
-      new Promise<Pass>((resolve, reject) => {
-        if (shutBy !== undefined) return reject(shutBy);
-        const waiter = waiterOf(signal, { resolve, reject }, () =>
-          waiting.splice(waiting.indexOf(waiter), 1),
-        );
-        if (signal.aborted) return waiter.refuse(signal.reason);
-        if (isRetry) waiting.unshift(waiter);
-        else waiting.push(waiter);
-        admit();
-      }),
-    slowDown: (pass) => {
-      answers = 0;
-      if (pass.number <= lastSlowed) return;
-      lastSlowed = passes;
-      places = Math.max(1, Math.floor(places / 2));
-    },
+    enter: (turn) => enter(state, turn),
+    slowDown: (pass) => slowDown(state, pass),
     speedUp: () => {
-      answers += 1;
-      if (places === concurrency || answers < places * ANSWERS_PER_PLACE) return;
-      places += 1;
-      answers = 0;
+      state.answers += 1;
+      if (state.places === concurrency || state.answers < state.places * ANSWERS_PER_PLACE) return;
+      state.places += 1;
+      state.answers = 0;
     },
-    isPaused: () => pauses > 0,
-    pause: async (ms) => {
-      pauses += 1;
-      try {
-        await ctx.clock.sleep(ms, ctx.signal);
-      } finally {
-        // Whoever was refused comes back to the head of the queue before anybody is let in.
-        setImmediate(() => {
-          pauses -= 1;
-          admit();
-        });
-      }
-    },
+    isPaused: () => state.pauses > 0,
+    pause: (ms) => pause(ctx, state, ms),
     shut: (error) => {
-      shutBy = error;
-      for (const waiter of waiting.splice(0)) waiter.refuse(error);
+      state.shutBy = error;
+      for (const waiter of state.waiting.splice(0)) waiter.refuse(error);
     },
   };
+}
+
+function enter(
+  state: GateState,
+  { isRetry, signal }: { isRetry: boolean; signal: AbortSignal },
+): Promise<Pass> {
+  return new Promise<Pass>((resolve, reject) => {
+    if (state.shutBy !== undefined) return reject(state.shutBy);
+    if (signal.aborted) return reject(signal.reason);
+    const { waiting } = state;
+    const remove = () => waiting.splice(waiting.indexOf(waiter), 1);
+    const waiter = waiterOf(signal, { resolve, reject }, remove);
+    if (isRetry) waiting.unshift(waiter);
+    else waiting.push(waiter);
+    admit(state);
+  });
+}
+
+function admit(state: GateState): void {
+  while (state.inFlight < state.places && state.pauses === 0) {
+    const next = state.waiting.shift();
+    if (next === undefined) return;
+    state.inFlight += 1;
+    state.passes += 1;
+    next.admit({
+      number: state.passes,
+      leave: () => {
+        state.inFlight -= 1;
+        admit(state);
+      },
+    });
+  }
+}
+
+function slowDown(state: GateState, pass: Pass): void {
+  state.answers = 0;
+  if (pass.number <= state.lastSlowed) return;
+  state.lastSlowed = state.passes;
+  state.places = Math.max(1, Math.floor(state.places / 2));
+}
+
+async function pause(ctx: Context, state: GateState, ms: number): Promise<void> {
+  state.pauses += 1;
+  try {
+    await ctx.clock.sleep(ms, ctx.signal);
+  } finally {
+    // Whoever was refused comes back to the head of the queue before anybody is let in.
+    setImmediate(() => {
+      state.pauses -= 1;
+      admit(state);
+    });
+  }
 }
 
 interface Settle {
@@ -103,14 +127,15 @@ function waiterOf(signal: AbortSignal, settle: Settle, remove: () => void): Wait
     remove();
     settle.reject(signal.reason);
   };
+  const forget = () => signal.removeEventListener("abort", onAbort);
   signal.addEventListener("abort", onAbort, { once: true });
   return {
     admit: (pass) => {
-      signal.removeEventListener("abort", onAbort);
+      forget();
       settle.resolve(pass);
     },
     refuse: (error) => {
-      signal.removeEventListener("abort", onAbort);
+      forget();
       settle.reject(error);
     },
   };

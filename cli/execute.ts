@@ -1,0 +1,147 @@
+import {
+  describeError,
+  EXIT,
+  type ExitCode,
+  messageOf,
+  type ProjectError,
+  projectErrorsOf,
+} from "../core/errors.ts";
+import { openState } from "../state/database.ts";
+import { endRun, type RunStatus, startRun } from "../state/runs.ts";
+import { type Invocation, interruptionOf } from "./invocation.ts";
+import { errorJson } from "./json.ts";
+import type { Outcome } from "./outcome.ts";
+import { colorsFor, paintError } from "./print.ts";
+import { createTerminal, type Terminal } from "./terminal.ts";
+import { type CommonOptions, openWorkspace, type Workspace } from "./workspace.ts";
+
+export interface CommandSpec {
+  name: string;
+  options: CommonOptions;
+  /** Whether `run history` shows it. */
+  isRecorded: boolean;
+  work: (workspace: Workspace, terminal: Terminal) => Promise<Outcome>;
+}
+
+/** Runs a command on its project: prints what it answers or what went wrong, and remembers it. */
+export async function executeCommand(invocation: Invocation, spec: CommandSpec): Promise<void> {
+  const terminal = terminalOf(invocation, spec.options);
+  let workspace: Workspace | undefined;
+  try {
+    workspace = openWorkspace(terminal, spec.options);
+    const outcome = spec.isRecorded
+      ? await recorded(workspace, terminal, spec)
+      : await spec.work(workspace, terminal);
+    terminal.story.clear();
+    answer(terminal, spec, outcome, workspace);
+    invocation.exitCode = outcome.exitCode;
+  } catch (error) {
+    terminal.story.clear();
+    invocation.exitCode = reportFailure(terminal, spec, {
+      error,
+      mask: workspace?.ctx.secrets.mask ?? String,
+    });
+  }
+}
+
+/** Runs a command that needs no project. */
+export async function executeBare(
+  invocation: Invocation,
+  work: (terminal: Terminal) => Promise<ExitCode>,
+): Promise<void> {
+  const terminal = terminalOf(invocation, {});
+  try {
+    invocation.exitCode = await work(terminal);
+  } catch (error) {
+    invocation.exitCode = reportFailure(terminal, { name: "api", options: {} }, { error, mask: String });
+  }
+}
+
+function terminalOf(invocation: Invocation, options: CommonOptions): Terminal {
+  const { cwd, env, stdout, stderr, signal, argv } = invocation;
+  const isQuiet = options.quiet ?? false;
+  return createTerminal({
+    cwd,
+    env,
+    stdout,
+    stderr,
+    signal,
+    invocation: argv.join(" "),
+    isQuiet,
+    isDebug: options.debug ?? false,
+  });
+}
+
+function answer(terminal: Terminal, spec: CommandSpec, outcome: Outcome, { ctx }: Workspace): void {
+  const document = {
+    command: spec.name,
+    invocation_id: ctx.invocationId,
+    exit_code: outcome.exitCode,
+    summary: outcome.summary,
+    ...outcome.json,
+  };
+  const text = spec.options.json ? JSON.stringify(document, undefined, 2) : outcome.text;
+  terminal.stdout.write(`${ctx.secrets.mask(text)}\n`);
+}
+
+/** Prints the mistakes, or the stack of a bug, and returns the exit code that fits. */
+function reportFailure(
+  terminal: Terminal,
+  spec: Pick<CommandSpec, "name" | "options">,
+  failure: { error: unknown; mask: (text: string) => string },
+): number {
+  const { error, mask } = failure;
+  const { signal, env, stderr } = terminal;
+  const stopped = interruptionOf(signal);
+  if (stopped !== undefined) {
+    terminal.story.line(`${stopped.message}: finished tables are whole, the rest is as it was`);
+    return stopped.exitCode;
+  }
+  const mistakes = projectErrorsOf(error);
+  const colors = colorsFor(stderr, env);
+  for (const mistake of mistakes) terminal.story.line(paintError(mask(describeError(mistake)), colors));
+  if (mistakes.length === 0) terminal.story.line(mask(describeBug(error)));
+  else if (spec.options.debug && error instanceof Error) terminal.story.line(mask(error.stack ?? ""));
+  if (spec.options.json) {
+    const errors =
+      mistakes.length > 0 ? mistakes.map(errorJson) : [{ code: "INTERNAL", message: messageOf(error) }];
+    terminal.stdout.write(
+      `${mask(JSON.stringify({ command: spec.name, exit_code: exitCodeOf(mistakes), errors }, undefined, 2))}\n`,
+    );
+  }
+  return exitCodeOf(mistakes);
+}
+
+/** The exit code that asks most of whoever watches. */
+function exitCodeOf(mistakes: readonly ProjectError[]): number {
+  return mistakes.length === 0 ? EXIT.failed : Math.max(...mistakes.map(({ exitCode }) => exitCode));
+}
+
+function describeBug(error: unknown): string {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `this is a mistake in sillon, not in your project; please report it with these lines:\n${detail}`;
+}
+
+/** Runs the command as an entry of the history. */
+async function recorded(workspace: Workspace, terminal: Terminal, spec: CommandSpec): Promise<Outcome> {
+  const { ctx, folders, invocation } = workspace;
+  const state = openState(folders.stateFile);
+  const end = (status: RunStatus, exitCode: number, summary: string) =>
+    endRun(ctx, state, { status, exitCode, summary });
+  try {
+    await startRun(ctx, state, { command: spec.name, invocation });
+    const outcome = await spec.work(workspace, terminal);
+    const stopped = interruptionOf(ctx.signal);
+    if (stopped !== undefined)
+      await end("interrupted", stopped.exitCode, `${stopped.message}; ${outcome.summary}`);
+    else await end(outcome.exitCode === EXIT.ok ? "success" : "failed", outcome.exitCode, outcome.summary);
+    return outcome;
+  } catch (error) {
+    const stopped = interruptionOf(ctx.signal);
+    if (stopped !== undefined) await end("interrupted", stopped.exitCode, stopped.message);
+    else await end("failed", exitCodeOf(projectErrorsOf(error)), messageOf(error));
+    throw error;
+  } finally {
+    await state.destroy();
+  }
+}

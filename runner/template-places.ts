@@ -1,0 +1,59 @@
+import { SourceMap } from "./source-map.ts";
+
+export interface Rendered {
+  text: string;
+  /** `file:line:column` in the author's file for a place in the rendered text. */
+  placeOf(offset: number): string;
+}
+
+/** NUL cannot stand in SQL, so it is free to mark places in the rendered text. */
+const MARK = "\u0000";
+
+/** Puts a mark with its source offset before each part of the template that yields text. */
+export function markPlaces(program: hbs.AST.Program, sourceOffset: (at: hbs.AST.Position) => number): void {
+  program.body = program.body.flatMap((statement) => {
+    if (statement.type === "ContentStatement") {
+      const content = statement as hbs.AST.ContentStatement;
+      if (content.value === "") return [content];
+      const offset = sourceOffset(content.loc.start) + strippedBefore(content);
+      content.value = `${MARK}c${offset}${MARK}${content.value}`;
+      return [content];
+    }
+    if (statement.type === "MustacheStatement") {
+      const mark = {
+        ...emptyContent(statement.loc),
+        value: `${MARK}t${sourceOffset(statement.loc.start)}${MARK}`,
+      };
+      return [mark, statement];
+    }
+    if (statement.type === "BlockStatement") {
+      const block = statement as hbs.AST.BlockStatement;
+      if (block.program) markPlaces(block.program, sourceOffset);
+      if (block.inverse) markPlaces(block.inverse, sourceOffset);
+    }
+    return [statement];
+  });
+}
+
+function emptyContent(loc: hbs.AST.SourceLocation): hbs.AST.ContentStatement {
+  // The published types say that `original` is an object; in Handlebars 4.7 it is the text.
+  return { type: "ContentStatement", value: "", original: "", loc } as unknown as hbs.AST.ContentStatement;
+}
+
+/** Handlebars takes away the white space around blocks; how much of it before the text. */
+function strippedBefore(content: hbs.AST.ContentStatement): number {
+  const original = String(content.original);
+  if (original.endsWith(content.value)) return original.length - content.value.length;
+  return Math.max(0, original.indexOf(content.value));
+}
+
+/** The rendered text without its marks, and the way back to the author's. */
+export function unmark(marked: string, placeOf: (offset: number) => string): Rendered {
+  const map = new SourceMap();
+  let text = "";
+  for (const [index, part] of marked.split(MARK).entries()) {
+    if (index % 2 === 0) text += part;
+    else map.add({ from: text.length, to: Number(part.slice(1)), isVerbatim: part.startsWith("c") });
+  }
+  return { text, placeOf: (offset) => placeOf(map.toSource(offset)) };
+}
