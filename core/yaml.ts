@@ -1,6 +1,16 @@
-import { isMap, isNode, isSeq, LineCounter, type Node, type Pair, parseDocument } from "yaml";
+import {
+  type Document,
+  isMap,
+  isNode,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  visit,
+} from "yaml";
 import type { z } from "zod";
-import { EXIT, ProjectError, ProjectErrors } from "./errors.ts";
+import { EXIT, messageOf, ProjectError, ProjectErrors } from "./errors.ts";
 import { nearestLine } from "./nearest.ts";
 
 type YamlPath = readonly PropertyKey[];
@@ -19,28 +29,21 @@ export interface YamlFile {
 /** Throws ProjectErrors (YAML_INVALID, all of them) when the text is not YAML. */
 export function parseYaml(path: string, text: string): YamlFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${path}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
   };
-  if (document.errors.length > 0) {
-    throw new ProjectErrors(
-      document.errors.map(
-        (error) =>
-          new ProjectError("YAML_INVALID", {
-            message: `not valid YAML: ${error.message.split("\n")[0]}`,
-            where: place(error.pos[0]),
-            hint: YAML_HINTS[error.code] ?? "correct the YAML at this place",
-            exitCode: EXIT.usage,
-          }),
-      ),
-    );
-  }
+  const errors = document.errors.map((error) =>
+    yamlError(place(error.pos[0]), error.message.split(/[\n;]/)[0] ?? "", YAML_HINTS[error.code]),
+  );
+  const problems =
+    errors.length > 0 ? errors : [...lossyNumbers(document, place), ...brokenAliases(document, place)];
+  if (problems.length > 0) throw new ProjectErrors(problems);
   const offsetOf = (node: Node | null | undefined) => node?.range?.[0] ?? 0;
   return {
     path,
-    value: document.toJS() as unknown,
+    value: jsValue(document, path),
     locate: (yamlPath) => place(offsetOf(nodeAt(document.contents, yamlPath))),
     locateKey: (yamlPath, key) => {
       const pair = pairOf(nodeAt(document.contents, yamlPath), key);
@@ -49,6 +52,50 @@ export function parseYaml(path: string, text: string): YamlFile {
       );
     },
   };
+}
+
+function yamlError(where: string, problem: string, hint = "correct the YAML at this place"): ProjectError {
+  return new ProjectError("YAML_INVALID", {
+    message: `not valid YAML: ${problem}`,
+    where,
+    hint,
+    exitCode: EXIT.usage,
+  });
+}
+
+/** Whole numbers that JavaScript cannot hold would change without a word. */
+function lossyNumbers(document: Document, place: (offset: number) => string): ProjectError[] {
+  const errors: ProjectError[] = [];
+  visit(document, {
+    Scalar: (_, { value, range, source }) => {
+      if (typeof value !== "number" || !Number.isInteger(value) || Number.isSafeInteger(value)) return;
+      errors.push(
+        yamlError(place(range?.[0] ?? 0), `${source} is too large for a number`, "put it in quotes"),
+      );
+    },
+  });
+  return errors;
+}
+
+/** Aliases without an anchor. */
+function brokenAliases(document: Document, place: (offset: number) => string): ProjectError[] {
+  const errors: ProjectError[] = [];
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document) !== undefined) return;
+      const problem = `no anchor &${alias.source} stands before this alias`;
+      errors.push(yamlError(place(alias.range?.[0] ?? 0), problem, "write the value itself"));
+    },
+  });
+  return errors;
+}
+
+function jsValue(document: Document, path: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new ProjectErrors([yamlError(`${path}:1:1`, messageOf(error), "write values instead of aliases")]);
+  }
 }
 
 const YAML_HINTS: Record<string, string> = {
@@ -101,24 +148,76 @@ function issueErrors(file: YamlFile, schema: z.ZodType, issue: Issue, base: Yaml
     const branch = issue.errors.toSorted((a, b) => depthOf(b) - depthOf(a))[0] ?? [];
     if (depthOf(branch) > 0) return branch.flatMap((inner) => issueErrors(file, schema, inner, path));
   }
-  const name = path.length > 0 ? `"${path.map(String).join(".")}"` : "this file";
-  return [
-    schemaError(file.locate(path), `${name} is wrong: ${issue.message.replace(/^Invalid input: /, "")}`, []),
-  ];
+  return [valueError(file, issue, path)];
 }
 
-function schemaError(where: string, message: string, why: string[]): ProjectError {
-  return new ProjectError("YAML_SCHEMA", {
-    message,
-    where,
-    why,
-    hint: "correct or remove it",
-    exitCode: EXIT.usage,
-  });
+function valueError(file: YamlFile, issue: Issue, path: YamlPath): ProjectError {
+  const found = valueAt(file.value, path);
+  const name = path.length > 0 ? nameOf(path) : "this file";
+  if (found === undefined) {
+    return schemaError(file.locate(path), `${name} is missing${inside(path.slice(0, -1))}`, [], "add it");
+  }
+  if (issue.code === "invalid_value") {
+    const options = issue.values.map(String);
+    const why = [...nearestLine(String(found), options), `expected: ${options.join(", ")}`];
+    return schemaError(file.locate(path), `${name} cannot be ${shown(found)}`, why);
+  }
+  if (issue.code !== "invalid_type" && issue.code !== "invalid_union") {
+    return schemaError(file.locate(path), `${name} is wrong: ${issue.message}`, [`found: ${shown(found)}`]);
+  }
+  const expected =
+    issue.code === "invalid_type" ? ` has to be ${WORDS[issue.expected] ?? issue.expected}` : " is wrong";
+  const isUnquoted =
+    issue.code === "invalid_type" && issue.expected === "string" && typeof found !== "object";
+  const hint = isUnquoted ? "put it in quotes" : "correct or remove it";
+  return schemaError(file.locate(path), `${name}${expected}`, [`found: ${shown(found)}`], hint);
+}
+
+/** What zod calls the kinds of values, in YAML's words. */
+const WORDS: Record<string, string> = {
+  array: "a list",
+  object: "a map",
+  record: "a map",
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+};
+
+const MAX_SHOWN = 60;
+
+function shown(value: unknown): string {
+  if (value === null) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a map";
+  return String(JSON.stringify(value)).slice(0, MAX_SHOWN);
+}
+
+function valueAt(value: unknown, path: YamlPath): unknown {
+  return path.reduce<unknown>(
+    (level, step) => (level as Record<PropertyKey, unknown> | null | undefined)?.[step], // any value may be asked so
+    value,
+  );
+}
+
+/** `"columns"`, or `item 2 of "columns"`. */
+function nameOf(path: YamlPath): string {
+  const last = path.at(-1);
+  if (typeof last !== "number") return `"${String(last)}"`;
+  return `item ${last + 1}${path.length > 1 ? ` of ${nameOf(path.slice(0, -1))}` : ""}`;
+}
+
+function schemaError(
+  where: string,
+  message: string,
+  why: string[],
+  hint = "correct or remove it",
+): ProjectError {
+  return new ProjectError("YAML_SCHEMA", { message, where, why, hint, exitCode: EXIT.usage });
 }
 
 function inside(path: YamlPath): string {
-  return path.length > 0 ? ` in ${path.map(String).join(".")}` : "";
+  return path.length > 0 ? ` in ${nameOf(path)}` : "";
 }
 
 function depthOf(issues: readonly Issue[]): number {

@@ -79,7 +79,9 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     const entry = { ...entryOf(job, progress), outcome: "ok" as const, error: null };
     return commitLoad({ engine, session, tables, stream: stream.name, landed: landing.table, entry });
   });
-  Object.assign(result, committed);
+  result.loadId = committed.loadId;
+  result.counts = committed.counts;
+  reportQuarantine(job, result, committed.keyless);
 }
 
 function readJobOf(job: StreamJob, landing: Landing, result: StreamResult): ReadJob {
@@ -98,6 +100,25 @@ function readJobOf(job: StreamJob, landing: Landing, result: StreamResult): Read
       reportPage(ctx, result, { page: number, pages: lastNumber, records: records.length });
     },
   };
+}
+
+/** A record without a readable key may be any of those that did not come, so none of them is taken for deleted. */
+function reportQuarantine({ ctx, source }: StreamJob, result: StreamResult, keyless: number): void {
+  const { quarantined } = result.counts;
+  if (quarantined === 0) return;
+  const held =
+    keyless > 0 ? `; ${keyless} of them without a readable key, so that no deletion is concluded` : "";
+  const look = `run show --inline "select * from raw_${source.name}._quarantine"`;
+  ctx.log.warn(
+    "records_quarantined",
+    `${nameOf(result)}: ${quarantined} in quarantine${held}; to see them: ${look}`,
+    {
+      source: result.source,
+      stream: result.stream,
+      quarantined,
+      keyless,
+    },
+  );
 }
 
 function entryOf({ ctx }: StreamJob, { result, startedAt }: Progress) {

@@ -32,6 +32,8 @@ export interface Reading {
   total: number | null;
   /** The announced number of pages: infinite when it is not known. */
   lastPage: number;
+  /** Records beyond which a listing is taken for endless. */
+  recordLimit: number;
   received: number;
   pages: number;
   seen: Map<string, { page: number; total: number | null }>;
@@ -44,7 +46,8 @@ export class SourceChanged extends Error {
 
 export function startReading(job: ReadJob, isSequential: boolean): Reading {
   const lastPage = Number.POSITIVE_INFINITY;
-  return { job, isSequential, total: null, lastPage, received: 0, pages: 0, seen: new Map() };
+  const recordLimit = Number.POSITIVE_INFINITY;
+  return { job, isSequential, total: null, lastPage, recordLimit, received: 0, pages: 0, seen: new Map() };
 }
 
 /** Reads and hands on one page; resolves with the number of its records. */
@@ -59,6 +62,7 @@ export async function readPage(reading: Reading, number: number, signal: AbortSi
   followTotal(reading, page);
   reading.received += page.records.length;
   reading.pages += 1;
+  if (reading.received > reading.recordLimit) throw endlessError(reading, number);
   await job.onPage({ number, lastNumber: reading.lastPage, records: page.records });
   return page.records.length;
 }
@@ -105,15 +109,25 @@ function followTotal(reading: Reading, page: Page): void {
   const size = page.size || page.records.length || 1;
   reading.lastPage = Math.max(Math.ceil(total / size), page.pages ?? 0);
   if (reading.lastPage > reading.job.settings.maxPages) throw endlessError(reading, reading.lastPage);
+  if (isFirst) reading.recordLimit = GROWTH_FACTOR * total + GROWTH_RECORDS;
 }
+
+/** A list that has more than doubled while it was read, and by far, is not growing: it has no end. */
+const GROWTH_FACTOR = 2;
+const GROWTH_RECORDS = 1000;
 
 function endlessError(reading: Reading, number: number): ProjectError {
   const { maxPages } = reading.job.settings;
+  const isBySetting = number > maxPages;
   return pageError(reading, number, {
     code: "PAGES_ENDLESS",
-    what: `that is beyond the ${maxPages} pages that a stream may have`,
+    what: isBySetting
+      ? `that is beyond the ${maxPages} pages that a stream may have`
+      : "the listing goes on far beyond the end that its first page announced",
     why: `${reading.received} records were received so far, and the listing goes on`,
-    hint: "if there really are so many, raise ingest: max_pages in project.yml",
+    hint: isBySetting
+      ? "if there really are so many, raise ingest: max_pages in project.yml"
+      : "see whether the service, or a cache before it, heeds the parameter page",
   });
 }
 

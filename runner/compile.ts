@@ -2,11 +2,12 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
+import { nearestLine } from "../core/nearest.ts";
 import type { Dialect, Relation } from "../engines/engine.ts";
 import { Mistakes } from "./collect.ts";
 import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
-import { type NameIndex, resolveReference } from "./references.ts";
+import { checkNames, dependenciesOf, type NameIndex, resolveReference } from "./references.ts";
 import {
   type Literal,
   parseTemplate,
@@ -61,7 +62,12 @@ function compileNode(
 /** SQL typed at the command line, in which `ref` and `source` work as in a model. */
 export function compileInline(ctx: Context, scope: CompileScope, sql: string): CompiledNode {
   const template = parseTemplate("--inline", sql);
-  return renderTemplate(ctx, { ...scope, index: indexOf(scope.graph) }, { template, relation: null });
+  const index = indexOf(scope.graph);
+  const mistakes = new Mistakes();
+  dependenciesOf(index, template, mistakes);
+  checkNames(template, { helpers: Object.keys(scope.dialect.helpers), hasRelation: false }, mistakes);
+  mistakes.throwIfAny();
+  return renderTemplate(ctx, { ...scope, index }, { template, relation: null });
 }
 
 function indexOf(graph: Graph): NameIndex {
@@ -120,8 +126,8 @@ function templateContext(
       },
     },
     values: {
-      ...(relation === null ? {} : relationValue(scope.dialect, relation)),
-      target: { ...scope.target, type: scope.dialect.type },
+      ...(relation === null ? {} : relationValue(scope, relation)),
+      target: targetValue(scope),
       run_started_at: ctx.startedAt.toISOString(),
       invocation_id: ctx.invocationId,
     },
@@ -129,8 +135,21 @@ function templateContext(
 }
 
 /** `{{ this }}` is Handlebars' name for the whole context, so the context reads as the model's relation. */
-function relationValue(dialect: Dialect, relation: Relation): Record<string, unknown> {
-  return { ...relation, identifier: relation.name, toString: () => dialect.nameOf(relation) };
+function relationValue({ dialect, target }: CompileScope, relation: Relation): Record<string, unknown> {
+  const { schema, name } = relation;
+  return {
+    database: target.database,
+    schema,
+    name,
+    identifier: name,
+    toString: () => dialect.nameOf(relation),
+  };
+}
+
+/** `{{ target.… }}`, by dbt's names. */
+function targetValue({ target, dialect }: CompileScope): Record<string, unknown> {
+  const { profileName, ...same } = target;
+  return { ...same, profile_name: profileName, type: dialect.type };
 }
 
 function whereOf(template: Template, name: string, args: readonly unknown[]): string {
@@ -142,12 +161,15 @@ function whereOf(template: Template, name: string, args: readonly unknown[]): st
 
 function variable(vars: Record<string, Literal>, { args }: TemplateCall, where: string): unknown {
   const [name, fallback] = args;
-  const value = vars[String(name)] ?? fallback;
-  if (value !== undefined) return value;
+  if (Object.hasOwn(vars, String(name))) return vars[String(name)];
+  if (fallback !== undefined) return fallback;
   throw new ProjectError("VAR_MISSING", {
     message: `variable "${String(name)}" has no value`,
     where,
-    why: [`variables of project.yml: ${Object.keys(vars).join(", ") || "none"}`],
+    why: [
+      ...nearestLine(String(name), Object.keys(vars)),
+      `variables of project.yml: ${Object.keys(vars).join(", ") || "none"}`,
+    ],
     hint: `give it in project.yml under vars:, with --vars '{${String(name)}: …}', or as a default in var()`,
     exitCode: EXIT.usage,
   });
@@ -155,8 +177,8 @@ function variable(vars: Record<string, Literal>, { args }: TemplateCall, where: 
 
 function environmentVariable(ctx: Context, { args }: TemplateCall, where: string): unknown {
   const [name, fallback] = args;
-  const value = ctx.env[String(name)] ?? fallback;
-  if (value !== undefined) return value;
+  const value = Object.hasOwn(ctx.env, String(name)) ? ctx.env[String(name)] : undefined;
+  if (value !== undefined || fallback !== undefined) return value ?? fallback;
   throw new ProjectError("ENV_VAR_MISSING", {
     message: `environment variable ${String(name)} is not set`,
     where,

@@ -3,9 +3,10 @@ import { basename } from "node:path";
 import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
+import { readTextFile } from "../core/text-file.ts";
 import type { Dialect } from "../engines/engine.ts";
 import type { Mistakes } from "./collect.ts";
-import { listFiles, readProjectFile } from "./files.ts";
+import { listFiles } from "./files.ts";
 import { GENERIC_TESTS, type GenericTestDefinition } from "./generic-tests.ts";
 import { templateConfig } from "./model-config.ts";
 import type { PropertiesFile } from "./model-nodes.ts";
@@ -257,7 +258,7 @@ export function loadSingularTests(ctx: Context, scope: Omit<TestScope, "index" |
   const { project, mistakes } = scope;
   const names = new Map<string, string>();
   return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
-    const template = mistakes.attempt(() => parseTemplate(file, readProjectFile(ctx.projectDir, file)));
+    const template = mistakes.attempt(() => parseTemplate(file, readTextFile(ctx.projectDir, file)));
     if (template === undefined) return [];
     const name = basename(file, ".sql");
     const former = names.get(name);

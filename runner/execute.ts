@@ -14,7 +14,11 @@ export async function runInOrder<T>(
   for (const id of ids) {
     const parents = [...new Set(options.dependencies(id))].filter((parent) => wanted.has(parent));
     waiting.set(id, parents.length);
-    for (const parent of parents) dependents.set(parent, [...(dependents.get(parent) ?? []), id]);
+    for (const parent of parents) {
+      const children = dependents.get(parent);
+      if (children === undefined) dependents.set(parent, [id]);
+      else children.push(id);
+    }
   }
   const ready = ids.filter((id) => waiting.get(id) === 0);
   const results = new Map<string, T>();

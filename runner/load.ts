@@ -1,10 +1,11 @@
 import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
+import { readTextFile } from "../core/text-file.ts";
 import { parseYaml, validateYaml } from "../core/yaml.ts";
 import type { Dialect } from "../engines/engine.ts";
 import { Mistakes } from "./collect.ts";
 import { loadGenericTests, loadSingularTests } from "./data-test-nodes.ts";
-import { listFiles, readProjectFile } from "./files.ts";
+import { listFiles } from "./files.ts";
 import { loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
 import type { Graph, ModelNode, Node, TestNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
@@ -41,8 +42,7 @@ export function loadGraph(
   const nodes = new Map<string, Node>(
     [...sources, ...models, ...generic, ...singular].map((node) => [node.id, node]),
   );
-  const cycle = findCycle(models);
-  if (cycle !== undefined) mistakes.add(cycleError(cycle));
+  for (const cycle of findCycles(models)) mistakes.add(cycleError(cycle));
   mistakes.throwIfAny();
   return { projectName: project.name, nodes, children: childrenOf(nodes) };
 }
@@ -50,7 +50,7 @@ export function loadGraph(
 function loadProperties(ctx: Context, project: Project, mistakes: Mistakes): PropertiesFile[] {
   return listFiles(ctx.projectDir, project.modelPaths, [".yml", ".yaml"]).flatMap((path) => {
     const loaded = mistakes.attempt(() => {
-      const file = parseYaml(path, readProjectFile(ctx.projectDir, path));
+      const file = parseYaml(path, readTextFile(ctx.projectDir, path));
       return { file, properties: validateYaml(file, propertiesSchema) };
     });
     return loaded === undefined ? [] : [loaded];
@@ -64,7 +64,8 @@ function resolveTemplate(
 ): void {
   if (node.template === null) return;
   node.dependsOn = dependenciesOf(index, node.template, mistakes);
-  checkNames(node.template, Object.keys(dialect.helpers), mistakes);
+  const helpers = Object.keys(dialect.helpers);
+  checkNames(node.template, { helpers, hasRelation: node.kind === "model" }, mistakes);
 }
 
 function childrenOf(nodes: ReadonlyMap<string, Node>): Map<string, string[]> {
@@ -75,33 +76,32 @@ function childrenOf(nodes: ReadonlyMap<string, Node>): Map<string, string[]> {
   return children;
 }
 
-/** A path of models that leads back to its start. Works through a chain of any length without recursion. */
-function findCycle(models: readonly ModelNode[]): ModelNode[] | undefined {
+/** Paths of models that lead back to their start. Walks a chain of any length without recursion. */
+function findCycles(models: readonly ModelNode[]): ModelNode[][] {
   const byId = new Map(models.map((model) => [model.id, model]));
-  const done = new Set<string>();
+  const parentsOf = (model: ModelNode) => model.dependsOn.flatMap((id) => byId.get(id) ?? []);
+  const cycles: ModelNode[][] = [];
+  const states = new Map<ModelNode, "open" | "done">();
   for (const start of models) {
-    const path: ModelNode[] = [];
-    const onPath = new Set<string>();
-    const stack: { model: ModelNode; next: number }[] = [];
+    const path: { model: ModelNode; left: ModelNode[] }[] = [];
     const enter = (model: ModelNode) => {
-      stack.push({ model, next: 0 });
-      path.push(model);
-      onPath.add(model.id);
+      states.set(model, "open");
+      path.push({ model, left: parentsOf(model).reverse() });
     };
-    if (!done.has(start.id)) enter(start);
-    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      const parent = byId.get(top.model.dependsOn[top.next++] ?? "");
-      if (top.next > top.model.dependsOn.length) {
-        stack.pop();
+    if (!states.has(start)) enter(start);
+    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+      const parent = top.left.pop();
+      if (parent === undefined) {
+        states.set(top.model, "done");
         path.pop();
-        onPath.delete(top.model.id);
-        done.add(top.model.id);
-      } else if (parent !== undefined && onPath.has(parent.id)) {
-        return [...path.slice(path.indexOf(parent)), parent];
-      } else if (parent !== undefined && !done.has(parent.id)) enter(parent);
+      } else if (!states.has(parent)) enter(parent);
+      else if (states.get(parent) === "open") {
+        const names = path.map(({ model }) => model);
+        cycles.push([...names.slice(names.indexOf(parent)), parent]);
+      }
     }
   }
-  return undefined;
+  return cycles;
 }
 
 function cycleError(cycle: readonly ModelNode[]): ProjectError {

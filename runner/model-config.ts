@@ -28,51 +28,66 @@ export function mergeModelConfig(inputs: readonly ModelConfigInput[]): ModelConf
   return merged;
 }
 
-/** The `+` keys of project.yml for the folders of an fqn, from the outermost to the innermost. */
-export function folderConfigs(
-  project: Project,
-  fqn: readonly string[],
-  mistakes: Mistakes,
-): ModelConfigInput[] {
-  const inputs: ModelConfigInput[] = [];
-  let level: unknown = project.modelConfigs;
-  const path: PropertyKey[] = ["models"];
-  for (const step of [undefined, ...fqn]) {
-    if (step !== undefined) {
-      level = asMap(level)[step];
-      path.push(step);
-    }
-    const given = Object.entries(asMap(level)).filter(([key, value]) => isConfigKey(key, value));
+/** The `models:` tree of project.yml: what each folder says, and what lies below it. */
+export interface ConfigTree {
+  config: ModelConfigInput;
+  folders: Map<string, ConfigTree>;
+  /** `file:line:column`. */
+  where: string;
+}
+
+export function configTree(project: Project, mistakes: Mistakes): ConfigTree {
+  const read = (level: Record<string, unknown>, path: PropertyKey[]): ConfigTree => {
+    const entries = Object.entries(level);
+    const given = entries.filter(([key, value]) => key.startsWith("+") || !isMap(value));
     const parsed = modelConfigInput.safeParse(
       Object.fromEntries(given.map(([key, value]) => [bare(key), value])),
     );
-    if (parsed.success) {
-      inputs.push(parsed.data);
-      continue;
-    }
     const place = (name: string) =>
       project.file.locateKey(path, given.find(([key]) => bare(key) === name)?.[0] ?? name);
-    for (const error of configErrors(parsed.error, place)) mistakes.add(error);
+    if (!parsed.success) for (const error of configErrors(parsed.error, place)) mistakes.add(error);
+    return {
+      config: parsed.data ?? {},
+      folders: new Map(
+        entries.flatMap(([key, value]) =>
+          isMap(value) && !key.startsWith("+") ? [[key, read(value, [...path, key])]] : [],
+        ),
+      ),
+      where: project.file.locateKey(path.slice(0, -1), String(path.at(-1))),
+    };
+  };
+  return read(project.modelConfigs, ["models"]);
+}
+
+/** What the tree says for an fqn, from the outermost folder to the innermost. */
+export function folderConfigs(tree: ConfigTree, fqn: readonly string[]): ModelConfigInput[] {
+  const inputs = [tree.config];
+  let level: ConfigTree | undefined = tree;
+  for (const step of fqn) {
+    level = level?.folders.get(step);
+    if (level !== undefined) inputs.push(level.config);
   }
   return inputs;
 }
 
-/** `+tags`, or `materialized` without the plus where it cannot be a folder. */
-function isConfigKey(key: string, value: unknown): boolean {
-  return (
-    key.startsWith("+") ||
-    (key in modelConfigInput.shape && !(typeof value === "object" && !Array.isArray(value)))
-  );
+/** Folders of the tree that no model lies in, with the names that were to be expected there. */
+export function unusedFolders(
+  tree: ConfigTree,
+  fqns: readonly (readonly string[])[],
+): { where: string; name: string; known: string[] }[] {
+  const known = [...new Set(fqns.flatMap(([first]) => first ?? []))];
+  return [...tree.folders].flatMap(([name, folder]) => {
+    const below = fqns.filter(([first]) => first === name).map(([, ...rest]) => rest);
+    return below.length === 0 ? [{ where: folder.where, name, known }] : unusedFolders(folder, below);
+  });
 }
 
 function bare(key: string): string {
   return key.replace(/^\+/, "");
 }
 
-function asMap(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : {};
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** What the `{{ config(…) }}` calls of a template say. */
@@ -98,7 +113,8 @@ export function templateConfig<T extends z.ZodObject>(
     });
 }
 
-function configErrors(
+/** The mistakes of a configuration, each at the place of its key. */
+export function configErrors(
   error: z.ZodError,
   where: (key: string) => string,
   known: string[] = Object.keys(modelConfigInput.shape),

@@ -2,10 +2,19 @@ import { basename, dirname } from "node:path";
 import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
+import { readTextFile } from "../core/text-file.ts";
 import type { YamlFile } from "../core/yaml.ts";
 import type { Mistakes } from "./collect.ts";
-import { listFiles, readProjectFile } from "./files.ts";
-import { folderConfigs, mergeModelConfig, schemaName, templateConfig } from "./model-config.ts";
+import { listFiles } from "./files.ts";
+import {
+  type ConfigTree,
+  configTree,
+  folderConfigs,
+  mergeModelConfig,
+  schemaName,
+  templateConfig,
+  unusedFolders,
+} from "./model-config.ts";
 import type { Column, ModelNode, SourceNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
 import { type ColumnInput, type ModelProperties, modelConfigInput, type Properties } from "./properties.ts";
@@ -30,8 +39,10 @@ export function loadModels(
 ): { models: ModelNode[]; disabled: Set<string> } {
   const { mistakes } = given;
   const described = indexDescriptions(given.descriptions, mistakes);
+  const configs = configTree(project, mistakes);
   const models: ModelNode[] = [];
   const disabled = new Set<string>();
+  const fqns: string[][] = [];
   for (const file of listFiles(ctx.projectDir, project.modelPaths, [".sql"])) {
     const model = mistakes.attempt(() => {
       const name = basename(file, ".sql");
@@ -39,19 +50,24 @@ export function loadModels(
         file,
         name,
         described: described.get(name),
+        configs,
         targetSchema: given.targetSchema,
         mistakes,
       });
     });
+    if (model !== undefined) fqns.push(model.fqn);
     if (model?.config.enabled === false) disabled.add(model.name);
     else if (model !== undefined) models.push(model);
   }
-  const names = [...models.map((model) => model.name), ...disabled];
+  const names = new Set([...models.map((model) => model.name), ...disabled]);
   for (const [name, { file, index }] of described) {
-    if (!names.includes(name))
-      mistakes.add(describesNothing(name, file.locate(["models", index, "name"]), names));
+    if (!names.has(name)) mistakes.add(describesNothing(name, file.locate(["models", index, "name"]), names));
   }
   checkDuplicates(models, mistakes);
+  for (const { where, name, known } of unusedFolders(configs, fqns)) {
+    const why = nearestLine(name, known).map((line) => `; ${line}`);
+    ctx.log.warn("config_unused", `${where}  no model lies below "${name}"${why.join("")}`);
+  }
   return { models, disabled };
 }
 
@@ -62,6 +78,7 @@ function loadModel(
     file: string;
     name: string;
     described: Described | undefined;
+    configs: ConfigTree;
     targetSchema: string;
     mistakes: Mistakes;
   },
@@ -72,11 +89,11 @@ function loadModel(
     .split("/")
     .filter((step) => step !== ".");
   const fqn = [project.name, ...folders, name];
-  const template = parseTemplate(file, readProjectFile(ctx.projectDir, file));
+  const template = parseTemplate(file, readTextFile(ctx.projectDir, file));
   if (template.source.trim() === "") throw emptyModel(file);
   const properties = described?.properties;
   const config = mergeModelConfig([
-    ...folderConfigs(project, fqn, mistakes),
+    ...folderConfigs(given.configs, fqn),
     ...(properties ? [properties.config] : []),
     ...templateConfig(template, modelConfigInput, mistakes),
   ]);
@@ -133,7 +150,7 @@ function describedTwice(name: string, where: string, former: Described): Project
   });
 }
 
-function describesNothing(name: string, where: string, known: readonly string[]): ProjectError {
+function describesNothing(name: string, where: string, known: Iterable<string>): ProjectError {
   return new ProjectError("MODEL_MISSING", {
     message: `this describes a model "${name}" that has no SQL file`,
     where,

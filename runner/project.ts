@@ -1,17 +1,20 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { posix } from "node:path";
 import { z } from "zod";
 import type { Context } from "../core/context.ts";
+import { readTextFile } from "../core/text-file.ts";
 import { parseYaml, validateYaml, type YamlFile } from "../core/yaml.ts";
 import type { Literal } from "./template.ts";
+
+/** Folders as file names begin with them: `./models/` is `models`. */
+const folders = z.array(z.string().transform((folder) => posix.join(folder, ".")));
 
 const projectSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z_]\w*$/, "expected letters, digits and underscores"),
   version: z.union([z.string(), z.number()]).optional(),
   /** The profile in profiles.yml; the project's name when absent. */
   profile: z.string().optional(),
-  "model-paths": z.array(z.string()).default(["models"]),
-  "test-paths": z.array(z.string()).default(["tests/data"]),
+  "model-paths": folders.default(["models"]),
+  "test-paths": folders.default(["tests/data"]),
   vars: z.record(z.string(), z.json()).default({}),
   /** `exact`: a model's schema is what it says; `dbt`: the target's schema comes before it. */
   schema_names: z.enum(["dbt", "exact"]).default("dbt"),
@@ -37,7 +40,7 @@ export interface Project {
 
 /** Reads project.yml. Throws ProjectErrors (exit 2). */
 export function loadProject(ctx: Context, overrides: { vars?: Record<string, Literal> } = {}): Project {
-  const file = parseYaml("project.yml", readFileSync(join(ctx.projectDir, "project.yml"), "utf8"));
+  const file = parseYaml("project.yml", readTextFile(ctx.projectDir, "project.yml"));
   const settings = validateYaml(file, projectSchema);
   return {
     name: settings.name,

@@ -102,8 +102,7 @@ function referenceError(
 
 /** The node that a YAML value such as `ref('dim_users')` names. */
 export function resolveArgument(index: NameIndex, value: string, where: string): ModelNode | SourceNode {
-  const template = parseTemplate(where, `{{ ${value} }}`);
-  const call = template.uses.find((use) => use.isCall && isReference(use));
+  const call = callIn(value);
   if (call === undefined) {
     throw referenceError(
       "REF_ARGUMENTS",
@@ -114,6 +113,16 @@ export function resolveArgument(index: NameIndex, value: string, where: string):
     );
   }
   return resolveReference(index, { ...call, where });
+}
+
+/** The `ref` or `source` call in a text, in braces or without. */
+function callIn(value: string): TemplateUse | undefined {
+  const bare = value.replace(/^\s*\{\{|\}\}\s*$/g, "");
+  try {
+    return parseTemplate("", `{{ ${bare} }}`).uses.find((use) => use.isCall && isReference(use));
+  } catch {
+    return undefined; // Its mistakes have no place in a file: the caller names the whole value.
+  }
 }
 
 function isReference(use: TemplateUse): boolean {
@@ -131,13 +140,18 @@ export function dependenciesOf(index: NameIndex, template: Template, mistakes: M
 /** Names that every template knows besides the engine's helpers. */
 const CALLS = ["ref", "source", "var", "env_var", "config", "is_incremental", "log", "list", "dict"];
 const BLOCKS = ["if", "each", "unless", "with", "lookup"];
-const VALUES = ["this", "target", "run_started_at", "invocation_id"];
+const VALUES = ["target", "run_started_at", "invocation_id"];
 
 /** Adds an error for every name in the template that nothing defines. */
-export function checkNames(template: Template, helperNames: readonly string[], mistakes: Mistakes): void {
-  const calls = [...CALLS, ...BLOCKS, ...helperNames];
+export function checkNames(
+  template: Template,
+  scope: { helpers: readonly string[] /** Whether `this` means a relation. */; hasRelation: boolean },
+  mistakes: Mistakes,
+): void {
+  const calls = [...CALLS, ...BLOCKS, ...scope.helpers];
+  const values = scope.hasRelation ? ["this", ...VALUES] : VALUES;
   for (const use of template.uses) {
-    const known = use.isCall ? calls : VALUES;
+    const known = use.isCall ? calls : values;
     if (known.includes(use.name)) continue;
     const isMissingParentheses = !use.isCall && calls.includes(use.name);
     mistakes.add(
@@ -146,7 +160,7 @@ export function checkNames(template: Template, helperNames: readonly string[], m
           ? `"${use.name}" is a call and has no arguments here`
           : `unknown ${use.isCall ? "helper" : "name"} "${use.name}" in the template`,
         where: use.where,
-        why: nearestLine(use.name, use.isCall ? calls : [...VALUES, ...calls]),
+        why: nearestLine(use.name, use.isCall ? calls : [...values, ...calls]),
         hint: isMissingParentheses
           ? `write {{ ${use.name}(…) }}`
           : "correct the name; docs/from-dbt.md lists what templates know",

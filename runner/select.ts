@@ -12,29 +12,31 @@ export interface SelectionOptions {
 const CRITERION =
   /^(?<around>@)?(?:(?<parentDepth>\d*)(?<parents>\+))?(?:(?<method>[\w.]+):)?(?<value>.*?)(?:(?<children>\+)(?<childDepth>\d*))?$/;
 
-const METHODS: Record<string, (node: Node, value: RegExp, text: string) => boolean> = {
-  fqn: (node, value, text) => matchesFqn(node, value, text),
-  tag: (node, value) => node.tags.some((tag) => value.test(tag)),
-  path: (node, value) => pathsOf(node).some((path) => value.test(path)),
-  file: (node, value) => fileNamesOf(node).some((name) => value.test(name)),
-  source: (node, value) =>
-    node.kind === "source" && (value.test(node.sourceName) || value.test(`${node.sourceName}.${node.name}`)),
-  resource_type: (node, value) => value.test(node.kind),
-  test_type: (node, value) => node.kind === "test" && value.test(node.generic ? "generic" : "singular"),
-  test_name: (node, value) => node.kind === "test" && node.generic !== null && value.test(node.generic.type),
-};
+/** Of each method, the names that a node answers to. */
+const METHODS = new Map<string, (node: Node) => string[]>([
+  ["fqn", fqnsOf],
+  ["tag", (node) => node.tags],
+  ["path", pathsOf],
+  ["file", fileNamesOf],
+  ["source", (node) => (node.kind === "source" ? [node.sourceName, `${node.sourceName}.${node.name}`] : [])],
+  ["resource_type", (node) => [node.kind]],
+  ["test_type", (node) => (node.kind === "test" ? [node.generic ? "generic" : "singular"] : [])],
+  ["test_name", (node) => (node.kind === "test" && node.generic !== null ? [node.generic.type] : [])],
+]);
 
-function matchesFqn(node: Node, value: RegExp, text: string): boolean {
-  if (node.name === text || value.test(node.name)) return true;
-  const withoutProject = node.fqn.slice(1);
-  return [node.fqn, withoutProject].some((steps) =>
-    steps.some((_, index) => value.test(steps.slice(0, index + 1).join("."))),
-  );
+/** The name, and every beginning of the way to it, with the project's name and without. */
+function fqnsOf(node: Node): string[] {
+  const beginnings = (steps: string[]) => steps.map((_, index) => steps.slice(0, index + 1).join("."));
+  return [node.name, ...beginnings(node.fqn), ...beginnings(node.fqn.slice(1))];
 }
 
+/** The files that define it, and every folder that they lie in. */
 function pathsOf(node: Node): string[] {
-  const steps = node.file.split("/");
-  return steps.map((_, index) => steps.slice(0, index + 1).join("/"));
+  const files = node.kind === "model" && node.patchFile !== null ? [node.file, node.patchFile] : [node.file];
+  return files.flatMap((file) => {
+    const steps = file.split("/");
+    return steps.map((_, index) => steps.slice(0, index + 1).join("/"));
+  });
 }
 
 function fileNamesOf(node: Node): string[] {
@@ -49,10 +51,8 @@ function fileNamesOf(node: Node): string[] {
 export function selectNodes(graph: Graph, options: SelectionOptions): Set<string> {
   const criteria = splitWords(options.select ?? []);
   const chosen =
-    criteria.length === 0
-      ? new Set(graph.nodes.keys())
-      : withTests(graph, matchAll(graph, criteria, "--select"));
-  const excluded = withTests(graph, matchAll(graph, splitWords(options.exclude ?? []), "--exclude"));
+    criteria.length === 0 ? new Set(graph.nodes.keys()) : matchAll(graph, criteria, "--select");
+  const excluded = matchAll(graph, splitWords(options.exclude ?? []), "--exclude");
   for (const id of excluded) chosen.delete(id);
   return chosen;
 }
@@ -65,7 +65,9 @@ function matchAll(graph: Graph, criteria: readonly string[], option: string): Se
   const errors: ProjectError[] = [];
   const matched = new Set<string>();
   for (const criterion of criteria) {
-    const parts = criterion.split(",").map((part) => matchOne(graph, part, { option, errors }));
+    const parts = criterion
+      .split(",")
+      .map((part) => withTests(graph, matchOne(graph, part, { option, errors })));
     const [first = new Set<string>(), ...others] = parts;
     const ids = [...first].filter((id) => others.every((other) => other.has(id)));
     if (ids.length === 0 && parts.every((part) => part.size > 0))
@@ -87,17 +89,22 @@ function matchOne(graph: Graph, text: string, to: { option: string; errors: Proj
     childDepth,
   } = CRITERION.exec(text)?.groups ?? {};
   const method = givenMethod ?? defaultMethod(value);
-  const matches = METHODS[method];
-  if (matches === undefined) {
+  if (around && children) {
+    to.errors.push(aroundWithChildren(text, to.option));
+    return new Set();
+  }
+  const namesOf = METHODS.get(method);
+  if (namesOf === undefined) {
     to.errors.push(unknownMethod(text, method, to.option));
     return new Set();
   }
-  const pattern = globPattern(value);
-  const matched = [...graph.nodes.values()]
-    .filter((node) => matches(node, pattern, value))
-    .map((node) => node.id);
-  if (matched.length === 0)
-    to.errors.push(emptySelection(text, to.option, nearestLine(value, namesFor(graph, method))));
+  const pattern = globPattern(method === "path" ? value.replace(/^\.\//, "") : value, method === "path");
+  const nodes = [...graph.nodes.values()];
+  const matched = nodes.filter((node) => namesOf(node).some((name) => pattern.test(name))).map(({ id }) => id);
+  if (matched.length === 0) {
+    const known = method === "fqn" ? knownNames(nodes) : nodes.flatMap(namesOf);
+    to.errors.push(emptySelection(text, to.option, nearestLine(value, known)));
+  }
   const selected = new Set(matched);
   if (children || around)
     addRelated(selected, matched, { next: (id) => graph.children.get(id) ?? [], depth: depthOf(childDepth) });
@@ -136,11 +143,13 @@ function defaultMethod(value: string): string {
   return /\.(sql|ya?ml|csv)$/.test(value) ? "file" : "fqn";
 }
 
-function globPattern(value: string): RegExp {
+/** Shell wildcards; in a path, `*` stays within one folder and `**` does not. */
+function globPattern(value: string, isPath: boolean): RegExp {
+  const star = isPath ? "[^/]*" : ".*";
   const body = value
     .replace(/\/+$/, "")
     .replace(/[.+^${}()|\\]/g, "\\$&")
-    .replaceAll("*", ".*")
+    .replace(/\*\*\/|\*+/g, (stars) => (stars === "*" ? star : stars === "**/" ? "(?:.*/)?" : ".*"))
     .replaceAll("?", ".")
     .replaceAll("[!", "[^");
   try {
@@ -150,11 +159,8 @@ function globPattern(value: string): RegExp {
   }
 }
 
-function namesFor(graph: Graph, method: string): string[] {
-  const nodes = [...graph.nodes.values()];
-  if (method === "tag") return nodes.flatMap((node) => node.tags);
-  if (method === "path") return nodes.flatMap(pathsOf);
-  if (method === "file") return nodes.flatMap(fileNamesOf);
+/** What a person who names a node may have meant: models, sources and their folders. */
+function knownNames(nodes: readonly Node[]): string[] {
   return nodes
     .filter((node) => node.kind !== "test")
     .flatMap((node) => [node.name, ...node.fqn.slice(1, -1)]);
@@ -180,8 +186,17 @@ function emptySelection(criterion: string, option: string, why: string[]): Proje
   });
 }
 
+function aroundWithChildren(criterion: string, option: string): ProjectError {
+  return new ProjectError("SELECTION_INVALID", {
+    message: `"${criterion}" has both @ and a + at its end`,
+    where: option,
+    hint: "remove the +: @ takes the descendants already, and all that they need",
+    exitCode: EXIT.usage,
+  });
+}
+
 function unknownMethod(criterion: string, method: string, option: string): ProjectError {
-  const known = Object.keys(METHODS);
+  const known = [...METHODS.keys()];
   return new ProjectError("SELECTION_INVALID", {
     message: `unknown method "${method}:" in "${criterion}"`,
     where: option,

@@ -22,8 +22,15 @@ interface Step extends Load {
   loadedAt: string;
 }
 
+export interface Committed {
+  loadId: number;
+  counts: StreamCounts;
+  /** Records in quarantine whose key cannot be read: while there are any, no key counts as deleted. */
+  keyless: number;
+}
+
 /** Compares what was landed with the current versions and commits the difference, the counts with it. */
-export async function commitLoad(load: Load): Promise<{ loadId: number; counts: StreamCounts }> {
+export async function commitLoad(load: Load): Promise<Committed> {
   const { session, engine, tables, stream } = load;
   const verdicts = await session.createLandingTable(`${stream}_verdicts`, {
     page: "integer",
@@ -49,11 +56,12 @@ export async function commitLoad(load: Load): Promise<{ loadId: number; counts: 
       await session.run(endVersionsSql(step));
       await session.run(insertVersionsSql(step));
     }
-    counts.deleted = await session.run(insertDeletionsSql(step));
+    const keyless = counts.quarantined > 0 ? await countKeyless(step) : 0;
+    if (keyless === 0) counts.deleted = await session.run(insertDeletionsSql(step));
     if (counts.deleted > 0) await session.run(endDeletedSql(step));
     if (counts.quarantined > 0) await session.run(quarantineSql(step));
     await writeLoad(load, step.loadId, { ...load.entry, counts });
-    return { loadId: step.loadId, counts };
+    return { loadId: step.loadId, counts, keyless };
   });
 }
 
@@ -111,6 +119,13 @@ async function countVerdicts({ session, verdicts, landed }: Step): Promise<Strea
   counts.received = Number(refused.rows[0]?.[0]);
   counts.quarantined = Number(refused.rows[0]?.[1]);
   return counts;
+}
+
+async function countKeyless({ session, landed }: Step): Promise<number> {
+  const found = await session.query(
+    `select count(*) from ${landed} where reason is not null and "key" is null`,
+  );
+  return Number(found.rows[0]?.[0]);
 }
 
 function endVersionsSql({ table, verdicts, loadId }: Step): string {

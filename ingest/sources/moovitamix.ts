@@ -1,8 +1,10 @@
 import { defineSource } from "sillon";
 import { z } from "zod";
 
-/** Whole, of any size: JSON.parse rounds beyond 2^53, but only the type is judged here. */
-const integer = z.number().refine(Number.isInteger, "expected an integer");
+/** Of 64 bits, as the models take it. JSON.parse rounds beyond 2^53, but only the type is judged here. */
+const integer = z
+  .number()
+  .refine((value) => Number.isInteger(value) && Math.abs(value) < 2 ** 63, "expected an integer of 64 bits");
 /** ISO without a zone (UTC); the fraction is left out when it is zero. */
 const timestamp = z.iso.datetime({ local: true, offset: true });
 const times = { created_at: timestamp, updated_at: timestamp };

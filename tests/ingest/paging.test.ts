@@ -57,6 +57,22 @@ test("stops at the page limit when the records are always new", async () => {
   expect(api.requests).toHaveLength(7);
 });
 
+test("takes a listing that goes on far beyond its announced end for endless", async () => {
+  const { api, world } = await withScript((visit) =>
+    sendPage({ ...visit, page: 1 }, trackTexts(100, visit.page * 100), {
+      total: 250,
+      page: visit.page,
+      pages: 3,
+    }),
+  );
+  expect((await world.loadOne("tracks")).error).toMatchObject({
+    code: "PAGES_ENDLESS",
+    message:
+      "moovitamix.tracks, page 16: the listing goes on far beyond the end that its first page announced",
+  });
+  expect(api.requests).toHaveLength(16);
+});
+
 test("sends one request when more pages are announced than allowed", async () => {
   const { api, world } = await withScript((visit) => sendPage(visit, trackTexts(900)));
   expect((await world.loadOne("tracks", { max_pages: 8 })).error?.code).toBe("PAGES_ENDLESS");

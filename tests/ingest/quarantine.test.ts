@@ -35,6 +35,19 @@ test("keeps the last good version of a record that comes back broken", async () 
   expect(await world.texts("tracks")).toEqual(trackTexts(2));
 });
 
+test("concludes no deletion while a record without a readable key is in quarantine", async () => {
+  const list = { tracks: trackTexts(3) };
+  const { world } = await withScript((visit) => sendPage(visit, list.tracks));
+  await world.loadOne("tracks");
+  list.tracks = [trackText(1), '{"name":"whose?"}'];
+  expect((await world.loadOne("tracks")).counts).toMatchObject({ unchanged: 1, quarantined: 1, deleted: 0 });
+  expect(world.log.find(({ event }) => event === "records_quarantined")?.fields).toMatchObject({
+    keyless: 1,
+  });
+  list.tracks = [trackText(1)];
+  expect((await world.loadOne("tracks")).counts).toMatchObject({ unchanged: 1, deleted: 2 });
+});
+
 test.each([
   ["half of a surrogate pair", '{"user_id":1,"items":[],"note":"\\ud83d"}'],
   ["user_id: is there twice", '{"user_id":1,"user_id":2,"items":[]}'],
@@ -60,7 +73,7 @@ test.each([
   expect(contractOf("tracks")(text)).toBe(true);
 });
 
-test.each(["1.5", '"7"', "true", "null", "{}"])("refuses an id that is %s", (id) => {
+test.each(["1.5", '"7"', "true", "null", "{}", "9223372036854775808"])("refuses an id that is %s", (id) => {
   expect(contractOf("tracks")(trackText(id))).toBe(false);
 });
 

@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { EXIT, ProjectError } from "./errors.ts";
+
+/** The text of a project's file, without its byte order mark. Throws FILE_NOT_TEXT (exit 2) when it is not UTF-8. */
+export function readTextFile(projectDir: string, file: string): string {
+  const bytes = readFileSync(join(projectDir, file));
+  const text = decode(bytes);
+  if (text !== undefined && !text.includes("\u0000")) return text;
+  throw new ProjectError("FILE_NOT_TEXT", {
+    message: "the file is not text in UTF-8",
+    where: `${file}:${firstWrongPlace(bytes)}`,
+    hint: "save it as UTF-8",
+    exitCode: EXIT.usage,
+  });
+}
+
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined; // Not UTF-8.
+  }
+}
+
+/** `line:column`. A line feed is never a part of another character in UTF-8. */
+function firstWrongPlace(bytes: Buffer): string {
+  let start = 0;
+  for (let line = 1; start < bytes.length; line++) {
+    const end = bytes.indexOf(10, start);
+    const part = bytes.subarray(start, end < 0 ? bytes.length : end);
+    const text = decode(part)?.replaceAll("\u0000", "\ufffd") ?? part.toString("utf8");
+    const column = text.indexOf("\ufffd");
+    if (column >= 0) return `${line}:${column + 1}`;
+    start += part.length + 1;
+  }
+  return "1:1";
+}
