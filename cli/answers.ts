@@ -47,6 +47,7 @@ export function summarizeStreams(streams: readonly StreamResult[]): string {
   const text =
     news.length === 0 ? "nothing new" : news.map((key) => `${formatCount(sum(key))} ${key}`).join(", ");
   const quarantined = sum("quarantined") > 0 ? `, ${formatCount(sum("quarantined"))} quarantined` : "";
+  if (streams.length === 0) return "no sources";
   if (failed.length === streams.length) return `no stream was loaded (${failed.length} failed)`;
   return `${text}${quarantined}${failed.length > 0 ? `, ${plural(failed.length, "stream")} failed` : ""}`;
 }

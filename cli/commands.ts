@@ -6,7 +6,14 @@ import type { ModelsOptions } from "./commands/models.ts";
 import type { ShowOptions } from "./commands/show.ts";
 import type { CommandSpec } from "./execute.ts";
 import type { Invocation } from "./invocation.ts";
-import { addProjectOptions, addSelectionOptions, addWriteOptions, numberOption } from "./options.ts";
+import {
+  addFullRefreshOption,
+  addGraphOptions,
+  addProjectOptions,
+  addSelectionOptions,
+  addWriteOptions,
+  numberOption,
+} from "./options.ts";
 import type { CommonOptions } from "./workspace.ts";
 
 /** Adds every command. Each loads what it needs when it is called, so that help and mistakes come at once. */
@@ -29,14 +36,14 @@ function examples(...lines: string[]): string {
 }
 
 function addLoadCommands(program: Command, invocation: Invocation): void {
-  addWriteOptions(program.command("demo"))
+  addGraphOptions(program.command("demo"))
     .description("the whole job against a stand-in service that lives as long as the run")
     .addHelpText("after", examples("run demo", "MOOVITAMIX_URL=http://127.0.0.1:8000 run demo"))
     .action(async (options: CommonOptions) => {
       const { runDemo } = await import("./commands/demo.ts");
       await execute(invocation, { name: "demo", options, isRecorded: true, work: runDemo });
     });
-  addSelectionOptions(addWriteOptions(program.command("pipeline")))
+  addFullRefreshOption(addSelectionOptions(program.command("pipeline")))
     .description("ingest, models, data tests, and, when all is green, publish")
     .addHelpText("after", examples("run pipeline", "run pipeline --select staging+ --json"))
     .action(async (options: CommonOptions & SelectionOptions) => {
@@ -56,7 +63,7 @@ function addLoadCommands(program: Command, invocation: Invocation): void {
 }
 
 function addGraphCommands(program: Command, invocation: Invocation): void {
-  addSelectionOptions(addWriteOptions(program.command("models")))
+  addFullRefreshOption(addSelectionOptions(program.command("models")))
     .description("build models as tables and views, parents first")
     .option("--only-selected", "do not build parents that were never built")
     .addHelpText(
@@ -72,7 +79,7 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runModels(workspace, terminal, options);
       await execute(invocation, { name: "models", options, isRecorded: true, work });
     });
-  addSelectionOptions(addWriteOptions(program.command("test")))
+  addSelectionOptions(program.command("test"))
     .description("check the claims about the data, and show the rows that break them")
     .addHelpText(
       "after",
@@ -83,7 +90,7 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runTests(workspace, terminal, options);
       await execute(invocation, { name: "test", options, isRecorded: true, work });
     });
-  addWriteOptions(program.command("publish"))
+  addGraphOptions(program.command("publish"))
     .description("test the marts and, when no test fails, show them to readers as a new release")
     .addHelpText("after", examples("run publish", "duckdb -readonly data/published/latest.duckdb"))
     .action(async (options: CommonOptions) => {

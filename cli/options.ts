@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 
 /** A whole number of at least `minimum`. */
-export function wholeNumber(minimum: number): (text: string) => number {
+function wholeNumber(minimum: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (text.trim() !== "" && Number.isInteger(value) && value >= minimum) return value;
@@ -27,7 +27,6 @@ export function addProjectOptions(command: Command): Command {
 /** Options of commands that write to the warehouse. */
 export function addWriteOptions(command: Command): Command {
   return addProjectOptions(command)
-    .addOption(numberOption("--threads <n>", "models and tests at once", 1))
     .addOption(
       numberOption(
         "--wait <seconds>",
@@ -38,13 +37,21 @@ export function addWriteOptions(command: Command): Command {
     .option("--no-wait", "do not wait for another command");
 }
 
+/** Options of commands that run models or tests. */
+export function addGraphOptions(command: Command): Command {
+  return addWriteOptions(command).addOption(numberOption("--threads <n>", "models and tests at once", 1));
+}
+
 /** Options that choose nodes of the graph. */
 export function addSelectionOptions(command: Command): Command {
-  return command
+  return addGraphOptions(command)
     .option(
       "-s, --select <nodes...>",
       "names, folders, tag:NAME, path:…; + before or after takes ancestors or descendants",
     )
-    .option("--exclude <nodes...>", "the same, to leave out")
-    .option("-f, --full-refresh", "build from nothing; tables and views always are");
+    .option("--exclude <nodes...>", "the same, to leave out");
+}
+
+export function addFullRefreshOption(command: Command): Command {
+  return command.option("-f, --full-refresh", "build from nothing; tables and views always are");
 }

@@ -125,7 +125,7 @@ function formatCell(cell: Cell, colors: Colors): string {
 }
 
 /** Text of the outside world without what a terminal would obey. */
-export function printable(text: string): string {
+function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => (character === "\n" ? "↵" : "·"));
 }

@@ -143,12 +143,13 @@ export async function withReadView<T>(
   const warehouse = resolve(workspace.ctx.projectDir, workspace.target.duckdb.path);
   const published = latestRelease(workspace.folders.published);
   if (!existsSync(warehouse) && !existsSync(published)) throw nothingBuilt(warehouse);
-  const unhurried = { ...workspace, options: { ...workspace.options, wait: false as const } };
+  const read = (from: Workspace) =>
+    withWarehouse(from, command, (engine) => work({ engine, origin: "warehouse" }));
+  if (!existsSync(published)) return read(workspace);
   try {
-    return await withWarehouse(unhurried, command, (engine) => work({ engine, origin: "warehouse" }));
+    return await read({ ...workspace, options: { ...workspace.options, wait: false } });
   } catch (error) {
-    const isHeld = error instanceof ProjectError && error.exitCode === EXIT.locked;
-    if (!isHeld || !existsSync(published)) throw error;
+    if (!(error instanceof ProjectError) || error.exitCode !== EXIT.locked) throw error;
   }
   const engine = await openDuckdbReadOnly(workspace.ctx, published);
   try {

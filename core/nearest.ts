@@ -14,7 +14,8 @@ export function nearestNames(name: string, known: Iterable<string>): string[] {
 
 function scoreOf(wanted: string, candidate: string): number {
   const isPart = wanted.length >= 3 && (candidate.includes(wanted) || wanted.includes(candidate));
-  return isPart ? 1 : distance(wanted, candidate);
+  const edits = distance(wanted, candidate);
+  return isPart ? Math.min(edits, 1.5) : edits;
 }
 
 /** A line for an error's `why`; empty when nothing is near. */

@@ -47,6 +47,17 @@ function diskFull(text: string, cause: unknown): ProjectError {
   });
 }
 
+/** A setting of profiles.yml that the engine refuses. */
+export function settingError(name: string, value: string, cause: unknown): ProjectError {
+  return new ProjectError("SETTING_INVALID", {
+    message: `DuckDB refuses the setting ${name}: ${JSON.stringify(value)}`,
+    where: "profiles.yml",
+    hint: "correct its name or its value; DuckDB's own names are in its table duckdb_settings()",
+    exitCode: EXIT.usage,
+    cause,
+  });
+}
+
 /** Why a database file could not be opened. */
 export function openError(path: string, error: unknown): ProjectError {
   const text = messageOf(error);

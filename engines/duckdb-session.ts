@@ -112,7 +112,7 @@ export class DuckdbSession implements Session {
   /** CREATE OR REPLACE does not turn a view into a table, nor a table into a view. */
   private async dropOther(kind: "table" | "view", relation: Relation): Promise<void> {
     const found = await this.query(
-      "select table_type from information_schema.tables where table_catalog = current_database() and table_schema = ? and table_name = ?",
+      "select table_type from information_schema.tables where table_catalog = current_database() and lower(table_schema) = lower(?) and lower(table_name) = lower(?)",
       [relation.schema, relation.name],
     );
     const existing = found.rows[0]?.[0];

@@ -2,8 +2,7 @@ import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type { Context } from "../core/context.ts";
-import { EXIT, ProjectError } from "../core/errors.ts";
-import { openError } from "./duckdb-errors.ts";
+import { openError, settingError } from "./duckdb-errors.ts";
 import { DuckdbSession } from "./duckdb-session.ts";
 import { duckdbDialect, literal, quote } from "./duckdb-sql.ts";
 import {
@@ -20,7 +19,7 @@ import type { DuckdbTarget } from "./profiles.ts";
 export async function openDuckdb(ctx: Context, target: DuckdbTarget): Promise<Engine> {
   const path = target.path === ":memory:" ? target.path : resolve(ctx.projectDir, target.path);
   const folder = path === ":memory:" ? ctx.projectDir : dirname(path);
-  mkdirSync(folder, { recursive: true });
+  createFolder(folder);
   const instance = await createInstance(path, {
     ...target.settings,
     ...(target.memory_limit === undefined ? {} : { memory_limit: target.memory_limit }),
@@ -38,12 +37,33 @@ export async function openDuckdbReadOnly(ctx: Context, path: string): Promise<En
   return new DuckdbEngine(instance, connection, ctx);
 }
 
+function createFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw openError(folder, error);
+  }
+}
+
 async function createInstance(path: string, options: Record<string, string>): Promise<DuckDBInstance> {
   const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
   try {
     return await Instance.create(path, options);
   } catch (error) {
+    for (const [name, value] of Object.entries(options)) {
+      if (!(await isSetting(Instance, { [name]: value }))) throw settingError(name, value, error);
+    }
     throw openError(path, error);
+  }
+}
+
+/** DuckDB does not say which setting it refused. */
+async function isSetting(Instance: typeof DuckDBInstance, option: Record<string, string>): Promise<boolean> {
+  try {
+    (await Instance.create(":memory:", option)).closeSync();
+    return true;
+  } catch {
+    return "access_mode" in option; // A database in memory cannot be read-only.
   }
 }
 
@@ -138,17 +158,4 @@ class DuckdbEngine implements Engine {
     for (const session of this.sessions) session.close();
     this.instance.closeSync();
   }
-}
-
-/** Refuses versions that are known to lose rows when the disk fills. */
-export async function checkDuckdbVersion(): Promise<string> {
-  const { version } = await import("@duckdb/node-api");
-  const [major = 0, minor = 0] = version().replace(/^v/, "").split(".").map(Number);
-  if (major > 1 || (major === 1 && minor >= 5)) return version();
-  throw new ProjectError("ENGINE_TOO_OLD", {
-    message: `DuckDB ${version()} is too old`,
-    why: ["versions below 1.5.0 lose committed rows when the disk fills"],
-    hint: "install @duckdb/node-api 1.5.0 or newer",
-    exitCode: EXIT.environment,
-  });
 }

@@ -1,6 +1,6 @@
 import { EXIT, ProjectError } from "../core/errors.ts";
+import { nearestNames } from "../core/nearest.ts";
 import { DAMAGES, FRAMINGS, KINDS, PLACES } from "./faults/kinds.ts";
-import { nearestName } from "./faults/nearest-name.ts";
 import { STREAMS, type StreamName } from "./world/records.ts";
 
 export type FaultKind = keyof typeof KINDS;
@@ -110,20 +110,20 @@ function findKind(name: string, part: string): FaultRule {
   if (isKind(name)) return { kind: name };
   if (/^50[0-9]$/.test(name)) return { kind: "5xx", status: Number(name) };
   if (/^[2-5]\d\d$/.test(name)) return { kind: "status", status: Number(name) };
-  throw invalidFault(part, `"${name}" is no kind of fault`, nearestName(name, Object.keys(KINDS)));
+  throw invalidFault(part, `"${name}" is no kind of fault`, nearestNames(name, Object.keys(KINDS))[0]);
 }
 
 function findStream(name: string, part: string): StreamName {
   const stream = STREAMS.find((known) => known === name);
   if (stream) return stream;
-  throw invalidFault(part, `"${name}" is no stream`, nearestName(name, STREAMS));
+  throw invalidFault(part, `"${name}" is no stream`, nearestNames(name, STREAMS)[0]);
 }
 
 function parseSetting(setting: string, kind: FaultKind, part: string): Record<string, string | number> {
   const [name = "", value = ""] = setting.split(/=(.*)/s, 2);
   const known: readonly string[] = ["after", ...KINDS[kind].settings];
   const reader = known.includes(name) ? SETTINGS[name] : undefined;
-  if (!reader) throw invalidFault(part, `"${name}" is no setting of ${kind}`, nearestName(name, known));
+  if (!reader) throw invalidFault(part, `"${name}" is no setting of ${kind}`, nearestNames(name, known)[0]);
   const read = reader.read(value);
   if (read === undefined) throw invalidFault(part, `"${value}" is no value for ${name}`);
   return { [reader.field]: read };

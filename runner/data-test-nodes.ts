@@ -1,20 +1,17 @@
-import { createHash } from "node:crypto";
-import { basename } from "node:path";
-import type { Context } from "../core/context.ts";
-import { EXIT, ProjectError } from "../core/errors.ts";
+import { EXIT, ProjectError, ProjectErrors } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
-import { readTextFile } from "../core/text-file.ts";
+import type { YamlFile } from "../core/yaml.ts";
 import type { Dialect } from "../engines/engine.ts";
 import type { Mistakes } from "./collect.ts";
-import { listFiles } from "./files.ts";
 import { GENERIC_TESTS, type GenericTestDefinition } from "./generic-tests.ts";
-import { templateConfig } from "./model-config.ts";
+import { configErrors } from "./model-config.ts";
 import type { PropertiesFile } from "./model-nodes.ts";
 import type { ModelNode, SourceNode, TestConfig, TestNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
 import { type DataTestInput, TEST_CONFIG_KEYS, type TestConfigInput, testConfigInput } from "./properties.ts";
 import { type NameIndex, resolveArgument } from "./references.ts";
-import { type Literal, parseTemplate } from "./template.ts";
+import type { Literal } from "./template.ts";
+import { genericTestHash, genericTestName, type NamedTest } from "./test-names.ts";
 
 const TEST_DEFAULTS: TestConfig = {
   severity: "error",
@@ -40,8 +37,10 @@ interface Declaration {
   input: DataTestInput;
   subject: ModelNode | SourceNode;
   column: string | null;
+  file: YamlFile;
+  /** To its place in the file. */
+  path: PropertyKey[];
   where: string;
-  file: string;
 }
 
 export function loadGenericTests(files: readonly PropertiesFile[], scope: TestScope): TestNode[] {
@@ -79,8 +78,8 @@ function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex):
   ) => {
     for (const key of ["data_tests", "tests"] as const) {
       for (const [place, input] of owner[key].entries()) {
-        const where = file.locate([...at.path, key, place]);
-        declarations.push({ input, subject, column: at.column, where, file: file.path });
+        const path = [...at.path, key, place];
+        declarations.push({ input, subject, column: at.column, file, path, where: file.locate(path) });
       }
     }
   };
@@ -129,8 +128,7 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
   const sql = definition.sql(
     {
       dialect,
-      relation:
-        config.where === null ? relation : `(select * from ${relation} where ${config.where}) as subject`,
+      relation: config.where === null ? relation : `(select * from ${relation} where ${config.where})`,
       column: column === null ? null : dialect.quote(column),
       resolve: (argument) => {
         const node = resolveArgument(scope.index, argument, where);
@@ -138,17 +136,16 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
         return dialect.nameOf(node.relation);
       },
     },
-    parseArguments(definition, args, { type, where }),
+    parseArguments(declaration, definition, { type, args }),
   );
-  const fullName = testName(type, subject, column === null ? args : { ...args, column_name: column });
-  const name = givenName ?? fullName;
-  const hash = md5(`${name}${JSON.stringify([type, subject.id, column, args])}`).slice(-10);
+  const named: NamedTest = { type, subject, args: column === null ? args : { ...args, column_name: column } };
+  const name = givenName ?? genericTestName(named);
   return {
     kind: "test",
-    id: `test.${scope.project.name}.${name}.${hash}`,
+    id: `test.${scope.project.name}.${name}.${genericTestHash(name, named)}`,
     name,
     fqn: [...subject.fqn.slice(0, -1), name],
-    file: declaration.file,
+    file: declaration.file.path,
     description,
     tags: config.tags,
     dependsOn: [...dependsOn],
@@ -160,7 +157,7 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
 }
 
 function definitionOf(type: string, where: string): GenericTestDefinition {
-  const definition = GENERIC_TESTS[type];
+  const definition = Object.hasOwn(GENERIC_TESTS, type) ? GENERIC_TESTS[type] : undefined;
   if (definition !== undefined) return definition;
   const known = Object.keys(GENERIC_TESTS);
   throw testError(
@@ -181,21 +178,17 @@ interface SplitInput {
 }
 
 /** dbt takes configuration and arguments inline, under `config:` and under `arguments:`. */
-function splitInput({ input, where }: Declaration): SplitInput {
+function splitInput(declaration: Declaration): SplitInput {
+  const { input } = declaration;
   const [type = "", body] = typeof input === "string" ? [input, {}] : (Object.entries(input)[0] ?? []);
   const { name, description, config, arguments: nested, ...rest } = body ?? {};
   const inline = Object.entries(rest).filter(([key]) => TEST_CONFIG_KEYS.includes(key));
   const own = Object.entries(rest).filter(([key]) => !TEST_CONFIG_KEYS.includes(key));
   const parsed = testConfigInput.safeParse({ ...Object.fromEntries(inline), ...asMap(config) });
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw testError(
-      "TEST_CONFIG_INVALID",
-      where,
-      `test "${type}": config ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`,
-      [],
-      `known config: ${TEST_CONFIG_KEYS.join(", ")}`,
-    );
+    const place = (key: string) =>
+      placeOfKey(declaration, key in asMap(config) ? [type, "config"] : [type], key);
+    throw new ProjectErrors(configErrors(parsed.error, place, TEST_CONFIG_KEYS));
   }
   return {
     type,
@@ -206,11 +199,16 @@ function splitInput({ input, where }: Declaration): SplitInput {
   };
 }
 
+function placeOfKey({ file, path }: Declaration, steps: readonly string[], key: string): string {
+  return file.locateKey([...path, ...steps], key);
+}
+
 function asMap(value: Literal | undefined): Record<string, Literal> {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
 }
 
-function mergeTestConfig(inputs: readonly TestConfigInput[]): TestConfig {
+/** The defaults, and what is given; later inputs win. */
+export function mergeTestConfig(inputs: readonly TestConfigInput[]): TestConfig {
   const merged = { ...TEST_DEFAULTS };
   for (const input of inputs) {
     const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
@@ -220,91 +218,42 @@ function mergeTestConfig(inputs: readonly TestConfigInput[]): TestConfig {
 }
 
 function parseArguments(
+  declaration: Declaration,
   definition: GenericTestDefinition,
-  args: Record<string, Literal>,
-  at: { type: string; where: string },
+  { type, args }: { type: string; args: Record<string, Literal> },
 ): Record<string, unknown> {
   const parsed = definition.arguments.safeParse(args);
   if (parsed.success) return parsed.data;
   const known = Object.keys(definition.arguments.shape);
-  const why = parsed.error.issues.map((issue) =>
-    issue.code === "unrecognized_keys"
-      ? `unknown argument ${issue.keys.map((key) => `"${key}"`).join(", ")}`
-      : `argument "${issue.path.join(".")}": ${issue.message}`,
+  const takes = known.length > 0 ? `its arguments are: ${known.join(", ")}` : "it takes no arguments";
+  const hint = `${takes}; config: ${TEST_CONFIG_KEYS.join(", ")}`;
+  const { input } = declaration;
+  const nested = typeof input === "string" ? {} : asMap(input[type]?.arguments);
+  const fail = (key: string, message: string, why: string[]) => {
+    const where = placeOfKey(declaration, key in nested ? [type, "arguments"] : [type], key);
+    return testError("TEST_ARGUMENTS", key in args ? where : declaration.where, message, why, hint);
+  };
+  throw new ProjectErrors(
+    parsed.error.issues.flatMap((issue) => {
+      if (issue.code === "unrecognized_keys") {
+        const near = (key: string) => nearestLine(key, [...known, ...TEST_CONFIG_KEYS]);
+        return issue.keys.map((key) => fail(key, `unknown argument "${key}" of test "${type}"`, near(key)));
+      }
+      const key = String(issue.path[0] ?? "");
+      if (!(key in args)) return [fail(key, `test "${type}" needs the argument "${key}"`, [])];
+      const problem = issue.message.replace(/^Invalid input: /, "");
+      return [fail(key, `argument "${key}" of test "${type}" is wrong: ${problem}`, [])];
+    }),
   );
-  const hint = known.length > 0 ? `its arguments are: ${known.join(", ")}` : "it takes no arguments";
-  throw testError("TEST_ARGUMENTS", at.where, `test "${at.type}" has wrong arguments`, why, hint);
 }
 
-/** dbt's name for a generic test: test, model, arguments sorted by key, odd characters as underscores. */
-function testName(type: string, subject: ModelNode | SourceNode, args: Record<string, Literal>): string {
-  const owner =
-    subject.kind === "source"
-      ? `source_${type}_${subject.sourceName}_${subject.name}`
-      : `${type}_${subject.name}`;
-  const parts = Object.entries(args)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([, value]) => (Array.isArray(value) ? value : [value]))
-    .map((value) => String(value).replace(/[^0-9a-zA-Z_]+/g, "_"));
-  return parts.length > 0 ? `${owner}_${parts.join("__")}` : owner;
-}
-
-function md5(text: string): string {
-  return createHash("md5").update(text).digest("hex");
-}
-
-/** SQL files that return the rows which break a claim. */
-export function loadSingularTests(ctx: Context, scope: Omit<TestScope, "index" | "dialect">): TestNode[] {
-  const { project, mistakes } = scope;
-  const names = new Map<string, string>();
-  return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
-    const template = mistakes.attempt(() => parseTemplate(file, readTextFile(ctx.projectDir, file)));
-    if (template === undefined) return [];
-    const name = basename(file, ".sql");
-    const former = names.get(name);
-    if (former !== undefined) {
-      mistakes.add(
-        testError(
-          "TEST_DUPLICATE",
-          `${file}:1:1`,
-          `test "${name}" exists twice`,
-          [`the other file: ${former}`],
-          "rename one of them",
-        ),
-      );
-    }
-    names.set(name, file);
-    const config = mergeTestConfig(templateConfig(template, testConfigInput, mistakes));
-    if (!config.enabled) return [];
-    return [
-      {
-        kind: "test" as const,
-        id: `test.${project.name}.${name}`,
-        name,
-        fqn: [project.name, ...file.split("/").slice(1, -1), name],
-        file,
-        description: leadingComment(template.source),
-        tags: config.tags,
-        dependsOn: [],
-        config,
-        where: `${file}:1:1`,
-        generic: null,
-        template,
-      },
-    ];
-  });
-}
-
-/** The claim that a test file opens with. */
-function leadingComment(sql: string): string {
-  const lines = /^(?:--.*(?:\r?\n|$))+/.exec(sql.trimStart())?.[0] ?? "";
-  return lines
-    .split(/\r?\n/)
-    .map((line) => line.replace(/^--\s?/, ""))
-    .join(" ")
-    .trim();
-}
-
-function testError(code: string, where: string, message: string, why: string[], hint: string): ProjectError {
+/** A mistake in the declaration of a test. */
+export function testError(
+  code: string,
+  where: string,
+  message: string,
+  why: string[],
+  hint: string,
+): ProjectError {
   return new ProjectError(code, { message, where, why, hint, exitCode: EXIT.usage });
 }

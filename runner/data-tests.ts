@@ -9,7 +9,7 @@ import type { TestResult } from "./results.ts";
 import { type SessionPool, withSession } from "./session-pool.ts";
 
 /** Failing rows that are kept of a test. */
-export const SAMPLE_ROWS = 10;
+const SAMPLE_ROWS = 10;
 
 type Outcome = Pick<TestResult, "status" | "failures" | "sample" | "error" | "reason">;
 
@@ -121,26 +121,36 @@ async function testOutcome(
 }
 
 /** dbt's shape: the number of failures and the two verdicts on it in one query. */
-async function measure(session: Session, { config }: TestNode, sql: string): Promise<Outcome> {
-  const { fail_calc, warn_if, error_if, limit } = config;
+async function measure(session: Session, node: TestNode, sql: string): Promise<Outcome> {
+  const { fail_calc, warn_if, error_if, limit, severity } = node.config;
   const limited = limit === null ? sql : `${sql}\nlimit ${limit}`;
   const head = `select ${fail_calc} as failures, ${fail_calc} ${warn_if} as should_warn, ${fail_calc} ${error_if} as should_error\nfrom (\n`;
   const counted = await session.query(`${head}${limited}\n) as data_test`).catch((error: unknown) => {
     throw error instanceof SqlError ? error.inside({ start: head.length, length: sql.length }) : error;
   });
-  const [failures, shouldWarn, shouldError] = counted.rows[0] ?? [];
-  const isError = config.severity === "error" && shouldError === true;
-  const status = isError ? "fail" : shouldWarn === true ? "warn" : "pass";
-  if (status === "pass")
-    return { status, failures: Number(failures ?? 0), sample: null, error: null, reason: null };
-  const rows = await session.query(`select * from (\n${limited}\n) as failing limit ${SAMPLE_ROWS}`);
-  return {
-    status,
-    failures: Number(failures ?? 0),
-    sample: { columns: rows.columns, rows: rows.rows },
-    error: null,
-    reason: null,
-  };
+  const [count, shouldWarn, shouldError] = counted.rows[0] ?? [];
+  const failures = Number(count ?? 0);
+  const passed: Outcome = { status: "pass", failures, sample: null, error: null, reason: null };
+  const rows = () =>
+    session.query(`select * from (\n${limited}\n) as failing order by 1 limit ${SAMPLE_ROWS}`);
+  // A sum over no rows is null; over rows it would be a verdict that says nothing.
+  if (count === null && (await rows()).rows.length === 0) return passed;
+  if (typeof shouldWarn !== "boolean" || typeof shouldError !== "boolean" || !Number.isFinite(failures))
+    throw noVerdict(node);
+  const isError = severity === "error" && shouldError;
+  if (!isError && !shouldWarn) return passed;
+  const { columns, rows: sample } = await rows();
+  return { ...passed, status: isError ? "fail" : "warn", sample: { columns, rows: sample } };
+}
+
+function noVerdict({ config, where }: TestNode): ProjectError {
+  const { fail_calc, warn_if, error_if } = config;
+  return new ProjectError("TEST_VERDICT", {
+    message: "the test gives no verdict",
+    where,
+    why: [`fail_calc: ${fail_calc}`, `warn_if: ${warn_if}`, `error_if: ${error_if}`],
+    hint: "fail_calc has to give a number, and the other two conditions on it, such as '> 10'",
+  });
 }
 
 function testError(

@@ -34,20 +34,20 @@ export const GENERIC_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
   not_null: define({
     needsColumn: true,
     arguments: z.strictObject({}),
-    sql: ({ relation, column }) => `select *\nfrom ${relation}\nwhere ${column} is null`,
+    sql: ({ relation, column }) => `select *\nfrom ${relation} as subject\nwhere ${column} is null`,
   }),
   unique: define({
     needsColumn: true,
     arguments: z.strictObject({}),
     sql: ({ relation, column }) =>
-      `select ${column}, count(*) as n_records\nfrom ${relation}\nwhere ${column} is not null\ngroup by ${column}\nhaving count(*) > 1`,
+      `select ${column}, count(*) as n_records\nfrom ${relation} as subject\nwhere ${column} is not null\ngroup by ${column}\nhaving count(*) > 1`,
   }),
   accepted_values: define({
     needsColumn: true,
     arguments: z.strictObject({ values: z.array(scalar).min(1), quote: z.boolean().default(true) }),
     sql: ({ dialect, relation, column }, { values, quote }) => {
       const list = values.map((value) => (quote ? dialect.literal(String(value)) : String(value))).join(", ");
-      return `select ${column}, count(*) as n_records\nfrom ${relation}\nwhere ${column} not in (${list})\ngroup by ${column}`;
+      return `select ${column}, count(*) as n_records\nfrom ${relation} as subject\nwhere ${column} not in (${list})\ngroup by ${column}`;
     },
   }),
   relationships: define({

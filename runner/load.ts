@@ -4,13 +4,14 @@ import { readTextFile } from "../core/text-file.ts";
 import { parseYaml, validateYaml } from "../core/yaml.ts";
 import type { Dialect } from "../engines/engine.ts";
 import { Mistakes } from "./collect.ts";
-import { loadGenericTests, loadSingularTests } from "./data-test-nodes.ts";
+import { loadGenericTests } from "./data-test-nodes.ts";
 import { listFiles } from "./files.ts";
 import { loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
 import type { Graph, ModelNode, Node, TestNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
 import { propertiesSchema } from "./properties.ts";
 import { checkNames, dependenciesOf, type NameIndex } from "./references.ts";
+import { loadSingularTests } from "./singular-tests.ts";
 
 /**
  * Reads all models, sources and data tests of a project. Throws ProjectErrors (exit 2) that hold every
@@ -104,6 +105,14 @@ function findCycles(models: readonly ModelNode[]): ModelNode[][] {
   return cycles;
 }
 
+const MAX_PATH = 20;
+
+function pathText(names: readonly string[]): string {
+  if (names.length <= MAX_PATH) return names.join(" -> ");
+  const hidden = names.length - MAX_PATH;
+  return [...names.slice(0, MAX_PATH - 2), `… ${hidden} more …`, ...names.slice(-2)].join(" -> ");
+}
+
 function cycleError(cycle: readonly ModelNode[]): ProjectError {
   const [first, second] = cycle;
   const use = first?.template.uses.find(
@@ -115,7 +124,7 @@ function cycleError(cycle: readonly ModelNode[]): ProjectError {
       ? `model "${first?.name}" refers to itself`
       : "these models depend on each other in a circle",
     where: use?.where ?? `${first?.file}:1:1`,
-    why: [cycle.map((model) => model.name).join(" -> ")],
+    why: [pathText(cycle.map((model) => model.name))],
     hint: isSelf ? "remove this ref" : "remove one of these refs",
     exitCode: EXIT.usage,
   });

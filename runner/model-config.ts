@@ -117,7 +117,7 @@ export function templateConfig<T extends z.ZodObject>(
 export function configErrors(
   error: z.ZodError,
   where: (key: string) => string,
-  known: string[] = Object.keys(modelConfigInput.shape),
+  known: readonly string[] = Object.keys(modelConfigInput.shape),
 ): ProjectError[] {
   return error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") {

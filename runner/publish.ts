@@ -80,7 +80,7 @@ function pointLatestAt(folder: string, file: string): void {
 }
 
 /** Releases in the folder, the newest first. */
-export function listReleases(folder: string): string[] {
+function listReleases(folder: string): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => RELEASE_FILE.test(name))

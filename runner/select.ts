@@ -50,9 +50,13 @@ function fileNamesOf(node: Node): string[] {
  */
 export function selectNodes(graph: Graph, options: SelectionOptions): Set<string> {
   const criteria = splitWords(options.select ?? []);
+  const errors: ProjectError[] = [];
   const chosen =
-    criteria.length === 0 ? new Set(graph.nodes.keys()) : matchAll(graph, criteria, "--select");
-  const excluded = matchAll(graph, splitWords(options.exclude ?? []), "--exclude");
+    criteria.length === 0
+      ? new Set(graph.nodes.keys())
+      : matchAll(graph, criteria, { option: "--select", errors });
+  const excluded = matchAll(graph, splitWords(options.exclude ?? []), { option: "--exclude", errors });
+  if (errors.length > 0) throw new ProjectErrors(errors);
   for (const id of excluded) chosen.delete(id);
   return chosen;
 }
@@ -61,24 +65,26 @@ function splitWords(values: readonly string[]): string[] {
   return values.flatMap((value) => value.split(/\s+/)).filter((word) => word !== "");
 }
 
-function matchAll(graph: Graph, criteria: readonly string[], option: string): Set<string> {
-  const errors: ProjectError[] = [];
+interface MatchTo {
+  /** For people: where the criteria were given. */
+  option: string;
+  errors: ProjectError[];
+}
+
+function matchAll(graph: Graph, criteria: readonly string[], to: MatchTo): Set<string> {
   const matched = new Set<string>();
   for (const criterion of criteria) {
-    const parts = criterion
-      .split(",")
-      .map((part) => withTests(graph, matchOne(graph, part, { option, errors })));
+    const parts = criterion.split(",").map((part) => withTests(graph, matchOne(graph, part, to)));
     const [first = new Set<string>(), ...others] = parts;
     const ids = [...first].filter((id) => others.every((other) => other.has(id)));
     if (ids.length === 0 && parts.every((part) => part.size > 0))
-      errors.push(emptySelection(criterion, option, []));
+      to.errors.push(emptySelection(criterion, to.option, []));
     for (const id of ids) matched.add(id);
   }
-  if (errors.length > 0) throw new ProjectErrors(errors);
   return matched;
 }
 
-function matchOne(graph: Graph, text: string, to: { option: string; errors: ProjectError[] }): Set<string> {
+function matchOne(graph: Graph, text: string, to: MatchTo): Set<string> {
   const {
     around,
     parents,
@@ -100,7 +106,9 @@ function matchOne(graph: Graph, text: string, to: { option: string; errors: Proj
   }
   const pattern = globPattern(method === "path" ? value.replace(/^\.\//, "") : value, method === "path");
   const nodes = [...graph.nodes.values()];
-  const matched = nodes.filter((node) => namesOf(node).some((name) => pattern.test(name))).map(({ id }) => id);
+  const matched = nodes
+    .filter((node) => namesOf(node).some((name) => pattern.test(name)))
+    .map(({ id }) => id);
   if (matched.length === 0) {
     const known = method === "fqn" ? knownNames(nodes) : nodes.flatMap(namesOf);
     to.errors.push(emptySelection(text, to.option, nearestLine(value, known)));
@@ -145,12 +153,11 @@ function defaultMethod(value: string): string {
 
 /** Shell wildcards; in a path, `*` stays within one folder and `**` does not. */
 function globPattern(value: string, isPath: boolean): RegExp {
-  const star = isPath ? "[^/]*" : ".*";
+  const wildcards: Record<string, string> = { "?": ".", "*": isPath ? "[^/]*" : ".*", "**/": "(?:.*/)?" };
   const body = value
     .replace(/\/+$/, "")
     .replace(/[.+^${}()|\\]/g, "\\$&")
-    .replace(/\*\*\/|\*+/g, (stars) => (stars === "*" ? star : stars === "**/" ? "(?:.*/)?" : ".*"))
-    .replaceAll("?", ".")
+    .replace(/\*\*\/|\*+|\?/g, (wildcard) => wildcards[wildcard] ?? ".*")
     .replaceAll("[!", "[^");
   try {
     return new RegExp(`^${body}$`, "s");

@@ -37,7 +37,9 @@ export function genericTestAlias(test: NamedTest): string {
 /** The end of the id of a generic test: dbt hashes the name and Python's way to write the arguments. */
 export function genericTestHash(name: string, { type, subject, args }: NamedTest): string {
   const reference =
-    subject.kind === "source" ? `source('${subject.sourceName}', '${subject.name}')` : `ref('${subject.name}')`;
+    subject.kind === "source"
+      ? `source('${subject.sourceName}', '${subject.name}')`
+      : `ref('${subject.name}')`;
   const kwargs = { ...args, model: `{{ get_where_subquery(${reference}) }}` };
   return md5(`${name}${pythonRepr({ kwargs, name: type, namespace: null })}`).slice(-10);
 }

@@ -12,6 +12,7 @@ import {
   testsOf,
 } from "./nodes.ts";
 import { isTestResult, type NodeResult } from "./results.ts";
+import { genericTestAlias, genericTestName } from "./test-names.ts";
 
 type Compiled = ReadonlyMap<string, CompiledNode>;
 
@@ -60,7 +61,7 @@ function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): Man
     resource_type: "test" as const,
     database: scope.target.database,
     schema: "dbt_test__audit",
-    alias: test.name,
+    alias: testAlias(test, scope),
     relation_name: null,
     config: { ...config, severity: config.severity.toUpperCase(), materialized: "test" },
     meta: config.meta,
@@ -80,6 +81,14 @@ function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): Man
     attached_node: generic.attachedTo,
     test_metadata: { name: generic.type, kwargs: testArguments(test), namespace: null },
   };
+}
+
+function testAlias({ name, generic }: TestNode, { graph }: CompileScope): string {
+  const subject = generic === null ? undefined : graph.nodes.get(generic.attachedTo);
+  if (generic === null || subject === undefined || subject.kind === "test") return name;
+  const { type, columnName, arguments: own } = generic;
+  const named = { type, subject, args: columnName === null ? own : { ...own, column_name: columnName } };
+  return name === genericTestName(named) ? genericTestAlias(named) : name;
 }
 
 function testArguments({ generic }: TestNode): Record<string, unknown> {

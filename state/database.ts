@@ -44,14 +44,16 @@ const MIGRATIONS = [
 
 /** Opens data/state.db, bringing an older one up to date. Throws STATE_* (exit 4), leaving the file as it is. */
 export function openState(file: string): StateDatabase {
-  mkdirSync(dirname(file), { recursive: true });
   const isNew = !existsSync(file);
   let sqlite: Sqlite.Database | undefined;
   try {
+    mkdirSync(dirname(file), { recursive: true });
     sqlite = new Sqlite(file, { timeout: 5_000 });
+    checkVersion(sqlite, file);
+    checkPages(sqlite);
     sqlite.exec("pragma journal_mode = wal");
     sqlite.exec("pragma synchronous = full");
-    migrate(sqlite, file);
+    migrate(sqlite);
     return new Kysely<StateTables>({ dialect: new SqliteDialect({ database: sqlite }) });
   } catch (error) {
     sqlite?.close();
@@ -68,7 +70,8 @@ export function openState(file: string): StateDatabase {
   }
 }
 
-function migrate(sqlite: Sqlite.Database, file: string): void {
+/** Before anything is written: a newer store stays as it is. */
+function checkVersion(sqlite: Sqlite.Database, file: string): void {
   const version = userVersion(sqlite);
   if (version > MIGRATIONS.length) {
     throw new ProjectError("STATE_TOO_NEW", {
@@ -78,7 +81,15 @@ function migrate(sqlite: Sqlite.Database, file: string): void {
       exitCode: EXIT.environment,
     });
   }
-  if (version === MIGRATIONS.length) return;
+}
+
+function checkPages(sqlite: Sqlite.Database): void {
+  const [first] = sqlite.prepare("pragma quick_check(1)").all() as { quick_check: string }[]; // SQLite's own answer
+  if (first?.quick_check !== "ok") throw new Error(`the file is damaged: ${first?.quick_check ?? ""}`);
+}
+
+function migrate(sqlite: Sqlite.Database): void {
+  if (userVersion(sqlite) === MIGRATIONS.length) return;
   sqlite.exec("begin immediate");
   try {
     for (const statement of MIGRATIONS.slice(userVersion(sqlite))) sqlite.exec(statement);

@@ -6,7 +6,7 @@ import type { Context } from "../core/context.ts";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
 
 const holderSchema = z.object({ pid: z.number(), command: z.string(), startedAt: z.string() });
-export type LockHolder = z.infer<typeof holderSchema>;
+type LockHolder = z.infer<typeof holderSchema>;
 
 export interface Lock {
   release(): void;
@@ -23,7 +23,6 @@ export async function acquireLock(
   file: string,
   options: { command: string; waitMs: number },
 ): Promise<Lock> {
-  mkdirSync(dirname(file), { recursive: true });
   const deadline = ctx.clock.now().getTime() + options.waitMs;
   let hasWarned = false;
   for (;;) {
@@ -43,20 +42,10 @@ export async function acquireLock(
   }
 }
 
-/** Who holds the lock now; undefined when nobody does. */
-export function lockHolder(file: string): LockHolder | undefined {
-  const holder = readHolder(file);
-  if (holder === undefined) return undefined;
-  const database = tryLock(file);
-  if (database === undefined) return holder;
-  database.exec("rollback");
-  database.close();
-  return undefined;
-}
-
 function tryLock(file: string): Sqlite.Database | undefined {
   let database: Sqlite.Database | undefined;
   try {
+    mkdirSync(dirname(file), { recursive: true });
     database = new Sqlite(file, { timeout: 0 });
     database.exec("begin exclusive");
     return database;
@@ -95,7 +84,7 @@ function readHolder(file: string): LockHolder | undefined {
   }
 }
 
-export function describeHolder(holder: LockHolder | undefined): string {
+function describeHolder(holder: LockHolder | undefined): string {
   if (holder === undefined) return "another command of this project";
   return `"${holder.command}" (pid ${holder.pid}, started ${holder.startedAt})`;
 }

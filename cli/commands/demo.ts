@@ -5,10 +5,10 @@ import { compileInline } from "../../runner/compile.ts";
 import { toCell } from "../answers.ts";
 import type { Outcome } from "../outcome.ts";
 import { formatTable } from "../print.ts";
-import { type GraphPlan, planGraph, planIngest } from "../steps.ts";
+import type { GraphPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
-import { openGraph, type Workspace, withEnvironment, withWarehouse } from "../workspace.ts";
-import { pipelineOutcome, pipelineSteps } from "./pipeline.ts";
+import { type Workspace, withEnvironment, withWarehouse } from "../workspace.ts";
+import { pipelineOutcome, pipelineSteps, planPipeline } from "./pipeline.ts";
 
 const API_URL = "MOOVITAMIX_URL";
 /** Large enough for taste to show in the tables, small enough for a few seconds. */
@@ -30,10 +30,7 @@ export async function runDemo(workspace: Workspace, terminal: Terminal): Promise
 }
 
 async function demoAgainst(workspace: Workspace, terminal: Terminal): Promise<Outcome> {
-  const plan = {
-    ingest: await planIngest(workspace, []),
-    graph: planGraph(workspace, openGraph(workspace), {}),
-  };
+  const plan = await planPipeline(workspace, {});
   return withWarehouse(workspace, "run demo", async (engine) => {
     const results = await pipelineSteps(workspace, engine, plan);
     const outcome = pipelineOutcome(workspace, terminal, results);

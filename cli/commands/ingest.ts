@@ -1,3 +1,4 @@
+import { EXIT, ProjectError } from "../../core/errors.ts";
 import { formatStreams, summarizeStreams } from "../answers.ts";
 import { streamJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
@@ -12,6 +13,7 @@ export async function runIngest(
   streams: string[],
 ): Promise<Outcome> {
   const plan = await planIngest(workspace, streams);
+  if (plan.sources.length === 0) throw sourcesMissing();
   const results = await withWarehouse(workspace, "run ingest", (engine) =>
     ingestStep(workspace, engine, plan),
   );
@@ -22,4 +24,13 @@ export async function runIngest(
     text: `${formatStreams(results, terminal.colors)}\n\n${summary}`,
     json: { streams: results.map(streamJson) },
   };
+}
+
+function sourcesMissing(): ProjectError {
+  return new ProjectError("SOURCES_MISSING", {
+    message: "this project has no sources",
+    where: "ingest/sources/",
+    hint: "add a file such as ingest/sources/moovitamix.ts; docs/from-dlt.md shows one",
+    exitCode: EXIT.usage,
+  });
 }

@@ -1,7 +1,8 @@
 import type { Engine } from "../../engines/engine.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
+import type { ModelNode } from "../../runner/nodes.ts";
 import type { Release } from "../../runner/publish.ts";
-import { hasFailed, type TestResult } from "../../runner/results.ts";
+import { hasFailed, type NodeResult, type TestResult } from "../../runner/results.ts";
 import type { SelectionOptions } from "../../runner/select.ts";
 import {
   formatModels,
@@ -35,8 +36,26 @@ export interface PipelineResults {
   streams: StreamResult[];
   models: ModelsOutcome;
   tests: TestResult[];
-  /** Null when something failed: readers keep the former release. */
+  /** Null when readers keep the former release. */
   release: Release | null;
+  /** Why nothing was published. */
+  withheld: string | null;
+}
+
+/** What the whole job needs, read and checked before anything is opened. */
+export interface PipelinePlan {
+  ingest: IngestPlan;
+  graph: GraphPlan;
+  toPublish: ModelNode[];
+}
+
+export async function planPipeline(workspace: Workspace, selection: SelectionOptions): Promise<PipelinePlan> {
+  const scope = openGraph(workspace);
+  return {
+    ingest: await planIngest(workspace, []),
+    graph: planGraph(workspace, scope, selection),
+    toPublish: modelsToPublish(workspace, scope),
+  };
 }
 
 /** `run pipeline`: ingest, models, data tests, publish. */
@@ -45,10 +64,7 @@ export async function runPipeline(
   terminal: Terminal,
   options: SelectionOptions,
 ): Promise<Outcome> {
-  const plan = {
-    ingest: await planIngest(workspace, []),
-    graph: planGraph(workspace, openGraph(workspace), options),
-  };
+  const plan = await planPipeline(workspace, options);
   const results = await withWarehouse(workspace, "run pipeline", (engine) =>
     pipelineSteps(workspace, engine, plan),
   );
@@ -58,14 +74,20 @@ export async function runPipeline(
 export async function pipelineSteps(
   workspace: Workspace,
   engine: Engine,
-  plan: { ingest: IngestPlan; graph: GraphPlan },
+  plan: PipelinePlan,
 ): Promise<PipelineResults> {
   const { ctx } = workspace;
   const streams = await ingestStep(workspace, engine, plan.ingest);
   ctx.signal.throwIfAborted();
-  if (streams.every(({ status }) => status !== "ok")) {
+  if (streams.length > 0 && streams.every(({ status }) => status !== "ok")) {
     ctx.log.warn("models_withheld", "no stream was loaded: models, tests and release stay as they are");
-    return { streams, models: { results: [], added: [] }, tests: [], release: null };
+    return {
+      streams,
+      models: { results: [], added: [] },
+      tests: [],
+      release: null,
+      withheld: "no stream was loaded",
+    };
   }
   const models = await modelsStep(workspace, engine, { ...plan.graph, onlySelected: false });
   const broken = new Map(
@@ -74,13 +96,24 @@ export async function pipelineSteps(
   const tests = await testsStep(workspace, engine, { ...plan.graph, broken });
   writeArtifacts(workspace, plan.graph, { which: "build", results: [...models.results, ...tests] });
   ctx.signal.throwIfAborted();
-  const isGreen =
-    streams.every(({ status }) => status === "ok") && ![...models.results, ...tests].some(hasFailed);
-  if (!isGreen) ctx.log.warn("publish_withheld", "not published: readers keep the former release");
-  const release = isGreen
-    ? await publishStep(workspace, engine, modelsToPublish(workspace, plan.graph.scope))
-    : null;
-  return { streams, models, tests, release };
+  const withheld = whyWithheld(plan, { streams, results: [...models.results, ...tests] });
+  if (withheld !== null)
+    ctx.log.warn("publish_withheld", `not published: ${withheld}; readers keep the former release`);
+  const release = withheld === null ? await publishStep(workspace, engine, plan.toPublish) : null;
+  return { streams, models, tests, release, withheld };
+}
+
+/** Readers get all of the published models, of one state of the data, tested: or they keep what they have. */
+function whyWithheld(
+  plan: PipelinePlan,
+  { streams, results }: { streams: readonly StreamResult[]; results: readonly NodeResult[] },
+): string | null {
+  if (streams.some(({ status }) => status !== "ok")) return "a stream was not loaded";
+  if (results.some(hasFailed)) return "a model or a test failed";
+  const leftOut = plan.toPublish.filter((model) => !plan.graph.selected.has(model.id));
+  return leftOut.length === 0
+    ? null
+    : `the selection leaves out ${leftOut.map(({ name }) => name).join(", ")}`;
 }
 
 export function pipelineOutcome(workspace: Workspace, terminal: Terminal, results: PipelineResults): Outcome {
@@ -88,8 +121,7 @@ export function pipelineOutcome(workspace: Workspace, terminal: Terminal, result
   const { colors } = terminal;
   const heading = (text: string) => colors.bold(text);
   const open = formatTests(tests, colors);
-  const published =
-    release === null ? "not published: readers keep the former release" : summarizeRelease(release);
+  const published = release === null ? `not published: ${results.withheld}` : summarizeRelease(release);
   const summary = [
     summarizeStreams(streams),
     summarizeModels(models.results),
@@ -97,7 +129,9 @@ export function pipelineOutcome(workspace: Workspace, terminal: Terminal, result
     published,
   ].join("; ");
   return {
-    exitCode: exitCodeFor(release === null),
+    exitCode: exitCodeFor(
+      streams.some(({ status }) => status !== "ok") || [...models.results, ...tests].some(hasFailed),
+    ),
     summary,
     text: [
       `${heading("Records per stream")}: ${summarizeStreams(streams)}`,
@@ -113,6 +147,7 @@ export function pipelineOutcome(workspace: Workspace, terminal: Terminal, result
       models: models.results.map(modelJson),
       tests: tests.map(testJson),
       release: release === null ? null : releaseJson(workspace, release),
+      withheld: results.withheld,
     },
   };
 }

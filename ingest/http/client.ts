@@ -173,7 +173,7 @@ function tooLongFailure({ ctx, settings }: ClientParts, waitMs: number): Attempt
 
 function hintFor(code: string, variable: string): string {
   const hints: Record<string, string> = {
-    API_UNREACHABLE: `start the API (npx run api starts a stand-in), or set ${variable} to its address`,
+    API_UNREACHABLE: `start the service, or set ${variable} to its address; npx run api is a stand-in for Moovitamix`,
     API_UNAUTHORIZED: `put valid credentials into ${variable}: http://user:password@host`,
     API_FORBIDDEN: `ask for access to this list, or put other credentials into ${variable}`,
     API_NOT_FOUND: `check that ${variable} is the service's base address, and the stream's path`,

@@ -153,7 +153,7 @@ test("gives up on a refused connection within 30 s, saying what to start or set"
   expect(world.sleeps.reduce((sum, ms) => sum + ms)).toBeLessThan(30_000);
   expect(error?.message).toBe("moovitamix.tracks, page 1: the connection was refused");
   expect(error?.hint).toBe(
-    "start the API (npx run api starts a stand-in), or set MOOVITAMIX_URL to its address",
+    "start the service, or set MOOVITAMIX_URL to its address; npx run api is a stand-in for Moovitamix",
   );
 });
 

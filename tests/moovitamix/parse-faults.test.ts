@@ -46,7 +46,7 @@ describe("parseFaults", () => {
       'fault "cut(fraiming=gzip)": "fraiming" is no setting of cut',
       "nearest name: framing",
     ],
-    ["429(at=1)", 'fault "429(at=1)": "at" is no setting of 429', "nearest name: after"],
+    ["429(at=1)", 'fault "429(at=1)": "at" is no setting of 429', undefined],
     ["cut(at=2)", 'fault "cut(at=2)": "2" is no value for at', undefined],
     ["broken(damage=big)", 'fault "broken(damage=big)": "big" is no value for damage', undefined],
     ["429=7", 'fault "429=7": "7" is no probability from 0 to 1', undefined],

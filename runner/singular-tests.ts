@@ -1,0 +1,61 @@
+import { basename } from "node:path";
+import type { Context } from "../core/context.ts";
+import { readTextFile } from "../core/text-file.ts";
+import { mergeTestConfig, type TestScope, testError } from "./data-test-nodes.ts";
+import { listFiles } from "./files.ts";
+import { templateConfig } from "./model-config.ts";
+import type { TestNode } from "./nodes.ts";
+import { testConfigInput } from "./properties.ts";
+import { parseTemplate } from "./template.ts";
+
+/** SQL files that return the rows which break a claim. */
+export function loadSingularTests(ctx: Context, scope: Omit<TestScope, "index" | "dialect">): TestNode[] {
+  const { project, mistakes } = scope;
+  const names = new Map<string, string>();
+  return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
+    const template = mistakes.attempt(() => parseTemplate(file, readTextFile(ctx.projectDir, file)));
+    if (template === undefined) return [];
+    const name = basename(file, ".sql");
+    const former = names.get(name);
+    if (former !== undefined) {
+      mistakes.add(
+        testError(
+          "TEST_DUPLICATE",
+          `${file}:1:1`,
+          `test "${name}" exists twice`,
+          [`the other file: ${former}`],
+          "rename one of them",
+        ),
+      );
+    }
+    names.set(name, file);
+    const config = mergeTestConfig(templateConfig(template, testConfigInput, mistakes));
+    if (!config.enabled) return [];
+    return [
+      {
+        kind: "test" as const,
+        id: `test.${project.name}.${name}`,
+        name,
+        fqn: [project.name, ...file.split("/").slice(1, -1), name],
+        file,
+        description: leadingComment(template.source),
+        tags: config.tags,
+        dependsOn: [],
+        config,
+        where: `${file}:1:1`,
+        generic: null,
+        template,
+      },
+    ];
+  });
+}
+
+/** The claim that a test file opens with. */
+function leadingComment(sql: string): string {
+  const lines = /^(?:--.*(?:\r?\n|$))+/.exec(sql.trimStart())?.[0] ?? "";
+  return lines
+    .split(/\r?\n/)
+    .map((line) => line.replace(/^--\s?/, ""))
+    .join(" ")
+    .trim();
+}
