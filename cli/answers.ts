@@ -53,6 +53,7 @@ export function summarizeStreams(streams: readonly StreamResult[]): string {
 }
 
 export function formatModels(results: readonly ModelResult[], colors: Colors): string {
+  if (results.length === 0) return "";
   const rows = results.map(({ node, status, rows: count, seconds, reason }) => [
     `${node.relation.schema}.${node.relation.name}`,
     node.config.materialized,

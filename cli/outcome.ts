@@ -1,4 +1,4 @@
-import { EXIT, type ExitCode } from "../core/errors.ts";
+import { EXIT, type ExitCode, type ProjectError } from "../core/errors.ts";
 
 /** What a command answers. */
 export interface Outcome {
@@ -11,6 +11,8 @@ export interface Outcome {
   json: Record<string, unknown>;
 }
 
-export function exitCodeFor(isFailed: boolean): ExitCode {
+/** Failed parts make 1; a fault of the surroundings among them, such as a full disk, makes 4. */
+export function exitCodeFor(results: readonly { error: ProjectError | null }[], isFailed: boolean): ExitCode {
+  if (results.some(({ error }) => error?.exitCode === EXIT.environment)) return EXIT.environment;
   return isFailed ? EXIT.failed : EXIT.ok;
 }

@@ -19,7 +19,10 @@ export async function runIngest(
   );
   const summary = summarizeStreams(results);
   return {
-    exitCode: exitCodeFor(results.some(({ status }) => status !== "ok")),
+    exitCode: exitCodeFor(
+      results,
+      results.some(({ status }) => status !== "ok"),
+    ),
     summary,
     text: `${formatStreams(results, terminal.colors)}\n\n${summary}`,
     json: { streams: results.map(streamJson) },

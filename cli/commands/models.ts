@@ -24,7 +24,7 @@ export async function runModels(
   writeArtifacts(workspace, plan, { which: "run", results });
   const summary = summarizeModels(results);
   return {
-    exitCode: exitCodeFor(results.some(hasFailed)),
+    exitCode: exitCodeFor(results, results.some(hasFailed)),
     summary,
     text: `${formatModels(results, terminal.colors)}\n\n${summary}`,
     json: { models: results.map(modelJson), built_first: added.map((model) => model.name).sort() },

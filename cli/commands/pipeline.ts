@@ -15,6 +15,7 @@ import {
 } from "../answers.ts";
 import { modelJson, streamJson, testJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
+import type { Colors } from "../print.ts";
 import {
   type GraphPlan,
   type IngestPlan,
@@ -117,37 +118,41 @@ function whyWithheld(
 }
 
 export function pipelineOutcome(workspace: Workspace, terminal: Terminal, results: PipelineResults): Outcome {
-  const { streams, models, tests, release } = results;
-  const { colors } = terminal;
-  const heading = (text: string) => colors.bold(text);
-  const open = formatTests(tests, colors);
-  const published = release === null ? `not published: ${results.withheld}` : summarizeRelease(release);
-  const summary = [
+  const { streams, models, tests, release, withheld } = results;
+  const nodes = [...models.results, ...tests];
+  const isFailed = streams.some(({ status }) => status !== "ok") || nodes.some(hasFailed);
+  const published = release === null ? `not published: ${withheld}` : summarizeRelease(release);
+  const parts = [
     summarizeStreams(streams),
     summarizeModels(models.results),
     summarizeTests(tests),
     published,
-  ].join("; ");
+  ];
   return {
-    exitCode: exitCodeFor(
-      streams.some(({ status }) => status !== "ok") || [...models.results, ...tests].some(hasFailed),
-    ),
-    summary,
-    text: [
-      `${heading("Records per stream")}: ${summarizeStreams(streams)}`,
-      formatStreams(streams, colors),
-      `\n${heading("Models")}: ${summarizeModels(models.results)}`,
-      formatModels(models.results, colors),
-      `\n${heading("Data tests")}: ${summarizeTests(tests).replace("tests: ", "")}`,
-      ...(open === "" ? [] : [open]),
-      `\n${heading("Release")}: ${published}`,
-    ].join("\n"),
+    exitCode: exitCodeFor([...streams, ...nodes], isFailed),
+    summary: parts.join("; "),
+    text: pipelineText(terminal.colors, results, published),
     json: {
       streams: streams.map(streamJson),
       models: models.results.map(modelJson),
       tests: tests.map(testJson),
       release: release === null ? null : releaseJson(workspace, release),
-      withheld: results.withheld,
+      withheld,
     },
   };
+}
+
+function pipelineText(
+  colors: Colors,
+  { streams, models, tests }: PipelineResults,
+  published: string,
+): string {
+  const section = (title: string, summary: string, body: string) =>
+    `${colors.bold(title)}: ${summary}${body === "" ? "" : `\n${body}`}`;
+  return [
+    section("Records per stream", summarizeStreams(streams), formatStreams(streams, colors)),
+    section("Models", summarizeModels(models.results), formatModels(models.results, colors)),
+    section("Data tests", summarizeTests(tests).replace("tests: ", ""), formatTests(tests, colors)),
+    section("Release", published, ""),
+  ].join("\n\n");
 }

@@ -19,7 +19,7 @@ export async function runTests(
   const summary = summarizeTests(results);
   const open = formatTests(results, terminal.colors);
   return {
-    exitCode: exitCodeFor(results.some(hasFailed)),
+    exitCode: exitCodeFor(results, results.some(hasFailed)),
     summary,
     text: open === "" ? summary : `${open}\n\n${summary}`,
     json: { tests: results.map(testJson) },
