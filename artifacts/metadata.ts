@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Context } from "../core/context.ts";
+import { maskDocument } from "../core/secrets.ts";
 
 /** The release of dbt whose artifact formats these are. */
 const DBT_VERSION = "1.10.0";
@@ -28,10 +29,10 @@ export function artifactMetadata(ctx: Context, schema: "manifest/v12" | "run-res
   };
 }
 
-/** Writes a document whole: a reader finds the former one or this one. Secrets are masked. */
+/** Writes a document whole: a reader finds the former one or this one. Secrets in its texts are masked. */
 export function writeArtifact(ctx: Context, file: string, document: unknown): void {
   mkdirSync(dirname(file), { recursive: true });
   const unfinished = `${file}.${process.pid}.tmp`;
-  writeFileSync(unfinished, ctx.secrets.mask(JSON.stringify(document, undefined, 1)));
+  writeFileSync(unfinished, JSON.stringify(maskDocument(ctx.secrets, document), undefined, 1));
   renameSync(unfinished, file);
 }

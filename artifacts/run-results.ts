@@ -1,3 +1,4 @@
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Context } from "../core/context.ts";
 import { artifactMetadata, writeArtifact } from "./metadata.ts";
@@ -18,7 +19,7 @@ export interface RunResultEntry {
   batch_results: null;
 }
 
-/** Writes target/run_results.json and the run's own copy under target/runs/. */
+/** Writes target/run_results.json and the run's own copy under target/runs/, where the last 50 stay. */
 export function writeRunResults(
   ctx: Context,
   target: string,
@@ -31,5 +32,15 @@ export function writeRunResults(
     args: run.args,
   };
   writeArtifact(ctx, join(target, "run_results.json"), document);
-  writeArtifact(ctx, join(target, "runs", ctx.invocationId, "run_results.json"), document);
+  const runs = join(target, "runs");
+  writeArtifact(ctx, join(runs, ctx.invocationId, "run_results.json"), document);
+  removeOldRuns(runs);
+}
+
+const KEPT_RUNS = 50;
+
+function removeOldRuns(folder: string): void {
+  const ages = readdirSync(folder).map((name) => ({ name, changedMs: statSync(join(folder, name)).mtimeMs }));
+  const old = ages.sort((a, b) => b.changedMs - a.changedMs).slice(KEPT_RUNS);
+  for (const { name } of old) rmSync(join(folder, name), { recursive: true, force: true });
 }

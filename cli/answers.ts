@@ -92,11 +92,12 @@ const TEST_WORDS = {
 /** Failing rows that the terminal shows of a test. */
 const SHOWN_ROWS = { warn: 3, fail: 5 } as const;
 
-function formatTest({ node, status, failures, sample, reason }: TestResult, colors: Colors): string {
+function formatTest({ node, status, failures, sample, reason, error }: TestResult, colors: Colors): string {
   const paint = status === "fail" || status === "error" ? colors.red : colors.yellow;
+  const why = reason ?? error?.message.split("\n")[0] ?? "";
   const shown = status === "warn" ? SHOWN_ROWS.warn : SHOWN_ROWS.fail;
   const count = failures === null ? "" : ` (${plural(failures, "row")})`;
-  const lines = [`${paint(TEST_WORDS[status])}  ${node.name}${count}${reason === null ? "" : `: ${reason}`}`];
+  const lines = [`${paint(TEST_WORDS[status])}  ${node.name}${count}${why === "" ? "" : `: ${why}`}`];
   if (node.description !== "") lines.push(colors.dim(`  ${node.description}`));
   if (sample !== null) {
     lines.push(
@@ -119,6 +120,7 @@ export function toCell(value: unknown): string | null {
 }
 
 export function summarizeTests(results: readonly TestResult[]): string {
+  if (results.length === 0) return "tests: none ran";
   const count = (status: TestResult["status"]) => results.filter((result) => result.status === status).length;
   const parts = [`${count("pass")} passed`, `${count("warn")} warned`, `${count("fail")} failed`];
   if (count("error") > 0) parts.push(`${count("error")} could not run`);

@@ -6,6 +6,7 @@ import {
   type ProjectError,
   projectErrorsOf,
 } from "../core/errors.ts";
+import { createSecrets, maskDocument, type Secrets } from "../core/secrets.ts";
 import { openState } from "../state/database.ts";
 import { endRun, type RunStatus, startRun } from "../state/runs.ts";
 import { type Invocation, interruptionOf } from "./invocation.ts";
@@ -39,7 +40,7 @@ export async function executeCommand(invocation: Invocation, spec: CommandSpec):
     terminal.story.clear();
     invocation.exitCode = reportFailure(terminal, spec, {
       error,
-      mask: workspace?.ctx.secrets.mask ?? String,
+      secrets: workspace?.ctx.secrets ?? createSecrets(),
     });
   }
 }
@@ -53,7 +54,11 @@ export async function executeBare(
   try {
     invocation.exitCode = await work(terminal);
   } catch (error) {
-    invocation.exitCode = reportFailure(terminal, { name: "api", options: {} }, { error, mask: String });
+    invocation.exitCode = reportFailure(
+      terminal,
+      { name: "api", options: {} },
+      { error, secrets: createSecrets() },
+    );
   }
 }
 
@@ -73,43 +78,42 @@ function terminalOf(invocation: Invocation, options: CommonOptions): Terminal {
 }
 
 function answer(terminal: Terminal, spec: CommandSpec, outcome: Outcome, { ctx }: Workspace): void {
-  const document = {
-    command: spec.name,
-    invocation_id: ctx.invocationId,
-    exit_code: outcome.exitCode,
-    summary: outcome.summary,
-    ...outcome.json,
-  };
-  const text = spec.options.json ? JSON.stringify(document, undefined, 2) : outcome.text;
-  terminal.stdout.write(`${ctx.secrets.mask(text)}\n`);
+  const exitCode = interruptionOf(terminal.signal)?.exitCode ?? outcome.exitCode;
+  if (!spec.options.json) terminal.stdout.write(`${ctx.secrets.mask(outcome.text)}\n`);
+  else {
+    const head = { invocation_id: ctx.invocationId, exit_code: exitCode, summary: outcome.summary };
+    writeDocument(terminal, ctx.secrets, { command: spec.name, ...head, ...outcome.json });
+  }
+}
+
+function writeDocument(terminal: Terminal, secrets: Secrets, document: Record<string, unknown>): void {
+  terminal.stdout.write(`${JSON.stringify(maskDocument(secrets, document), undefined, 2)}\n`);
 }
 
 /** Prints the mistakes, or the stack of a bug, and returns the exit code that fits. */
 function reportFailure(
   terminal: Terminal,
   spec: Pick<CommandSpec, "name" | "options">,
-  failure: { error: unknown; mask: (text: string) => string },
-): number {
-  const { error, mask } = failure;
-  const { signal, env, stderr } = terminal;
-  const stopped = interruptionOf(signal);
-  if (stopped !== undefined) {
-    terminal.story.line(`${stopped.message}: finished tables are whole, the rest is as it was`);
-    return stopped.exitCode;
-  }
-  const mistakes = projectErrorsOf(error);
-  const colors = colorsFor(stderr, env);
-  for (const mistake of mistakes) terminal.story.line(paintError(mask(describeError(mistake)), colors));
-  if (mistakes.length === 0) terminal.story.line(mask(describeBug(error)));
-  else if (spec.options.debug && error instanceof Error) terminal.story.line(mask(error.stack ?? ""));
+  { error, secrets }: { error: unknown; secrets: Secrets },
+): ExitCode | number {
+  const stopped = interruptionOf(terminal.signal);
+  const mistakes = stopped === undefined ? projectErrorsOf(error) : [];
+  const exitCode = stopped?.exitCode ?? exitCodeOf(mistakes);
+  const colors = colorsFor(terminal.stderr, terminal.env);
+  const say = (text: string) => terminal.story.line(secrets.mask(text));
+  for (const mistake of mistakes) say(paintError(describeError(mistake), colors));
+  if (stopped !== undefined) say(`${stopped.message}: finished tables are whole, the rest is as it was`);
+  else if (mistakes.length === 0) say(describeBug(error));
+  else if (spec.options.debug && error instanceof Error) say(error.stack ?? "");
   if (spec.options.json) {
+    const code = stopped === undefined ? "INTERNAL" : "INTERRUPTED";
     const errors =
-      mistakes.length > 0 ? mistakes.map(errorJson) : [{ code: "INTERNAL", message: messageOf(error) }];
-    terminal.stdout.write(
-      `${mask(JSON.stringify({ command: spec.name, exit_code: exitCodeOf(mistakes), errors }, undefined, 2))}\n`,
-    );
+      mistakes.length > 0
+        ? mistakes.map(errorJson)
+        : [{ code, message: stopped?.message ?? messageOf(error) }];
+    writeDocument(terminal, secrets, { command: spec.name, exit_code: exitCode, errors });
   }
-  return exitCodeOf(mistakes);
+  return exitCode;
 }
 
 /** The exit code that asks most of whoever watches. */

@@ -38,6 +38,10 @@ export function interruptionOf(signal: AbortSignal): Interrupted | undefined {
   return signal.aborted && signal.reason instanceof Interrupted ? signal.reason : undefined;
 }
 
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
+
 /** Runs `work`; the first signal asks it to stop, the second one ends the process at once. */
 export async function interruptible(
   process: NodeJS.Process,
@@ -51,9 +55,8 @@ export async function interruptible(
     controller.abort(reason);
   };
   process.on("SIGINT", stop).on("SIGTERM", stop);
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(EXIT.ok); // The reader has seen enough, as with `| head`.
-  });
+  // Whoever reads may have seen enough, as with `| head`: the run goes on without being heard.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreClosedPipe);
   const invocation: Invocation = {
     argv,
     cwd: process.cwd(),

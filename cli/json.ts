@@ -1,4 +1,5 @@
 import type { ProjectError } from "../core/errors.ts";
+import type { Rows } from "../engines/engine.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
 import type { ModelResult, TestResult } from "../runner/results.ts";
 
@@ -58,13 +59,26 @@ export function testJson({ node, status, failures, sample, seconds, error, reaso
     severity: node.config.severity,
     status,
     failures,
-    failing_rows: sample === null ? [] : sample.rows.map((row) => rowJson(sample.columns, row)),
+    failing_rows: sample === null ? [] : sample.rows.map((row) => rowJson(sample, row)),
     seconds,
     reason,
     error: error === null ? null : errorJson(error),
   };
 }
 
-export function rowJson(columns: readonly string[], row: readonly unknown[]): Record<string, unknown> {
-  return Object.fromEntries(columns.map((column, index) => [column, row[index] ?? null]));
+/** A row by its columns' names. Integers beyond double precision, decimals and times stay texts. */
+export function rowJson(
+  { columns, types }: Pick<Rows, "columns" | "types">,
+  row: readonly unknown[],
+): Record<string, unknown> {
+  return Object.fromEntries(
+    columns.map((column, index) => [column, asNumber(row[index] ?? null, types[index])]),
+  );
+}
+
+const WIDE_INTEGERS = ["BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"];
+
+function asNumber(value: unknown, type: string | undefined): unknown {
+  if (typeof value !== "string" || !WIDE_INTEGERS.includes(type ?? "")) return value;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }

@@ -9,7 +9,7 @@ export type Colors = ReturnType<typeof pc.createColors>;
 /** Whether an output takes colours: NO_COLOR and FORCE_COLOR decide, then whether it is a terminal. */
 export function colorsFor(output: Output, env: Environment): Colors {
   if (env.NO_COLOR) return pc.createColors(false);
-  if (env.FORCE_COLOR) return pc.createColors(true);
+  if (env.FORCE_COLOR) return pc.createColors(env.FORCE_COLOR !== "0");
   return pc.createColors(output.isTty && env.TERM !== "dumb");
 }
 

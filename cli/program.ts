@@ -12,10 +12,18 @@ export async function runCommandLine(argv: readonly string[], process: NodeJS.Pr
       else await program.parseAsync([...argv], { from: "user" });
       return invocation.exitCode;
     } catch (error) {
-      if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-      throw error;
+      if (!(error instanceof CommanderError)) throw error;
+      if (error.exitCode === 0) return EXIT.ok;
+      if (argv.includes("--json")) invocation.stdout.write(usageDocument(argv, error));
+      return EXIT.usage;
     }
   });
+}
+
+function usageDocument(argv: readonly string[], error: CommanderError): string {
+  const message = error.message.replace(/^error: /, "");
+  const errors = [{ code: "USAGE", message, where: null, why: [], hint: "see run --help" }];
+  return `${JSON.stringify({ command: argv[0], exit_code: EXIT.usage, errors }, undefined, 2)}\n`;
 }
 
 function createProgram(invocation: Invocation): Command {

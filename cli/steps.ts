@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { writeManifest } from "../artifacts/manifest.ts";
 import { writeRunResults } from "../artifacts/run-results.ts";
+import { EXIT, ProjectError } from "../core/errors.ts";
 import { validateYaml } from "../core/yaml.ts";
 import type { Engine } from "../engines/engine.ts";
-import { ingest } from "../ingest/ingest.ts";
+import { checkIngest, ingest } from "../ingest/ingest.ts";
 import { loadSources } from "../ingest/load-sources.ts";
 import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
 import type { SourceDefinition } from "../ingest/source.ts";
@@ -11,7 +12,7 @@ import type { StreamResult } from "../ingest/stream-result.ts";
 import { type CompiledNode, type CompileScope, compileNodes, writeCompiled } from "../runner/compile.ts";
 import { runDataTests } from "../runner/data-tests.ts";
 import { buildModels, modelsToBuild } from "../runner/models.ts";
-import { type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
+import { type Graph, type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
 import type { ModelResult, NodeResult, TestResult } from "../runner/results.ts";
 import { type SelectionOptions, selectNodes } from "../runner/select.ts";
@@ -31,7 +32,9 @@ export async function planIngest({ ctx, project }: Workspace, streams: string[])
     project.file,
     z.looseObject({ ingest: ingestSettings.prefault({}) }),
   );
-  return { sources: await loadSources(ctx), settings, streams };
+  const plan = { sources: await loadSources(ctx), settings, streams };
+  checkIngest(ctx, plan);
+  return plan;
 }
 
 export async function ingestStep(
@@ -42,6 +45,11 @@ export async function ingestStep(
   return ingest(workspace.ctx, engine, plan);
 }
 
+/** What the command line chooses, of the kind that the command runs. */
+export interface GraphSelection extends SelectionOptions {
+  kind?: "model" | "test";
+}
+
 /** What of the project's graph a command runs, compiled. */
 export interface GraphPlan {
   scope: CompileScope;
@@ -50,10 +58,32 @@ export interface GraphPlan {
 }
 
 /** Renders every model and test, so that no mistake of the project waits for its turn. */
-export function planGraph(workspace: Workspace, scope: CompileScope, selection: SelectionOptions): GraphPlan {
+export function planGraph(workspace: Workspace, scope: CompileScope, selection: GraphSelection): GraphPlan {
   const selected = selectNodes(scope.graph, selection);
+  checkSelection(scope.graph, selected, selection);
   const compiled = compileNodes(workspace.ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
   return { scope, selected, compiled };
+}
+
+/** A selection that leaves nothing of the kind that a command runs is a mistake, as one that matches nothing. */
+function checkSelection(
+  graph: Graph,
+  selected: ReadonlySet<string>,
+  { select, exclude, kind }: GraphSelection,
+): void {
+  if (select === undefined && exclude === undefined) return;
+  const isWanted = (id: string) => kind === undefined || graph.nodes.get(id)?.kind === kind;
+  if ([...selected].some(isWanted)) return;
+  const options = [
+    ...(select ?? []).map((word) => `--select ${word}`),
+    ...(exclude ?? []).map((word) => `--exclude ${word}`),
+  ];
+  throw new ProjectError("SELECTION_EMPTY", {
+    message: `the selection leaves no ${kind ?? "node"}`,
+    where: options.join(" "),
+    hint: "select more, or exclude less",
+    exitCode: EXIT.usage,
+  });
 }
 
 export interface ModelsOutcome {

@@ -106,18 +106,19 @@ export function openGraph({ ctx, project, target }: Workspace): CompileScope {
 
 const DEFAULT_WAIT_SECONDS = 30;
 
-/** Holds the project's lock and the warehouse while `work` runs. */
+/** Holds the project's lock and the warehouse while `work` runs; waits for either until the same moment. */
 export async function withWarehouse<T>(
   workspace: Workspace,
   command: string,
   work: (engine: Engine) => Promise<T>,
 ): Promise<T> {
-  const { ctx, folders, target, options } = workspace;
-  const waitSeconds = options.wait === false ? 0 : (options.wait ?? DEFAULT_WAIT_SECONDS);
-  const lock = await acquireLock(ctx, folders.lockFile, { command, waitMs: waitSeconds * 1000 });
+  const { ctx, folders, options } = workspace;
+  const waitMs = (options.wait === false ? 0 : (options.wait ?? DEFAULT_WAIT_SECONDS)) * 1000;
+  const deadlineMs = ctx.clock.now().getTime() + waitMs;
+  const lock = await acquireLock(ctx, folders.lockFile, { command, waitMs });
   try {
     mkdirSync(folders.data, { recursive: true });
-    const engine = await openDuckdb(ctx, target.duckdb);
+    const engine = await openHeld(workspace, deadlineMs);
     try {
       return await work(engine);
     } finally {
@@ -125,6 +126,22 @@ export async function withWarehouse<T>(
     }
   } finally {
     lock.release();
+  }
+}
+
+const HELD_POLL_MS = 250;
+
+/** A program that is not ours may have the warehouse open: no lock of ours tells when it lets go. */
+async function openHeld({ ctx, target }: Workspace, deadlineMs: number): Promise<Engine> {
+  for (let hasWarned = false; ; hasWarned = true) {
+    try {
+      return await openDuckdb(ctx, target.duckdb);
+    } catch (error) {
+      const isHeld = error instanceof ProjectError && error.code === "WAREHOUSE_HELD";
+      if (!isHeld || ctx.clock.now().getTime() >= deadlineMs) throw error;
+      if (!hasWarned) ctx.log.warn("warehouse_awaited", `waiting for the warehouse: ${error.why.join("; ")}`);
+    }
+    await ctx.clock.sleep(HELD_POLL_MS, ctx.signal);
   }
 }
 

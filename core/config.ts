@@ -54,11 +54,14 @@ export function findProjectDir(cwd: string, given: string | undefined): string {
 }
 
 function projectMissing(folder: string, hint: string): ProjectError {
+  const hasDbtFile = existsSync(join(folder, "dbt_project.yml"));
   return new ProjectError("PROJECT_MISSING", {
     message: "no project.yml here",
     where: folder,
     why: ["a project is a folder with project.yml, profiles.yml, models/ and ingest/sources/"],
-    hint,
+    hint: hasDbtFile
+      ? "there is a dbt_project.yml: docs/from-dbt.md says how it becomes a project.yml"
+      : hint,
     exitCode: EXIT.usage,
   });
 }

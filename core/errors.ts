@@ -48,7 +48,38 @@ export class ProjectErrors extends Error {
 export function projectErrorsOf(thrown: unknown): ProjectError[] {
   if (thrown instanceof ProjectErrors) return thrown.errors;
   if (thrown instanceof ProjectError) return [thrown];
-  return [];
+  const fault = fileFault(thrown);
+  return fault === undefined ? [] : [fault];
+}
+
+const FILE_FAULTS: Record<string, [what: string, hint: string]> = {
+  ENOSPC: [
+    "the disk is full",
+    "free some space and run the command again: nothing that was committed is lost",
+  ],
+  EDQUOT: ["the quota of the disk is used up", "free some space and run the command again"],
+  EACCES: ["no permission", "give this user the right to read and write it"],
+  EPERM: ["not permitted", "give this user the right to read and write it"],
+  EROFS: ["the file system is read-only", "run the project in a folder that can be written to"],
+  ENOTDIR: ["a file stands where a folder is needed", "move that file away"],
+  EISDIR: ["a folder stands where a file is needed", "move that folder away"],
+  EMFILE: ["too many open files", "raise the limit of open files: ulimit -n"],
+};
+
+/** What the file system refused; undefined when something else was thrown. */
+function fileFault(thrown: unknown): ProjectError | undefined {
+  if (!(thrown instanceof Error) || !("code" in thrown) || !("syscall" in thrown)) return undefined;
+  const [message, hint] = FILE_FAULTS[String(thrown.code)] ?? [];
+  if (message === undefined) return undefined;
+  const where = "path" in thrown ? String(thrown.path) : undefined;
+  return new ProjectError(thrown.code === "ENOSPC" ? "DISK_FULL" : "FILE_FAULT", {
+    message,
+    where,
+    why: [thrown.message],
+    hint,
+    exitCode: EXIT.environment,
+    cause: thrown,
+  });
 }
 
 const MAX_LINES = 15;

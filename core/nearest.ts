@@ -13,7 +13,8 @@ export function nearestNames(name: string, known: Iterable<string>): string[] {
 }
 
 function scoreOf(wanted: string, candidate: string): number {
-  const isPart = wanted.length >= 3 && (candidate.includes(wanted) || wanted.includes(candidate));
+  const isWord = Math.min(wanted.length, candidate.length) >= 3;
+  const isPart = isWord && (candidate.includes(wanted) || wanted.includes(candidate));
   const edits = distance(wanted, candidate);
   return isPart ? Math.min(edits, 1.5) : edits;
 }

@@ -5,18 +5,20 @@ export interface Secrets {
 }
 
 const MASK = "***";
-const MIN_LENGTH = 3;
+/** A shorter secret may be a common word; it is masked only where it stands as a password. */
+const MIN_LENGTH = 8;
 
 export function createSecrets(): Secrets {
-  const forms = new Set<string>();
+  const forms = new Map<string, string>();
   return {
     add(value) {
-      if (value.length < MIN_LENGTH) return;
-      for (const form of encodingsOf(value)) forms.add(form);
+      if (value === "") return;
+      if (value.length < MIN_LENGTH) forms.set(`:${value}@`, `:${MASK}@`);
+      else for (const form of encodingsOf(value)) forms.set(form, MASK);
     },
     mask(text) {
       let masked = text;
-      for (const form of forms) masked = masked.replaceAll(form, MASK);
+      for (const [form, shown] of forms) masked = masked.replaceAll(form, shown);
       return masked;
     },
   };
@@ -45,4 +47,32 @@ export function maskUrl(url: string | URL): string {
     if (!PLAIN_PARAMETERS.has(name)) shown.searchParams.set(name, MASK);
   }
   return shown.toString();
+}
+
+/** Members of our documents that hold text from outside; names and ids are never touched. */
+const FREE_TEXT = new Set([
+  "message",
+  "why",
+  "where",
+  "hint",
+  "summary",
+  "reason",
+  "error",
+  "description",
+  "raw_code",
+  "compiled_code",
+  "invocation_command",
+]);
+
+/** A document for a program, secrets masked in all of its free texts. */
+export function maskDocument(secrets: Secrets, document: unknown): unknown {
+  const walk = (value: unknown, isFree: boolean): unknown => {
+    if (typeof value === "string") return isFree ? secrets.mask(value) : value;
+    if (Array.isArray(value)) return value.map((item) => walk(item, isFree));
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, walk(item, FREE_TEXT.has(key))]),
+    );
+  };
+  return walk(document, false);
 }

@@ -1,16 +1,30 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, realpathSync } from "node:fs";
+import { join, sep } from "node:path";
 import { EXIT, ProjectError } from "./errors.ts";
 
 /** The text of a project's file, without its byte order mark. Throws FILE_NOT_TEXT (exit 2) when it is not UTF-8. */
 export function readTextFile(projectDir: string, file: string): string {
-  const bytes = readFileSync(join(projectDir, file));
+  const path = join(projectDir, file);
+  checkInside(projectDir, path, file);
+  const bytes = readFileSync(path);
   const text = decode(bytes);
   if (text !== undefined && !text.includes("\u0000")) return text;
   throw new ProjectError("FILE_NOT_TEXT", {
     message: "the file is not text in UTF-8",
     where: `${file}:${firstWrongPlace(bytes)}`,
     hint: "save it as UTF-8",
+    exitCode: EXIT.usage,
+  });
+}
+
+/** A link may lead out of the project, and what it leads to would show up in messages and artifacts. */
+function checkInside(projectDir: string, path: string, file: string): void {
+  const [folder, target] = [realpathSync(projectDir), realpathSync(path)];
+  if (target.startsWith(`${folder}${sep}`)) return;
+  throw new ProjectError("FILE_OUTSIDE", {
+    message: "the file is a link that leads out of the project",
+    where: `${file}:1:1`,
+    hint: "copy the file into the project",
     exitCode: EXIT.usage,
   });
 }

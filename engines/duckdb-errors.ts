@@ -11,14 +11,20 @@ const reportedError = z.object({
 /** The engine's error about `sql`, as SqlError; a full disk becomes ProjectError DISK_FULL (exit 4). */
 export function duckdbError(error: unknown, sql: string): Error {
   const text = messageOf(error);
-  if (/No space left on device|Out of disk/i.test(text)) return diskFull(text, error);
+  if (/Cannot prepare multiple statements/i.test(text)) return severalStatements(error);
   const reported = parseReported(text);
+  const { exception_type = "", exception_message = text, position } = reported ?? {};
+  if (/No space left on device|Out of disk/i.test(text)) return diskFull(exception_message, error);
   if (reported === undefined) return new SqlError(text, { cause: error });
-  const { exception_type, exception_message, position } = reported;
   return new SqlError(`${exception_type} Error: ${exception_message}`, {
     offset: position === undefined ? undefined : characterOffset(sql, position),
     cause: error,
   });
+}
+
+/** A query is put into a statement of ours, which it must not end to begin another one. */
+function severalStatements(cause: unknown): SqlError {
+  return new SqlError("it holds more than one statement: write a single select", { cause });
 }
 
 /** With `errors_as_json`, DuckDB answers a JSON object, some kinds of error with a title before it. */
@@ -72,6 +78,8 @@ export function openError(path: string, error: unknown): ProjectError {
       cause: error,
     });
   }
+  if (/not a valid DuckDB|corrupt|checksum|deserializ|WAL file|Failed to load|magic bytes/i.test(text))
+    return damaged(path, text, error);
   return new ProjectError("WAREHOUSE_UNREADABLE", {
     message: "the database file cannot be opened",
     where: path,
@@ -79,5 +87,19 @@ export function openError(path: string, error: unknown): ProjectError {
     hint: "check the path, its permissions and the settings in profiles.yml; the file was not touched",
     exitCode: EXIT.environment,
     cause: error,
+  });
+}
+
+function damaged(path: string, text: string, cause: unknown): ProjectError {
+  return new ProjectError("WAREHOUSE_DAMAGED", {
+    message: "the database file is damaged, or is not one of DuckDB",
+    where: path,
+    why: [
+      text.split("\n")[0]?.slice(0, 300) ?? text,
+      "it was not touched; readers still have data/published/",
+    ],
+    hint: "put a backup in its place; or move it away and run the pipeline: tables are loaded and built anew, former versions of records are lost",
+    exitCode: EXIT.environment,
+    cause,
   });
 }

@@ -9,6 +9,7 @@ const CHUNK_ROWS = 2048;
 export class DuckdbSession implements Session {
   private readonly landingTypes = new Map<string, LandingType[]>();
   private isClosed = false;
+  private runningStatements = 0;
 
   constructor(
     private readonly connection: DuckDBConnection,
@@ -34,14 +35,25 @@ export class DuckdbSession implements Session {
 
   private async execute(sql: string, values?: readonly Value[]): Promise<DuckDBResultReader> {
     this.signal.throwIfAborted();
+    this.runningStatements++;
     try {
-      return await this.connection.runAndReadAll(
-        sql,
-        values === undefined ? undefined : ([...values] as never),
-      );
+      return await this.runPrepared(sql, values);
     } catch (error) {
       this.signal.throwIfAborted();
       throw duckdbError(error, sql);
+    } finally {
+      this.runningStatements--;
+    }
+  }
+
+  /** Only a prepared statement is sure to be a single one. */
+  private async runPrepared(sql: string, values: readonly Value[] = []): Promise<DuckDBResultReader> {
+    const statement = await this.connection.prepare(sql);
+    try {
+      if (values.length > 0) statement.bind([...values] as never); // JSON's values are among DuckDB's
+      return await statement.runAndReadAll();
+    } finally {
+      statement.destroySync();
     }
   }
 
@@ -122,7 +134,7 @@ export class DuckdbSession implements Session {
   }
 
   interrupt(): void {
-    if (!this.isClosed) this.connection.interrupt();
+    if (!this.isClosed && this.runningStatements > 0) this.connection.interrupt();
   }
 
   close(): void {

@@ -12,9 +12,9 @@ export function literal(value: string): string {
 const helpers: SqlHelpers = {
   /** The text of a field of a JSON document, null when it is absent or null. */
   json_text: (document = "", field = "") => `json_extract_string(${document}, ${jsonPointer(field)})`,
-  /** The elements of a field that holds an array, as a list of texts. */
+  /** The elements of a field that holds an array, as a list of texts; null when it holds none. */
   json_list: (document = "", field = "") =>
-    `json_extract_string(json_extract(${document}, ${jsonPointer(field)}), '$[*]')`,
+    `case when json_type(${document}, ${jsonPointer(field)}) = 'ARRAY' then json_extract_string(json_extract(${document}, ${jsonPointer(field)}), '$[*]') end`,
   /** How many elements a list has; null for a null. */
   list_length: (list = "") => `len(${list})`,
   /** A time stamp in UTC from a text in ISO 8601, one without a zone taken as UTC; null when it is none. */
@@ -40,7 +40,7 @@ export const duckdbDialect: Dialect = {
 /** DuckDB names a database after its file. */
 export function databaseName(path: string): string {
   const file = path.split(/[\\/]/).at(-1) ?? path;
-  return path === ":memory:" ? "memory" : file.replace(/\.[^.]*$/, "");
+  return path === ":memory:" ? "memory" : file.replace(/\..*$/, "");
 }
 
 function jsonPointer(field: string): string {

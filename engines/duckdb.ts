@@ -79,6 +79,8 @@ async function confine(connection: DuckDBConnection, folders: readonly string[])
   await connection.run("set lock_configuration = true");
 }
 
+const INTERRUPT_MS = 50;
+
 class DuckdbEngine implements Engine {
   readonly type = duckdbDialect.type;
   readonly helpers = duckdbDialect.helpers;
@@ -87,8 +89,14 @@ class DuckdbEngine implements Engine {
   readonly nameOf = duckdbDialect.nameOf;
   private readonly sessions = new Set<DuckdbSession>();
   private readonly main: DuckdbSession;
+  private interrupting: NodeJS.Timeout | undefined;
   private readonly onAbort = () => {
-    for (const session of this.sessions) session.interrupt();
+    const interrupt = () => {
+      for (const session of this.sessions) session.interrupt();
+    };
+    interrupt();
+    // A statement that was given but did not begin yet forgets an interrupt.
+    this.interrupting = setInterval(interrupt, INTERRUPT_MS);
   };
 
   constructor(
@@ -155,6 +163,7 @@ class DuckdbEngine implements Engine {
 
   close(): void {
     this.ctx.signal.removeEventListener("abort", this.onAbort);
+    clearInterval(this.interrupting);
     for (const session of this.sessions) session.close();
     this.instance.closeSync();
   }

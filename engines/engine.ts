@@ -74,8 +74,12 @@ export class SqlError extends Error {
   /** The same error with its place counted from the start of a query that stands inside a longer statement. */
   inside(query: { start: number; length: number }): SqlError {
     const offset = this.offset === undefined ? undefined : this.offset - query.start;
-    const isInside = offset !== undefined && offset >= 0 && offset <= query.length;
-    return new SqlError(this.message, { offset: isInside ? offset : undefined, cause: this.cause });
+    // What stands behind the query is met when the query ends too early.
+    const isMeant = offset !== undefined && offset >= 0;
+    return new SqlError(this.message, {
+      offset: isMeant ? Math.min(offset, query.length) : undefined,
+      cause: this.cause,
+    });
   }
 }
 

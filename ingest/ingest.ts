@@ -19,6 +19,11 @@ export interface IngestOptions {
   settings: IngestSettings;
 }
 
+/** Finds what is wrong with the call. Throws STREAM_UNKNOWN, BASE_URL_MISSING, BASE_URL_INVALID (exit 2). */
+export function checkIngest(ctx: Context, options: IngestOptions): void {
+  resolveBases(ctx, new Set(chooseStreams(options).map(({ source }) => source)));
+}
+
 /**
  * Loads streams into their raw tables, in the order of their definition. A stream that fails is a result and
  * does not stop the others. Throws STREAM_UNKNOWN, BASE_URL_MISSING, BASE_URL_INVALID (exit 2) before any request.
@@ -49,6 +54,7 @@ function chooseStreams({ sources, streams = [] }: IngestOptions): Choice[] {
       (name) =>
         new ProjectError("STREAM_UNKNOWN", {
           message: `unknown stream "${name}"`,
+          where: "run ingest",
           why: [...nearestLine(name, known), `streams: ${all.map((one) => namesOf(one)[1]).join(", ")}`],
           hint: "correct the name, or leave it out to load every stream",
           exitCode: EXIT.usage,

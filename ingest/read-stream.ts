@@ -1,6 +1,7 @@
 import {
   changingError,
   checkComplete,
+  checkUnmoved,
   type Reading,
   type ReadJob,
   readPage,
@@ -40,6 +41,7 @@ async function readAll(reading: Reading): Promise<void> {
     await readSequential(reading, isParallel ? reading.lastPage + 1 : 2);
   }
   checkComplete(reading);
+  await checkUnmoved(reading);
 }
 
 /** Until as many records came as were announced, and beyond the announced pages if need be; at last to an empty page. */

@@ -37,6 +37,8 @@ export interface Reading {
   received: number;
   pages: number;
   seen: Map<string, { page: number; total: number | null }>;
+  /** The announced total rose while pages were read. */
+  hasGrown: boolean;
 }
 
 /** The list became another one while it was read, so that records may have slipped from page to page. */
@@ -47,17 +49,24 @@ export class SourceChanged extends Error {
 export function startReading(job: ReadJob, isSequential: boolean): Reading {
   const lastPage = Number.POSITIVE_INFINITY;
   const recordLimit = Number.POSITIVE_INFINITY;
-  return { job, isSequential, total: null, lastPage, recordLimit, received: 0, pages: 0, seen: new Map() };
+  return {
+    job,
+    isSequential,
+    total: null,
+    lastPage,
+    recordLimit,
+    received: 0,
+    pages: 0,
+    seen: new Map(),
+    hasGrown: false,
+  };
 }
 
 /** Reads and hands on one page; resolves with the number of its records. */
 export async function readPage(reading: Reading, number: number, signal: AbortSignal): Promise<number> {
   const { job } = reading;
   if (number > job.settings.maxPages) throw endlessError(reading, number);
-  const url = urlOf(reading, number);
-  const { source, traffic, stream } = job;
-  const request = { url, source, stream: stream.name, page: number, traffic, signal };
-  const page = await job.client.read(request, parsePage);
+  const page = await askPage(reading, number, signal);
   checkPlace(reading, number, page);
   followTotal(reading, page);
   reading.received += page.records.length;
@@ -65,6 +74,12 @@ export async function readPage(reading: Reading, number: number, signal: AbortSi
   if (reading.received > reading.recordLimit) throw endlessError(reading, number);
   await job.onPage({ number, lastNumber: reading.lastPage, records: page.records });
   return page.records.length;
+}
+
+async function askPage(reading: Reading, number: number, signal: AbortSignal): Promise<Page> {
+  const { source, traffic, stream, client } = reading.job;
+  const request = { url: urlOf(reading, number), source, stream: stream.name, page: number, traffic, signal };
+  return client.read(request, parsePage);
 }
 
 function urlOf({ job }: Reading, page: number): URL {
@@ -94,11 +109,23 @@ function checkPlace(reading: Reading, number: number, page: Page): void {
   reading.seen.set(page.digest, { page: number, total: page.total });
 }
 
+/**
+ * Asks for the first page once more: when records left its head and others came while pages were read, the total
+ * may be the same and yet records have slipped from page to page. Throws SourceChanged.
+ */
+export async function checkUnmoved(reading: Reading): Promise<void> {
+  // Read in order, a list that grows loses nothing; and a single page is of one moment.
+  if (reading.hasGrown || reading.pages < 2) return;
+  const page = await askPage(reading, 1, reading.job.signal);
+  if (reading.seen.get(page.digest)?.page !== 1) throw new SourceChanged("page 1 became another one");
+}
+
 function followTotal(reading: Reading, page: Page): void {
   const isFirst = reading.pages === 0;
   const { total } = page;
   if (!isFirst && total !== reading.total) {
     const isGrowth = total === null || reading.total === null || total > reading.total;
+    reading.hasGrown = true;
     if (!reading.isSequential || !isGrowth) {
       throw new SourceChanged(`the announced total went from ${reading.total} to ${total}`);
     }

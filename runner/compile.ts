@@ -93,7 +93,7 @@ function renderTemplate(
 
 /** A statement's own semicolon would end the one that it is put into. */
 function withoutEnd(sql: string, placeOf: (offset: number) => string): CompiledNode {
-  return { sql: sql.replace(/[\s;]+$/, ""), placeOf };
+  return { sql: sql.replace(/[\s;]*(;\s*(--.*\s*)*)?$/, ""), placeOf };
 }
 
 function templateContext(

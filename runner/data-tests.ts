@@ -139,8 +139,7 @@ async function measure(session: Session, node: TestNode, sql: string): Promise<O
     throw noVerdict(node);
   const isError = severity === "error" && shouldError;
   if (!isError && !shouldWarn) return passed;
-  const { columns, rows: sample } = await rows();
-  return { ...passed, status: isError ? "fail" : "warn", sample: { columns, rows: sample } };
+  return { ...passed, status: isError ? "fail" : "warn", sample: await rows() };
 }
 
 function noVerdict({ config, where }: TestNode): ProjectError {

@@ -9,7 +9,7 @@ import { listFiles } from "./files.ts";
 import { loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
 import type { Graph, ModelNode, Node, TestNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
-import { propertiesSchema } from "./properties.ts";
+import { propertiesSchema, rightProperties } from "./properties.ts";
 import { checkNames, dependenciesOf, type NameIndex } from "./references.ts";
 import { loadSingularTests } from "./singular-tests.ts";
 
@@ -52,7 +52,8 @@ function loadProperties(ctx: Context, project: Project, mistakes: Mistakes): Pro
   return listFiles(ctx.projectDir, project.modelPaths, [".yml", ".yaml"]).flatMap((path) => {
     const loaded = mistakes.attempt(() => {
       const file = parseYaml(path, readTextFile(ctx.projectDir, path));
-      return { file, properties: validateYaml(file, propertiesSchema) };
+      const properties = mistakes.attempt(() => validateYaml(file, propertiesSchema));
+      return { file, properties: properties ?? rightProperties(file.value) };
     });
     return loaded === undefined ? [] : [loaded];
   });

@@ -132,6 +132,7 @@ function indexDescriptions(files: readonly PropertiesFile[], mistakes: Mistakes)
   const described = new Map<string, Described>();
   for (const { file, properties } of files) {
     for (const [index, model] of properties.models.entries()) {
+      if (model.name === "") continue; // Its mistake is known already.
       const former = described.get(model.name);
       if (former === undefined) described.set(model.name, { file, index, properties: model });
       else mistakes.add(describedTwice(model.name, file.locate(["models", index, "name"]), former));

@@ -48,7 +48,7 @@ export async function buildModels(
       const culprit = node.dependsOn.map((parent) => broken.get(parent)).find((name) => name !== undefined);
       const result =
         culprit !== undefined || ctx.signal.aborted
-          ? skipped(ctx, node, culprit === undefined ? "the run was interrupted" : `${culprit} failed`)
+          ? skippedModel(ctx, node, culprit === undefined ? "the run was interrupted" : `${culprit} failed`)
           : await withSession(pool, (session, thread) =>
               buildModel(ctx, session, { node, thread, compiled: work.compiled }),
             );
@@ -132,7 +132,8 @@ function missingTableHint(error: SqlError): string | undefined {
   return "if it is a source table, load it first: run ingest; if a model, build it first: run models";
 }
 
-function skipped(ctx: Context, node: ModelNode, reason: string): ModelResult {
+/** A model that was not built, and why. */
+export function skippedModel(ctx: Context, node: ModelNode, reason: string): ModelResult {
   const now = ctx.clock.now();
   return {
     node,

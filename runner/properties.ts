@@ -91,3 +91,26 @@ export const propertiesSchema = z.strictObject({
   sources: z.array(source).default([]),
 });
 export type Properties = z.output<typeof propertiesSchema>;
+
+const names = z.array(z.object({ name: z.string() }).catch({ name: "" })).catch([]);
+const lists = z
+  .object({ models: z.array(z.unknown()).catch([]), sources: z.array(z.unknown()).catch([]) })
+  .catch({ models: [], sources: [] });
+
+/** What is right in a file that has mistakes, so that those of other entries show too. Places in its lists stay. */
+export function rightProperties(value: unknown): Properties {
+  const { models, sources } = lists.parse(value ?? {});
+  const nameOf = (entry: unknown) => names.parse([entry])[0]?.name ?? "";
+  return {
+    models: models.map((entry) => {
+      const parsed = modelProperties.safeParse(entry);
+      return parsed.success ? parsed.data : modelProperties.parse({ name: nameOf(entry) });
+    }),
+    sources: sources.map((entry) => {
+      const parsed = source.safeParse(entry);
+      if (parsed.success) return parsed.data;
+      const tables = z.object({ tables: names }).catch({ tables: [] }).parse(entry).tables;
+      return source.parse({ name: nameOf(entry), tables });
+    }),
+  };
+}

@@ -1,5 +1,5 @@
 import type { ProjectError } from "../core/errors.ts";
-import type { Value } from "../engines/engine.ts";
+import type { Rows } from "../engines/engine.ts";
 import type { ModelNode, TestNode } from "./nodes.ts";
 
 interface ResultBase {
@@ -26,7 +26,7 @@ export interface TestResult extends ResultBase {
   status: "pass" | "warn" | "fail" | "error" | "skipped";
   failures: number | null;
   /** The first failing rows. */
-  sample: { columns: string[]; rows: Value[][] } | null;
+  sample: Rows | null;
   error: ProjectError | null;
   reason: string | null;
 }

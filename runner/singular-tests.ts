@@ -15,6 +15,17 @@ export function loadSingularTests(ctx: Context, scope: Omit<TestScope, "index" |
   return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
     const template = mistakes.attempt(() => parseTemplate(file, readTextFile(ctx.projectDir, file)));
     if (template === undefined) return [];
+    if (!hasSql(template.source)) {
+      mistakes.add(
+        testError(
+          "TEST_EMPTY",
+          `${file}:1:1`,
+          "the test has no SQL",
+          [],
+          "write a select for the rows that break the claim, or delete the file",
+        ),
+      );
+    }
     const name = basename(file, ".sql");
     const former = names.get(name);
     if (former !== undefined) {
@@ -48,6 +59,11 @@ export function loadSingularTests(ctx: Context, scope: Omit<TestScope, "index" |
       },
     ];
   });
+}
+
+/** Whether anything but comments is left. */
+function hasSql(text: string): boolean {
+  return text.replace(/\/\*.*?\*\/|--[^\n]*/gs, "").trim() !== "";
 }
 
 /** The claim that a test file opens with. */

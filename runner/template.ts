@@ -91,8 +91,9 @@ class UseVisitor extends Handlebars.Visitor {
     this.visitCall(node);
   }
 
+  /** `(is_incremental)`: in parentheses stands a call, even without arguments. */
   override SubExpression(node: hbs.AST.SubExpression): void {
-    this.visitCall(node);
+    this.visitCall(node, { isInParentheses: true });
   }
 
   override BlockStatement(node: hbs.AST.BlockStatement): void {
@@ -114,12 +115,13 @@ class UseVisitor extends Handlebars.Visitor {
     this.onUse({ name: head, isCall: false, args: [], named: {} }, node.loc);
   }
 
-  private visitCall(node: CallNode): void {
+  private visitCall(node: CallNode, { isInParentheses = false } = {}): void {
     if (node.path.type.endsWith("Literal")) {
       const name = String((node.path as hbs.AST.StringLiteral).value);
       this.onUse({ name, isCall: false, args: [], named: {} }, node.path.loc);
     }
-    const isCall = node.params.length > 0 || node.hash !== undefined || this.isKnownCall(node.path);
+    const hasArguments = node.params.length > 0 || node.hash !== undefined;
+    const isCall = isInParentheses || hasArguments || this.isKnownCall(node.path);
     const name = originalOf(node.path);
     if (isCall && name !== undefined) {
       const pairs = node.hash?.pairs ?? [];
@@ -130,7 +132,7 @@ class UseVisitor extends Handlebars.Visitor {
     for (const pair of node.hash?.pairs ?? []) this.accept(pair.value);
   }
 
-  /** `{{#if (is_incremental)}}`: a subexpression is a call even without arguments. */
+  /** `{{ config() }}`: these are never values. */
   private isKnownCall(path: Expression): boolean {
     return path.type === "PathExpression" && ["is_incremental", "config"].includes(originalOf(path) ?? "");
   }

@@ -17,7 +17,7 @@ export async function runModels(
   terminal: Terminal,
   options: ModelsOptions,
 ): Promise<Outcome> {
-  const plan = planGraph(workspace, openGraph(workspace), options);
+  const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "model" });
   const { results, added } = await withWarehouse(workspace, "run models", (engine) =>
     modelsStep(workspace, engine, { ...plan, onlySelected: options.onlySelected ?? false }),
   );

@@ -1,8 +1,10 @@
+import type { Context } from "../../core/context.ts";
 import type { Engine } from "../../engines/engine.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
-import type { ModelNode } from "../../runner/nodes.ts";
+import { skippedModel } from "../../runner/models.ts";
+import { type ModelNode, modelsOf } from "../../runner/nodes.ts";
 import type { Release } from "../../runner/publish.ts";
-import { hasFailed, type NodeResult, type TestResult } from "../../runner/results.ts";
+import { hasFailed, type ModelResult, type NodeResult, type TestResult } from "../../runner/results.ts";
 import type { SelectionOptions } from "../../runner/select.ts";
 import {
   formatModels,
@@ -82,13 +84,10 @@ export async function pipelineSteps(
   ctx.signal.throwIfAborted();
   if (streams.length > 0 && streams.every(({ status }) => status !== "ok")) {
     ctx.log.warn("models_withheld", "no stream was loaded: models, tests and release stay as they are");
-    return {
-      streams,
-      models: { results: [], added: [] },
-      tests: [],
-      release: null,
-      withheld: "no stream was loaded",
-    };
+    const withheld = "no stream was loaded";
+    const models = skippedModels(ctx, plan.graph, withheld);
+    writeArtifacts(workspace, plan.graph, { which: "build", results: models });
+    return { streams, models: { results: models, added: [] }, tests: [], release: null, withheld };
   }
   const models = await modelsStep(workspace, engine, { ...plan.graph, onlySelected: false });
   const broken = new Map(
@@ -102,6 +101,11 @@ export async function pipelineSteps(
     ctx.log.warn("publish_withheld", `not published: ${withheld}; readers keep the former release`);
   const release = withheld === null ? await publishStep(workspace, engine, plan.toPublish) : null;
   return { streams, models, tests, release, withheld };
+}
+
+function skippedModels(ctx: Context, { scope, selected }: GraphPlan, reason: string): ModelResult[] {
+  const chosen = modelsOf(scope.graph).filter((model) => selected.has(model.id));
+  return chosen.map((model) => skippedModel(ctx, model, reason));
 }
 
 /** Readers get all of the published models, of one state of the data, tested: or they keep what they have. */

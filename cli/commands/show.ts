@@ -50,7 +50,7 @@ export async function runShow(
       from: origin,
       columns: rows.columns,
       types: rows.types,
-      rows: rows.rows.map((row) => rowJson(rows.columns, row)),
+      rows: rows.rows.map((row) => rowJson(rows, row)),
     },
   };
 }

@@ -13,7 +13,7 @@ export async function runTests(
   terminal: Terminal,
   options: SelectionOptions,
 ): Promise<Outcome> {
-  const plan = planGraph(workspace, openGraph(workspace), options);
+  const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "test" });
   const results = await withWarehouse(workspace, "run test", (engine) => testsStep(workspace, engine, plan));
   writeArtifacts(workspace, plan, { which: "test", results });
   const summary = summarizeTests(results);

@@ -14,5 +14,5 @@ select
 from texts
 join tracks on tracks.track_id = texts.track_id
 where tracks.duration_ms <> (
-        cast(split_part(texts.duration, ':', 1) as integer) * 60 + cast(split_part(texts.duration, ':', 2) as integer)
+        try_cast(split_part(texts.duration, ':', 1) as integer) * 60 + try_cast(split_part(texts.duration, ':', 2) as integer)
     ) * 1000

@@ -56,7 +56,7 @@ test("show reads the published copy while another command holds the warehouse", 
     ["show", "--json", "--inline", "select count(*) as n from {{ ref('dim_users') }}"],
     { cwd },
   );
-  expect(JSON.parse(shown.stdout)).toMatchObject({ from: "published", rows: [{ n: "60" }] });
+  expect(JSON.parse(shown.stdout)).toMatchObject({ from: "published", rows: [{ n: 60 }] });
   expect(shown.stderr).toContain("another command holds the warehouse");
   holder.kill("SIGTERM");
   await holder.ended;
@@ -83,7 +83,7 @@ test.each([
     ["show", "--json", "--inline", "select count(*) as n from {{ source('moovitamix', 'users') }}"],
     { cwd },
   );
-  expect(JSON.parse(stdout).rows).toEqual([{ n: "60" }]);
+  expect(JSON.parse(stdout).rows).toEqual([{ n: 60 }]);
 });
 
 test("a killed run is crashed in the history, and the next one needs no hand", async () => {

@@ -72,7 +72,7 @@ test("writes no record when nothing changed, only the row of the load", async ()
     await world.rows(
       'select load_id, stream, mode, outcome, unchanged, pages, requests, "cursor", error from raw_moovitamix._loads order by load_id desc limit 1',
     ),
-  ).toEqual([["4", "tracks", "full", "ok", "250", "3", "3", null, null]]);
+  ).toEqual([["4", "tracks", "full", "ok", "250", "3", "4", null, null]]);
 });
 
 test("has all rows of a load loaded at one moment, and load ids that increase", async () => {

@@ -7,7 +7,7 @@ const OLDER = { total: null, pages: undefined };
 test("pages on to an empty page when no total is announced", async () => {
   const { api, world } = await withScript((visit) => sendPage(visit, trackTexts(250), OLDER));
   expect(await world.loadOne("tracks")).toMatchObject({ status: "ok", counts: { received: 250 }, pages: 4 });
-  expect(api.requests).toEqual(["tracks/1", "tracks/2", "tracks/3", "tracks/4"]);
+  expect(api.requests).toEqual(["tracks/1", "tracks/2", "tracks/3", "tracks/4", "tracks/1"]);
 });
 
 test("asks once for an empty list", async () => {
@@ -121,7 +121,7 @@ test("does not take a page that comes again for a loop when the list grew by a w
 });
 
 test("fails when the list shrinks in every reading, and keeps the former version", async () => {
-  const { state, answer } = changing({ 6: shrink(1), 8: shrink(1), 10: shrink(1) });
+  const { state, answer } = changing({ 7: shrink(1), 9: shrink(1), 11: shrink(1) });
   const { world } = await withScript(answer);
   expect((await world.loadOne("tracks", { concurrency: 1 })).status).toBe("ok");
   const former = await world.texts("tracks");
@@ -132,6 +132,14 @@ test("fails when the list shrinks in every reading, and keeps the former version
   });
   expect(state.tracks).toHaveLength(397);
   expect(await world.texts("tracks")).toEqual(former);
+});
+
+test("reads again when records left the head and as many others came, so that the total stayed", async () => {
+  const { state, answer } = changing({ 3: (list) => [...list.slice(20), ...trackTexts(20, 9000)] });
+  const { world } = await withScript(answer);
+  expect(await world.loadOne("tracks", { concurrency: 1 })).toMatchObject({ status: "ok" });
+  expect(world.log.map(({ event }) => event)).toContain("reading_restarted");
+  expect(await world.texts("tracks")).toEqual([...state.tracks].sort());
 });
 
 test("leaves the former version when it is stopped in the middle", async () => {

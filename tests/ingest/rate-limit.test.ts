@@ -37,7 +37,8 @@ test.each([
   const { api, world } = await withApi({ faults: parseFaults(text) });
   expect(await world.loadOne("tracks")).toMatchObject({ status: "ok", counts: { received: 250 } });
   expect(world.sleeps).toEqual(sleeps);
-  expect(api.requests).toHaveLength(3 + sleeps.length);
+  // Three pages, the first of them once more, and what was refused.
+  expect(api.requests).toHaveLength(4 + sleeps.length);
 });
 
 test("stops at once when the wait is beyond the limit, and says when to come again", async () => {

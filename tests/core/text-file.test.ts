@@ -1,0 +1,28 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { readTextFile } from "../../core/text-file.ts";
+
+function read(bytes: string | Uint8Array): string {
+  const folder = mkdtempSync(join(tmpdir(), "sillon-text-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, "a.sql"), bytes);
+  return readTextFile(folder, "a.sql");
+}
+
+test("reads UTF-8, with or without a byte order mark", () => {
+  expect(read("é 😀")).toBe("é 😀");
+  expect(read("\ufeffselect 1")).toBe("select 1");
+});
+
+test.each([
+  ["Latin-1", Buffer.from("select 1\nas caf\xe9", "latin1"), "2:7"],
+  ["a cut character", Buffer.concat([Buffer.from("é\n😀"), Buffer.from("é").subarray(0, 1)]), "2:3"],
+  ["UTF-16", Buffer.from("\ufeffselect", "utf16le"), "1:1"],
+  ["a NUL", "select\n 1\u0000", "2:3"],
+])("refuses %s at its place", (_, bytes, place) => {
+  expect(() => read(bytes)).toThrow(
+    expect.objectContaining({ code: "FILE_NOT_TEXT", where: `a.sql:${place}`, exitCode: 2 }),
+  );
+});

@@ -1,0 +1,142 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { onTestFinished } from "vitest";
+import { type Context, createContext, type Environment } from "../../core/context.ts";
+import { type ProjectError, projectErrorsOf } from "../../core/errors.ts";
+import type { LogEntry } from "../../core/log.ts";
+import { openDuckdb } from "../../engines/duckdb.ts";
+import { duckdbDialect } from "../../engines/duckdb-sql.ts";
+import type { Engine, Session } from "../../engines/engine.ts";
+import { type CompileScope, compileNodes } from "../../runner/compile.ts";
+import { runDataTests } from "../../runner/data-tests.ts";
+import { loadGraph } from "../../runner/load.ts";
+import { buildModels, modelsToBuild } from "../../runner/models.ts";
+import { type ModelNode, modelsOf, type TestNode, testsOf } from "../../runner/nodes.ts";
+import { loadProject } from "../../runner/project.ts";
+import type { ModelResult, TestResult } from "../../runner/results.ts";
+import { type SelectionOptions, selectNodes } from "../../runner/select.ts";
+import { createSessionPool } from "../../runner/session-pool.ts";
+import type { Literal } from "../../runner/template.ts";
+
+/** A project in a temporary folder, gone when the test is over. */
+export interface TestProject {
+  ctx: Context;
+  log: LogEntry[];
+  /** Reads and checks it. Throws what the runner throws. */
+  scope(): CompileScope;
+  model(name: string): ModelNode;
+  test(name: string): TestNode;
+  /** The SQL of a model. */
+  sql(model: string): string;
+}
+
+export interface ProjectOptions {
+  env?: Environment;
+  vars?: Record<string, Literal>;
+  signal?: AbortSignal;
+}
+
+const DEFAULTS = { "project.yml": "name: shop\nschema_names: exact\n" };
+
+/** Writes the files; a project.yml is added when none is given. */
+export function createProject(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  options: ProjectOptions = {},
+): TestProject {
+  const projectDir = mkdtempSync(join(tmpdir(), "sillon-runner-"));
+  onTestFinished(() => rmSync(projectDir, { recursive: true, force: true }));
+  for (const [name, content] of Object.entries({ ...DEFAULTS, ...files })) {
+    mkdirSync(dirname(join(projectDir, name)), { recursive: true });
+    writeFileSync(join(projectDir, name), content);
+  }
+  const log: LogEntry[] = [];
+  const ctx = createContext({
+    projectDir,
+    env: options.env ?? {},
+    sink: (entry) => log.push(entry),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  const scope = () => {
+    const project = loadProject(ctx, options.vars === undefined ? {} : { vars: options.vars });
+    const graph = loadGraph(ctx, project, { dialect: duckdbDialect, targetSchema: "main" });
+    return { project, graph, dialect: duckdbDialect, target: TARGET };
+  };
+  const find = <T extends { name: string }>(nodes: readonly T[], name: string): T => {
+    const node = nodes.find((candidate) => candidate.name === name);
+    if (node === undefined) throw new Error(`no ${name} among ${nodes.map((one) => one.name).join(", ")}`);
+    return node;
+  };
+  return {
+    ctx,
+    log,
+    scope,
+    model: (name) => find(modelsOf(scope().graph), name),
+    test: (name) => find(testsOf(scope().graph), name),
+    sql: (name) => {
+      const loaded = scope();
+      const node = find(modelsOf(loaded.graph), name);
+      return compileNodes(ctx, loaded, [node]).get(node.id)?.sql ?? "";
+    },
+  };
+}
+
+const TARGET = { name: "dev", profileName: "shop", schema: "main", threads: 2, database: "warehouse" };
+
+/** The mistakes that `work` throws; none when it does not. */
+export function mistakesOf(work: () => unknown): ProjectError[] {
+  try {
+    work();
+    return [];
+  } catch (error) {
+    const mistakes = projectErrorsOf(error);
+    if (mistakes.length === 0) throw error;
+    return mistakes;
+  }
+}
+
+/** The mistakes of a project that is loaded and rendered as a command does it. */
+export function mistakesIn(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  options: ProjectOptions = {},
+): ProjectError[] {
+  return mistakesOf(() => {
+    const project = createProject(files, options);
+    const scope = project.scope();
+    compileNodes(project.ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
+  });
+}
+
+export interface Warehouse {
+  engine: Engine;
+  session: Session;
+  /** Builds what is chosen, and parents that were never built. */
+  build(selection?: SelectionOptions & { onlySelected?: boolean }): Promise<ModelResult[]>;
+  check(options?: { broken?: ReadonlyMap<string, string> }): Promise<TestResult[]>;
+}
+
+/** The project's warehouse, open until the test is over. */
+export async function openWarehouse({ ctx, scope: load }: TestProject): Promise<Warehouse> {
+  const engine = await openDuckdb(ctx, {
+    type: "duckdb",
+    path: "data/warehouse.duckdb",
+    schema: "main",
+    threads: 2,
+    settings: {},
+  });
+  onTestFinished(() => engine.close());
+  const scope = load();
+  const compiled = compileNodes(ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
+  const pool = createSessionPool(engine, 2);
+  return {
+    engine,
+    session: await engine.openSession(),
+    build: async ({ onlySelected = false, ...selection } = {}) => {
+      const selected = selectNodes(scope.graph, selection);
+      const { models } = await modelsToBuild(engine, scope.graph, { selected, onlySelected });
+      return buildModels(ctx, pool, { graph: scope.graph, models, compiled });
+    },
+    check: (options = {}) =>
+      runDataTests(ctx, pool, { graph: scope.graph, tests: testsOf(scope.graph), compiled, ...options }),
+  };
+}
