@@ -5,8 +5,13 @@ import { readTextFile } from "../core/text-file.ts";
 import { parseYaml, validateYaml, type YamlFile } from "../core/yaml.ts";
 import type { Literal } from "./template.ts";
 
-/** Folders as file names begin with them: `./models/` is `models`. */
-const folders = z.array(z.string().transform((folder) => posix.join(folder, ".")));
+/** Folders of the project as file names begin with them: `./models/` is `models`. */
+const folders = z.array(
+  z
+    .string()
+    .transform((folder) => posix.join(folder, "."))
+    .refine((folder) => !/^(\/|\.\.(\/|$)|[A-Za-z]:)/.test(folder), "expected a folder inside the project"),
+);
 
 const projectSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z_]\w*$/, "expected letters, digits and underscores"),

@@ -1,28 +1,36 @@
 import { expect, test } from "vitest";
-import { createSecrets, maskUrl } from "../../core/secrets.ts";
+import { createSecrets, maskDocument, maskUrl } from "../../core/secrets.ts";
 
-test.each([
-  ["as it is", "key=p@ss/wörd", "key=***"],
-  ["in a URL", `key=${encodeURIComponent("p@ss/wörd")}`, "key=***"],
-  ["in base64", Buffer.from("p@ss/wörd").toString("base64").replace(/=+$/, ""), "***"],
-  ["in hexadecimal", Buffer.from("p@ss/wörd").toString("hex"), "***"],
-  ["more than once", "p@ss/wörd p@ss/wörd", "*** ***"],
-])("a secret is masked %s", (_, text, masked) => {
+test("a secret is masked in every usual encoding", () => {
   const secrets = createSecrets();
-  secrets.add("p@ss/wörd");
-  expect(secrets.mask(text)).toBe(masked);
+  secrets.add("s3cret/value");
+  const forms = ["s3cret/value", "s3cret%2Fvalue", "czNjcmV0L3ZhbHVl", "7333637265742f76616c7565"];
+  expect(secrets.mask(forms.join(" "))).toBe("*** *** *** ***");
 });
 
-test("what is too short to be a secret does not make a text unreadable", () => {
+test("a short secret, which may be a common word, is masked only where it stands as a password", () => {
   const secrets = createSecrets();
-  for (const value of ["", "a", "ab"]) secrets.add(value);
-  expect(secrets.mask("a table")).toBe("a table");
+  secrets.add("test");
+  expect(secrets.mask("run test: http://admin:test@host, 4 tests passed")).toBe(
+    "run test: http://admin:***@host, 4 tests passed",
+  );
 });
 
-test.each([
-  ["https://user:word@example.com/x?page=1&token=abc", "https://***:***@example.com/x?page=1&token=***"],
-  ["https://example.com/x?page=2&size=100", "https://example.com/x?page=2&size=100"],
-  ["no address", "no address"],
-])("%s is shown as %s", (url, shown) => {
-  expect(maskUrl(url).replaceAll("%2A", "*")).toBe(shown);
+test("names and ids of a document are never masked, its texts are", () => {
+  const secrets = createSecrets();
+  secrets.add("moovitamix");
+  const document = {
+    unique_id: "model.moovitamix.a",
+    results: [{ message: "moovitamix said no", why: ["moovitamix"] }],
+  };
+  expect(maskDocument(secrets, document)).toEqual({
+    unique_id: "model.moovitamix.a",
+    results: [{ message: "*** said no", why: ["***"] }],
+  });
+});
+
+test("a URL is shown without its credentials and tokens", () => {
+  expect(maskUrl("http://user:pw@host/tracks?page=2&token=abc")).toBe(
+    "http://***:***@host/tracks?page=2&token=***",
+  );
 });

@@ -121,7 +121,59 @@ describe("ingest, models --select marts, test", () => {
   });
 });
 
+describe("odd records", () => {
+  test("without tracks are kept apart: a null is null, an empty list is empty", async () => {
+    const cwd = copyProject();
+    const api = await smallApi();
+    const user_id = api.data.users[0]?.id ?? 0;
+    for (const [day, items] of [null, []].entries()) {
+      const moment = `2026-10-0${day + 1}T10:00:00`;
+      api.data.listen_history.push({ user_id, items, created_at: moment, updated_at: moment });
+    }
+    expect(await answerOf(["pipeline"], cwd, api)).toMatchObject({ exitCode: 0 });
+    const sql =
+      "select track_ids is null as is_null from {{ ref('stg_listen_history') }} where listened_at in (timestamp '2026-10-01 10:00:00', timestamp '2026-10-02 10:00:00') order by listened_at";
+    expect(await rowsOf(cwd, sql)).toEqual([{ is_null: true }, { is_null: false }]);
+  });
+
+  test("do not withhold a release: a duration that cannot be read is a warning", async () => {
+    const cwd = copyProject();
+    const api = await smallApi();
+    const [track] = api.data.tracks;
+    if (track !== undefined) track.duration = "abc";
+    const { exitCode, answer } = await answerOf(["pipeline"], cwd, api);
+    expect(exitCode).toBe(0);
+    const warned = answer.tests.filter(({ status }: { status: string }) => status === "warn");
+    expect(warned.map(({ name }: { name: string }) => name)).toContain("not_null_stg_tracks_duration_ms");
+  });
+
+  test("a service that suddenly has nothing does not empty what readers see", async () => {
+    const cwd = copyProject();
+    const api = await smallApi();
+    expect(await answerOf(["pipeline"], cwd, api)).toMatchObject({ exitCode: 0 });
+    api.data.tracks.length = api.data.users.length = api.data.listen_history.length = 0;
+    const { exitCode, answer } = await answerOf(["pipeline"], cwd, api);
+    expect({ exitCode, release: answer.release }).toEqual({ exitCode: 1, release: null });
+    const allowed = await answerOf(
+      ["test", "--vars", "{may_be_empty: [tracks, users, listen_history]}"],
+      cwd,
+      api,
+    );
+    expect(allowed).toMatchObject({ exitCode: 0 });
+  });
+});
+
 describe("artifacts", () => {
+  test("of a run that loaded nothing say that it built nothing", async () => {
+    const cwd = copyProject();
+    const api = await smallApi();
+    await answerOf(["pipeline"], cwd, api);
+    api.faults = [{ kind: "status", status: 404 }];
+    expect(await answerOf(["pipeline"], cwd, api)).toMatchObject({ exitCode: 1 });
+    const { results } = JSON.parse(readFileSync(join(cwd, "target/run_results.json"), "utf8"));
+    expect(new Set(results.map(({ status }: { status: string }) => status))).toEqual(new Set(["skipped"]));
+  });
+
   test("of a pipeline hold models and tests together, and the compiled SQL", async () => {
     const cwd = copyProject();
     await answerOf(["pipeline"], cwd, await smallApi());

@@ -178,3 +178,83 @@ test("what a run writes is readable by its owner only", async () => {
   expect(files.map((file) => statSync(join(cwd, file)).mode & 0o077)).toEqual([0, 0, 0, 0]);
   expect(readFileSync(join(cwd, "target/manifest.json"), "utf8")).toContain("model.moovitamix.dim_users");
 });
+
+test("waits for a program that holds the warehouse, and names it when it does not let go", async () => {
+  const cwd = copyProject();
+  const api = await smallApi();
+  await run(["pipeline"], { cwd, env: { MOOVITAMIX_URL: api.url } });
+  const { DuckDBInstance } = await import("@duckdb/node-api");
+  const holder = await DuckDBInstance.create(join(cwd, "data/warehouse.duckdb"));
+  const refused = await run(["models", "--no-wait"], { cwd });
+  expect(refused).toMatchObject({ exitCode: 3 });
+  expect(refused.stderr).toContain(`pid ${process.pid}`);
+  const waiting = run(["models", "--wait", "60"], {
+    cwd,
+    onStart: (child) => child.stderr?.once("data", () => holder.closeSync()),
+  });
+  expect(await waiting).toMatchObject({
+    exitCode: 0,
+    stderr: expect.stringContaining("waiting for the warehouse"),
+  });
+});
+
+test("a reader that has seen enough ends neither the run nor hides its outcome", async () => {
+  const cwd = copyProject();
+  const api = await smallApi();
+  const { exitCode } = await run(["pipeline"], {
+    cwd,
+    env: { MOOVITAMIX_URL: api.url },
+    onStart: (child) => {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    },
+  });
+  expect(exitCode).toBe(0);
+  expect((await historyOf(cwd))[0]).toMatchObject({ command: "pipeline", status: "success" });
+});
+
+test.each([
+  { args: ["models", "--json", "--foo"], exitCode: 2, code: "USAGE" },
+  { args: ["models", "--json", "--select", "nothing_like_it"], exitCode: 2, code: "SELECTION_EMPTY" },
+  {
+    args: ["models", "--json", "--select", "dim_users", "--exclude", "marts"],
+    exitCode: 2,
+    code: "SELECTION_EMPTY",
+  },
+  { args: ["ingest", "--json", "trakcs"], exitCode: 2, code: "STREAM_UNKNOWN" },
+])("answers $args with one JSON document", async ({ args, exitCode, code }) => {
+  const result = await run(args, { cwd: copyProject() });
+  expect(result.exitCode).toBe(exitCode);
+  expect(JSON.parse(result.stdout)).toMatchObject({ exit_code: exitCode, errors: [{ code }] });
+});
+
+test("an interrupted command answers with JSON too", async () => {
+  const cwd = copyProject();
+  const api = await smallApi();
+  api.faults = [{ kind: "stall", where: "start" }];
+  const result = await run(["pipeline", "--json"], {
+    cwd,
+    env: { MOOVITAMIX_URL: api.url },
+    onStart: (child) => {
+      const stop = () => (api.requests.length > 0 ? child.kill("SIGINT") : setTimeout(stop, 20));
+      stop();
+    },
+  });
+  expect(result.exitCode).toBe(130);
+  expect(JSON.parse(result.stdout)).toMatchObject({ exit_code: 130, errors: [{ code: "INTERRUPTED" }] });
+});
+
+test("a query cannot end the statement that it is put into", async () => {
+  const cwd = copyProject();
+  const api = await smallApi();
+  await run(["pipeline"], { cwd, env: { MOOVITAMIX_URL: api.url } });
+  const query = "select 1 as a) as q; drop table marts.dim_users; select * from (select 1 as b";
+  const shown = await run(["show", "--inline", query], { cwd });
+  expect(shown).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("more than one statement") });
+  writeFileSync(
+    join(cwd, "models/marts/evil.sql"),
+    "select 1 as a); drop table marts.dim_users; create table marts.x as (select 1 as b",
+  );
+  expect(await run(["models", "--select", "evil"], { cwd })).toMatchObject({ exitCode: 1 });
+  expect(await run(["show", "dim_users"], { cwd })).toMatchObject({ exitCode: 0 });
+});
