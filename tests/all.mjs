@@ -6,6 +6,7 @@ const bin = (name) => join("node_modules", ...name.split("/"));
 const checks = [
   ["Biome", bin("@biomejs/biome/bin/biome"), "check", "."],
   ["tsc", bin("typescript/bin/tsc"), "-p", "tests"],
+  ["tsc of bench", bin("typescript/bin/tsc"), "-p", "bench"],
   ["vitest", bin("vitest/vitest.mjs"), "run", ...process.argv.slice(2)],
 ];
 
