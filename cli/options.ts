@@ -55,3 +55,7 @@ export function addSelectionOptions(command: Command): Command {
 export function addFullRefreshOption(command: Command): Command {
   return command.option("-f, --full-refresh", "build from nothing; tables and views always are");
 }
+
+export function addStoreFailuresOption(command: Command): Command {
+  return command.option("--store-failures", "keep the rows that fail in the warehouse, a table a test");
+}

@@ -10,7 +10,7 @@ import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
 import type { SourceDefinition } from "../ingest/source.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
 import { type CompiledNode, type CompileScope, compileNodes, writeCompiled } from "../runner/compile.ts";
-import { runDataTests } from "../runner/data-tests.ts";
+import { runDataTests, type TestOptions } from "../runner/data-tests.ts";
 import { buildModels, modelsToBuild } from "../runner/models.ts";
 import { type Graph, type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
@@ -115,7 +115,7 @@ export async function modelsStep(
 export async function testsStep(
   workspace: Workspace,
   engine: Engine,
-  plan: GraphPlan & { tests?: readonly TestNode[]; broken?: ReadonlyMap<string, string> },
+  plan: GraphPlan & TestOptions & { tests?: readonly TestNode[]; broken?: ReadonlyMap<string, string> },
 ): Promise<TestResult[]> {
   const tests = plan.tests ?? testsOf(plan.scope.graph).filter((test) => plan.selected.has(test.id));
   const pool = createSessionPool(engine, workspace.target.duckdb.threads);
@@ -123,6 +123,8 @@ export async function testsStep(
     graph: plan.scope.graph,
     tests,
     compiled: plan.compiled,
+    storeFailures: plan.storeFailures ?? false,
+    failFast: plan.failFast ?? false,
     ...(plan.broken === undefined ? {} : { broken: plan.broken }),
   });
 }

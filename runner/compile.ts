@@ -56,7 +56,9 @@ function compileNode(
   if (node.kind === "model")
     return renderTemplate(ctx, scope, { template: node.template, relation: node.relation });
   if (node.template !== null) return renderTemplate(ctx, scope, { template: node.template, relation: null });
-  return { sql: node.generic?.sql ?? "", placeOf: () => node.where };
+  const sql = node.generic?.sql ?? "";
+  if (typeof sql === "string") return { sql, placeOf: () => node.where };
+  return renderTemplate(ctx, scope, { ...sql, relation: null });
 }
 
 /** SQL typed at the command line, in which `ref` and `source` work as in a model. */
@@ -85,7 +87,7 @@ function indexOf(graph: Graph): NameIndex {
 function renderTemplate(
   ctx: Context,
   scope: CompileScope & { index: NameIndex },
-  node: { template: Template; relation: Relation | null },
+  node: { template: Template; relation: Relation | null; values?: Record<string, unknown> },
 ): CompiledNode {
   const rendered = node.template.render(templateContext(ctx, scope, node));
   return withoutEnd(rendered.text, rendered.placeOf);
@@ -99,7 +101,11 @@ function withoutEnd(sql: string, placeOf: (offset: number) => string): CompiledN
 function templateContext(
   ctx: Context,
   scope: CompileScope & { index: NameIndex },
-  { template, relation }: { template: Template; relation: Relation | null },
+  {
+    template,
+    relation,
+    values,
+  }: { template: Template; relation: Relation | null; values?: Record<string, unknown> },
 ): TemplateContext {
   const nameOf = (name: "ref" | "source") => (call: TemplateCall) => {
     const where = whereOf(template, name, call.args);
@@ -119,6 +125,7 @@ function templateContext(
       var: (call) => variable(scope.project.vars, call, whereOf(template, "var", call.args)),
       env_var: (call) => environmentVariable(ctx, call, whereOf(template, "env_var", call.args)),
       config: () => "",
+      arguments: () => "",
       is_incremental: () => false,
       log: ({ args }) => {
         ctx.log.info("template_logged", `${template.file}: ${args.join(" ")}`);
@@ -127,6 +134,7 @@ function templateContext(
     },
     values: {
       ...(relation === null ? {} : relationValue(scope, relation)),
+      ...values,
       target: targetValue(scope),
       run_started_at: ctx.startedAt.toISOString(),
       invocation_id: ctx.invocationId,

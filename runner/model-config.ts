@@ -141,7 +141,11 @@ function configError(where: string, message: string, why: string[], hint: string
 }
 
 /** dbt's generate_schema_name, or the model's schema as it is. */
-export function schemaName(project: Project, config: ModelConfig, targetSchema: string): string {
+export function schemaName(
+  project: Project,
+  config: Pick<ModelConfig, "schema">,
+  targetSchema: string,
+): string {
   if (config.schema === null) return targetSchema;
   return project.schemaNames === "exact" ? config.schema : `${targetSchema}_${config.schema}`;
 }

@@ -1,18 +1,24 @@
 import { basename } from "node:path";
 import type { Context } from "../core/context.ts";
 import { readTextFile } from "../core/text-file.ts";
-import { mergeTestConfig, type TestScope, testError } from "./data-test-nodes.ts";
+import { failuresRelation, mergeTestConfig, type TestScope } from "./data-test-nodes.ts";
 import { listFiles } from "./files.ts";
 import { templateConfig } from "./model-config.ts";
 import type { TestNode } from "./nodes.ts";
+import { isGenericTestFile } from "./own-tests.ts";
 import { testConfigInput } from "./properties.ts";
 import { parseTemplate } from "./template.ts";
+import { testError } from "./test-types.ts";
 
 /** SQL files that return the rows which break a claim. */
-export function loadSingularTests(ctx: Context, scope: Omit<TestScope, "index" | "dialect">): TestNode[] {
+export function loadSingularTests(
+  ctx: Context,
+  scope: Pick<TestScope, "project" | "targetSchema" | "mistakes">,
+): TestNode[] {
   const { project, mistakes } = scope;
   const names = new Map<string, string>();
   return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
+    if (isGenericTestFile(project, file)) return [];
     const template = mistakes.attempt(() => parseTemplate(file, readTextFile(ctx.projectDir, file)));
     if (template === undefined) return [];
     if (!hasSql(template.source)) {
@@ -53,6 +59,7 @@ export function loadSingularTests(ctx: Context, scope: Omit<TestScope, "index" |
         tags: config.tags,
         dependsOn: [],
         config,
+        relation: failuresRelation(scope, config, name),
         where: `${file}:1:1`,
         generic: null,
         template,

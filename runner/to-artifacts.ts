@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { ManifestContent, ManifestNode, ManifestSource } from "../artifacts/manifest.ts";
 import type { RunResultEntry } from "../artifacts/run-results.ts";
 import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
+import { storageOf } from "./failure-tables.ts";
 import {
   type Column,
   type ModelNode,
@@ -12,7 +13,6 @@ import {
   testsOf,
 } from "./nodes.ts";
 import { isTestResult, type NodeResult } from "./results.ts";
-import { genericTestAlias, genericTestName } from "./test-names.ts";
 
 type Compiled = ReadonlyMap<string, CompiledNode>;
 
@@ -60,9 +60,9 @@ function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): Man
     ...nodeEntry(test, scope, compiled),
     resource_type: "test" as const,
     database: scope.target.database,
-    schema: "dbt_test__audit",
-    alias: testAlias(test, scope),
-    relation_name: null,
+    schema: test.relation.schema,
+    alias: test.relation.name,
+    relation_name: storageOf(config, false) === null ? null : scope.dialect.nameOf(test.relation),
     config: { ...config, severity: config.severity.toUpperCase(), materialized: "test" },
     meta: config.meta,
     columns: {},
@@ -74,21 +74,13 @@ function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): Man
   }
   return {
     ...entry,
-    raw_code: `{{ test_${generic.type}(**_dbt_generic_test_kwargs) }}`,
+    raw_code: `{{ ${generic.namespace === null ? "" : `${generic.namespace}.`}test_${generic.type}(**_dbt_generic_test_kwargs) }}`,
     checksum: { name: "none", checksum: "" },
     column_name: generic.columnName,
     file_key_name: `${generic.attachedTo.startsWith("source.") ? "sources" : "models"}.${scope.graph.nodes.get(generic.attachedTo)?.name}`,
     attached_node: generic.attachedTo,
-    test_metadata: { name: generic.type, kwargs: testArguments(test), namespace: null },
+    test_metadata: { name: generic.type, kwargs: testArguments(test), namespace: generic.namespace },
   };
-}
-
-function testAlias({ name, generic }: TestNode, { graph }: CompileScope): string {
-  const subject = generic === null ? undefined : graph.nodes.get(generic.attachedTo);
-  if (generic === null || subject === undefined || subject.kind === "test") return name;
-  const { type, columnName, arguments: own } = generic;
-  const named = { type, subject, args: columnName === null ? own : { ...own, column_name: columnName } };
-  return name === genericTestName(named) ? genericTestAlias(named) : name;
 }
 
 function testArguments({ generic }: TestNode): Record<string, unknown> {
@@ -215,7 +207,7 @@ export function runResultEntries(
       unique_id: result.node.id,
       compiled: sql !== null,
       compiled_code: sql,
-      relation_name: isTest ? null : scope.dialect.nameOf(result.node.relation),
+      relation_name: isTest && !result.isStored ? null : scope.dialect.nameOf(result.node.relation),
       batch_results: null,
     };
   });

@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { duckdbDialect } from "../engines/duckdb-sql.ts";
 import { ingestSettings } from "../ingest/settings.ts";
 import { startApi } from "../moovitamix/server.ts";
-import { GENERIC_TESTS } from "../runner/generic-tests.ts";
+import { GENERIC_TESTS } from "../runner/generic-tests/known.ts";
 import { modelConfigInput, TEST_CONFIG_KEYS } from "../runner/properties.ts";
 import { parseTemplate, type TemplateCall } from "../runner/template.ts";
 import {

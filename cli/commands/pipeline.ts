@@ -1,6 +1,7 @@
 import type { Context } from "../../core/context.ts";
 import type { Engine } from "../../engines/engine.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
+import type { TestOptions } from "../../runner/data-tests.ts";
 import { skippedModel } from "../../runner/models.ts";
 import { type ModelNode, modelsOf } from "../../runner/nodes.ts";
 import type { Release } from "../../runner/publish.ts";
@@ -48,15 +49,19 @@ export interface PipelineResults {
 /** What the whole job needs, read and checked before anything is opened. */
 export interface PipelinePlan {
   ingest: IngestPlan;
-  graph: GraphPlan;
+  graph: GraphPlan & Pick<TestOptions, "storeFailures">;
   toPublish: ModelNode[];
 }
 
-export async function planPipeline(workspace: Workspace, selection: SelectionOptions): Promise<PipelinePlan> {
+export async function planPipeline(
+  workspace: Workspace,
+  options: SelectionOptions & Pick<TestOptions, "storeFailures">,
+): Promise<PipelinePlan> {
+  const { storeFailures = false, ...selection } = options;
   const scope = openGraph(workspace);
   return {
     ingest: await planIngest(workspace, []),
-    graph: planGraph(workspace, scope, selection),
+    graph: { ...planGraph(workspace, scope, selection), storeFailures },
     toPublish: modelsToPublish(workspace, scope),
   };
 }
@@ -65,7 +70,7 @@ export async function planPipeline(workspace: Workspace, selection: SelectionOpt
 export async function runPipeline(
   workspace: Workspace,
   terminal: Terminal,
-  options: SelectionOptions,
+  options: SelectionOptions & Pick<TestOptions, "storeFailures">,
 ): Promise<Outcome> {
   const plan = await planPipeline(workspace, options);
   const results = await withWarehouse(workspace, "run pipeline", (engine) =>
