@@ -24,15 +24,12 @@ const TEST_DEFAULTS: TestConfig = {
   limit: null,
   store_failures: null,
   store_failures_as: null,
-  schema: null,
+  schema: "dbt_test__audit",
   alias: null,
   enabled: true,
   tags: [],
   meta: {},
 };
-
-/** dbt's name for the schema of failing rows. */
-const AUDIT_SCHEMA = "dbt_test__audit";
 
 export interface TestScope {
   project: Project;
@@ -218,7 +215,7 @@ export function failuresRelation(
   config: TestConfig,
   name: string,
 ): Relation {
-  const schema = schemaName(project, { schema: config.schema ?? AUDIT_SCHEMA }, targetSchema);
+  const schema = schemaName(project, config, targetSchema);
   return { schema, name: config.alias ?? name };
 }
 

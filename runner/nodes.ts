@@ -29,7 +29,7 @@ export interface TestConfig {
   store_failures: boolean | null;
   /** How; decides over `store_failures`. `ephemeral` keeps none. */
   store_failures_as: "table" | "view" | "ephemeral" | null;
-  /** Where, in place of `dbt_test__audit` and the test's name. */
+  /** Where, named as a model's are: `dbt_test__audit` and the test's name when not given. */
   schema: string | null;
   alias: string | null;
   enabled: boolean;

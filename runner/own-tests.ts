@@ -4,6 +4,7 @@ import type { Context } from "../core/context.ts";
 import { readTextFile } from "../core/text-file.ts";
 import type { Dialect } from "../engines/engine.ts";
 import type { Mistakes } from "./collect.ts";
+import { fromDbtTest } from "./dbt-test-block.ts";
 import { listFiles } from "./files.ts";
 import type { GenericTestDefinition } from "./generic-tests/definition.ts";
 import { templateConfig } from "./model-config.ts";
@@ -11,7 +12,7 @@ import type { Project } from "./project.ts";
 import { TEST_CONFIG_KEYS, type TestConfigInput, testConfigInput } from "./properties.ts";
 import { checkNames } from "./references.ts";
 import { type Literal, parseTemplate, type Template, type TemplateUse } from "./template.ts";
-import { type OwnTests, testError } from "./test-types.ts";
+import { emptyTest, hasSql, type OwnTests, testError } from "./test-types.ts";
 
 const GENERIC_FOLDER = "tests/generic";
 
@@ -36,20 +37,24 @@ export function loadOwnTests(
   scope: { project: Project; dialect: Dialect; mistakes: Mistakes },
 ): OwnTests {
   const { project, mistakes } = scope;
-  const tests = new Map<string, OwnTest>();
+  const tests = new Map<string, GenericTestDefinition>();
   const files = new Map<string, string>();
   for (const file of listFiles(ctx.projectDir, genericFolders(project), [".sql"])) {
-    const name = basename(file, ".sql");
-    const former = files.get(name);
-    if (former !== undefined) mistakes.add(definedTwice(name, file, former));
-    files.set(name, file);
-    const own = mistakes.attempt(() =>
-      ownTest(parseTemplate(file, readTextFile(ctx.projectDir, file)), scope),
-    );
-    if (own !== undefined) tests.set(name, own);
+    mistakes.attempt(() => {
+      const { name: given, source } = fromDbtTest(readTextFile(ctx.projectDir, file));
+      const name = given ?? basename(file, ".sql");
+      const former = files.get(name);
+      if (former !== undefined) mistakes.add(definedTwice(name, file, former));
+      files.set(name, file);
+      tests.set(name, UNREADABLE);
+      tests.set(name, ownTest(parseTemplate(file, source), scope));
+    });
   }
   return { projectName: project.name, tests };
 }
+
+/** Stands for a test whose file has mistakes, so that its uses are not mistakes too. */
+const UNREADABLE: GenericTestDefinition = { on: "either", arguments: z.looseObject({}), sql: () => "" };
 
 function definedTwice(name: string, file: string, former: string) {
   const why = [`the other file: ${former}`];
@@ -57,6 +62,7 @@ function definedTwice(name: string, file: string, former: string) {
 }
 
 function ownTest(template: Template, scope: { dialect: Dialect; mistakes: Mistakes }): OwnTest {
+  if (!hasSql(template.source.replace(/\{\{.*?\}\}/gs, ""))) throw emptyTest(template.file);
   const declared = declaredArguments(template, scope.mistakes);
   const values = ["model", "column_name", ...Object.keys(declared.shape)];
   const helpers = [...Object.keys(scope.dialect.helpers), "arguments"];

@@ -8,7 +8,7 @@ import type { TestNode } from "./nodes.ts";
 import { isGenericTestFile } from "./own-tests.ts";
 import { testConfigInput } from "./properties.ts";
 import { parseTemplate } from "./template.ts";
-import { testError } from "./test-types.ts";
+import { emptyTest, hasSql, testError } from "./test-types.ts";
 
 /** SQL files that return the rows which break a claim. */
 export function loadSingularTests(
@@ -21,17 +21,7 @@ export function loadSingularTests(
     if (isGenericTestFile(project, file)) return [];
     const template = mistakes.attempt(() => parseTemplate(file, readTextFile(ctx.projectDir, file)));
     if (template === undefined) return [];
-    if (!hasSql(template.source)) {
-      mistakes.add(
-        testError(
-          "TEST_EMPTY",
-          `${file}:1:1`,
-          "the test has no SQL",
-          [],
-          "write a select for the rows that break the claim, or delete the file",
-        ),
-      );
-    }
+    if (!hasSql(template.source)) mistakes.add(emptyTest(file));
     const name = basename(file, ".sql");
     const former = names.get(name);
     if (former !== undefined) {
@@ -66,11 +56,6 @@ export function loadSingularTests(
       },
     ];
   });
-}
-
-/** Whether anything but comments is left. */
-function hasSql(text: string): boolean {
-  return text.replace(/\/\*.*?\*\/|--[^\n]*/gs, "").trim() !== "";
 }
 
 /** The claim that a test file opens with. */

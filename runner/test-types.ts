@@ -65,3 +65,13 @@ export function testError(
 ): ProjectError {
   return new ProjectError(code, { message, where, why, hint, exitCode: EXIT.usage });
 }
+
+/** Whether anything but comments is left. */
+export function hasSql(text: string): boolean {
+  return text.replace(/\/\*.*?\*\/|--[^\n]*/gs, "").trim() !== "";
+}
+
+export function emptyTest(file: string): ProjectError {
+  const hint = "write a select for the rows that break the claim, or delete the file";
+  return testError("TEST_EMPTY", `${file}:1:1`, "the test has no SQL", [], hint);
+}

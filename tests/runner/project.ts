@@ -9,7 +9,7 @@ import { openDuckdb } from "../../engines/duckdb.ts";
 import { duckdbDialect } from "../../engines/duckdb-sql.ts";
 import type { Engine, Session } from "../../engines/engine.ts";
 import { type CompileScope, compileNodes } from "../../runner/compile.ts";
-import { runDataTests } from "../../runner/data-tests.ts";
+import { runDataTests, type TestOptions } from "../../runner/data-tests.ts";
 import { loadGraph } from "../../runner/load.ts";
 import { buildModels, modelsToBuild } from "../../runner/models.ts";
 import { type ModelNode, modelsOf, type TestNode, testsOf } from "../../runner/nodes.ts";
@@ -112,7 +112,7 @@ export interface Warehouse {
   session: Session;
   /** Builds what is chosen, and parents that were never built. */
   build(selection?: SelectionOptions & { onlySelected?: boolean }): Promise<ModelResult[]>;
-  check(options?: { broken?: ReadonlyMap<string, string> }): Promise<TestResult[]>;
+  check(options?: TestOptions & { broken?: ReadonlyMap<string, string> }): Promise<TestResult[]>;
 }
 
 /** The project's warehouse, open until the test is over. */
