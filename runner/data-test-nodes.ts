@@ -1,35 +1,17 @@
-import { ProjectErrors } from "../core/errors.ts";
-import { nearestLine } from "../core/nearest.ts";
-import type { YamlFile } from "../core/yaml.ts";
-import type { Dialect, Relation } from "../engines/engine.ts";
+import type { Dialect } from "../engines/engine.ts";
 import type { Mistakes } from "./collect.ts";
 import type { GenericTestDefinition } from "./generic-tests/definition.ts";
-import { configErrors, schemaName } from "./model-config.ts";
 import type { PropertiesFile } from "./model-nodes.ts";
-import type { ModelNode, SourceNode, TestConfig, TestNode } from "./nodes.ts";
+import type { ModelNode, SourceNode, TestNode } from "./nodes.ts";
 import { type OwnTest, ownTestValues } from "./own-tests.ts";
 import type { Project } from "./project.ts";
-import { type DataTestInput, TEST_CONFIG_KEYS, type TestConfigInput, testConfigInput } from "./properties.ts";
+import type { DataTestInput, TestConfigInput } from "./properties.ts";
 import { type NameIndex, resolveArgument } from "./references.ts";
 import type { Literal } from "./template.ts";
+import { failuresRelation, mergeTestConfig } from "./test-config.ts";
+import { type Declaration, parseArguments, splitInput } from "./test-declaration.ts";
 import { genericTestAlias, genericTestHash, genericTestName, type NamedTest } from "./test-names.ts";
-import { definitionOf, type OwnTests, type TestType, testError, testTypeOf } from "./test-types.ts";
-
-const TEST_DEFAULTS: TestConfig = {
-  severity: "error",
-  warn_if: "!= 0",
-  error_if: "!= 0",
-  fail_calc: "count(*)",
-  where: null,
-  limit: null,
-  store_failures: null,
-  store_failures_as: null,
-  schema: "dbt_test__audit",
-  alias: null,
-  enabled: true,
-  tags: [],
-  meta: {},
-};
+import { definitionOf, type OwnTests, type TestType, testError } from "./test-types.ts";
 
 export interface TestScope {
   project: Project;
@@ -39,17 +21,6 @@ export interface TestScope {
   /** The schema of relations that name none. */
   targetSchema: string;
   mistakes: Mistakes;
-}
-
-/** A test as it is declared in YAML: on a column or on the whole of a model or a source table. */
-interface Declaration {
-  input: DataTestInput;
-  subject: ModelNode | SourceNode;
-  column: string | null;
-  file: YamlFile;
-  /** To its place in the file. */
-  path: PropertyKey[];
-  where: string;
 }
 
 export function loadGenericTests(files: readonly PropertiesFile[], scope: TestScope): TestNode[] {
@@ -207,94 +178,4 @@ function columnOf(
     );
   }
   return { column, own: isNamed ? own : args };
-}
-
-/** Where failing rows are stored, if they are. */
-export function failuresRelation(
-  { project, targetSchema }: Pick<TestScope, "project" | "targetSchema">,
-  config: TestConfig,
-  name: string,
-): Relation {
-  const schema = schemaName(project, config, targetSchema);
-  return { schema, name: config.alias ?? name };
-}
-
-interface SplitInput {
-  type: TestType;
-  name: string | undefined;
-  description: string;
-  configs: TestConfigInput[];
-  args: Record<string, Literal>;
-}
-
-/** dbt takes configuration and arguments inline, under `config:` and under `arguments:`. */
-function splitInput(declaration: Declaration): SplitInput {
-  const { input } = declaration;
-  const [type = "", body] = typeof input === "string" ? [input, {}] : (Object.entries(input)[0] ?? []);
-  const { name, description, config, arguments: nested, ...rest } = body ?? {};
-  const inline = Object.entries(rest).filter(([key]) => TEST_CONFIG_KEYS.includes(key));
-  const own = Object.entries(rest).filter(([key]) => !TEST_CONFIG_KEYS.includes(key));
-  const parsed = testConfigInput.safeParse({ ...Object.fromEntries(inline), ...asMap(config) });
-  if (!parsed.success) {
-    const place = (key: string) =>
-      placeOfKey(declaration, key in asMap(config) ? [type, "config"] : [type], key);
-    throw new ProjectErrors(configErrors(parsed.error, place, TEST_CONFIG_KEYS));
-  }
-  return {
-    type: testTypeOf(type),
-    name: typeof name === "string" ? name : undefined,
-    description: typeof description === "string" ? description : "",
-    configs: [parsed.data],
-    args: { ...Object.fromEntries(own), ...asMap(nested) },
-  };
-}
-
-function placeOfKey({ file, path }: Declaration, steps: readonly string[], key: string): string {
-  return file.locateKey([...path, ...steps], key);
-}
-
-function asMap(value: Literal | undefined): Record<string, Literal> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
-}
-
-/** The defaults, and what is given; later inputs win. */
-export function mergeTestConfig(inputs: readonly TestConfigInput[]): TestConfig {
-  const merged = { ...TEST_DEFAULTS };
-  for (const input of inputs) {
-    const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
-    Object.assign(merged, given);
-  }
-  return merged;
-}
-
-function parseArguments(
-  declaration: Declaration,
-  definition: GenericTestDefinition,
-  { type: { name: type }, args }: { type: TestType; args: Record<string, Literal> },
-): Record<string, unknown> {
-  const parsed = definition.arguments.safeParse(args);
-  if (parsed.success) return parsed.data;
-  const known = Object.keys(definition.arguments.shape);
-  const takes = known.length > 0 ? `its arguments are: ${known.join(", ")}` : "it takes no arguments";
-  const hint = `${takes}; config: ${TEST_CONFIG_KEYS.join(", ")}`;
-  const { input } = declaration;
-  const [as = "", body] = typeof input === "string" ? [input] : (Object.entries(input)[0] ?? []);
-  const nested = asMap(body?.arguments);
-  const fail = (key: string, message: string, why: string[]) => {
-    const where = placeOfKey(declaration, key in nested ? [as, "arguments"] : [as], key);
-    return testError("TEST_ARGUMENTS", key in args ? where : declaration.where, message, why, hint);
-  };
-  throw new ProjectErrors(
-    parsed.error.issues.flatMap((issue) => {
-      if (issue.code === "unrecognized_keys") {
-        const near = (key: string) => nearestLine(key, [...known, ...TEST_CONFIG_KEYS]);
-        return issue.keys.map((key) => fail(key, `unknown argument "${key}" of test "${type}"`, near(key)));
-      }
-      const key = String(issue.path[0] ?? "");
-      if (key === "") return [fail(key, `arguments of test "${type}" are wrong: ${issue.message}`, [])];
-      if (!(key in args)) return [fail(key, `test "${type}" needs the argument "${key}"`, [])];
-      const problem = issue.message.replace(/^Invalid input: /, "");
-      return [fail(key, `argument "${key}" of test "${type}" is wrong: ${problem}`, [])];
-    }),
-  );
 }

@@ -35,7 +35,8 @@ export async function runDataTests(ctx: Context, pool: SessionPool, work: TestWo
   const missing = await missingNodes(ctx, pool.engine, work);
   const storageFor = (node: TestNode) => storageOf(node.config, work.storeFailures ?? false);
   const storing = work.tests.filter((node) => storageFor(node) !== null);
-  await pool.engine.createSchemas(new Set(storing.map(({ relation }) => relation.schema)));
+  if (storing.length > 0)
+    await pool.engine.createSchemas(new Set(storing.map(({ relation }) => relation.schema)));
   let isStopped = false;
   const results = await runInOrder([...byId.keys()], {
     dependencies: () => [],

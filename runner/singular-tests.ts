@@ -1,13 +1,14 @@
 import { basename } from "node:path";
 import type { Context } from "../core/context.ts";
 import { readTextFile } from "../core/text-file.ts";
-import { failuresRelation, mergeTestConfig, type TestScope } from "./data-test-nodes.ts";
+import type { TestScope } from "./data-test-nodes.ts";
 import { listFiles } from "./files.ts";
 import { templateConfig } from "./model-config.ts";
 import type { TestNode } from "./nodes.ts";
 import { isGenericTestFile } from "./own-tests.ts";
 import { testConfigInput } from "./properties.ts";
 import { parseTemplate } from "./template.ts";
+import { failuresRelation, mergeTestConfig } from "./test-config.ts";
 import { emptyTest, hasSql, testError } from "./test-types.ts";
 
 /** SQL files that return the rows which break a claim. */

@@ -27,13 +27,13 @@ export function definitionOf(type: TestType, own: OwnTests, where: string): Gene
   const { name, namespace } = type;
   const isOwn = namespace === null || namespace === own.projectName;
   const isOurs = namespace === null || PACKAGES.includes(namespace);
+  const definition = (isOwn ? own.tests.get(name) : undefined) ?? (isOurs ? ourTest(name) : undefined);
+  if (definition !== undefined) return definition;
   const known = [
     ...(isOwn ? own.tests.keys() : []),
     ...(isOurs ? [...Object.keys(GENERIC_TESTS), ...Object.keys(TEST_ALIASES)] : []),
   ];
-  const definition = (isOwn ? own.tests.get(name) : undefined) ?? (isOurs ? ourTest(name) : undefined);
-  if (definition !== undefined) return definition;
-  if (known.length === 0)
+  if (!isOwn && !isOurs)
     throw testError(
       "TEST_UNKNOWN",
       where,
