@@ -64,7 +64,8 @@ export function parseArguments(
   { type: { name: type }, args }: { type: TestType; args: Record<string, Literal> },
 ): Record<string, unknown> {
   const parsed = definition.arguments.safeParse(args);
-  if (parsed.success) return parsed.data;
+  const templated = Object.keys(args).filter((key) => isTemplate(args[key]));
+  if (parsed.success && templated.length === 0) return parsed.data;
   const known = Object.keys(definition.arguments.shape);
   const takes = known.length > 0 ? `its arguments are: ${known.join(", ")}` : "it takes no arguments";
   const hint = `${takes}; config: ${TEST_CONFIG_KEYS.join(", ")}`;
@@ -75,8 +76,13 @@ export function parseArguments(
     const where = placeOfKey(declaration, key in nested ? [as, "arguments"] : [as], key);
     return testError("TEST_ARGUMENTS", key in args ? where : declaration.where, message, why, hint);
   };
-  throw new ProjectErrors(
-    parsed.error.issues.flatMap((issue) => {
+  throw new ProjectErrors([
+    ...templated.map((key) =>
+      fail(key, `argument "${key}" of test "${type}" is a template: write the value itself`, [
+        ONLY_REFERENCES,
+      ]),
+    ),
+    ...(parsed.error?.issues ?? []).flatMap((issue) => {
       if (issue.code === "unrecognized_keys") {
         const near = (key: string) => nearestLine(key, [...known, ...TEST_CONFIG_KEYS]);
         return issue.keys.map((key) => fail(key, `unknown argument "${key}" of test "${type}"`, near(key)));
@@ -87,5 +93,12 @@ export function parseArguments(
       const problem = issue.message.replace(/^Invalid input: /, "");
       return [fail(key, `argument "${key}" of test "${type}" is wrong: ${problem}`, [])];
     }),
-  );
+  ]);
+}
+
+const ONLY_REFERENCES = "arguments know ref('…') and source('…'), no other calls";
+
+/** dbt renders such texts; to the engine they would be SQL. */
+function isTemplate(value: Literal | undefined): boolean {
+  return typeof value === "string" && /^\s*(\{\{(?!\s*(ref|source)\s*\()|(env_)?var\s*\()/.test(value);
 }

@@ -270,6 +270,13 @@ test.each([
   ["column", "{matches_regex: {regex: x, flags: q}}", "TEST_ARGUMENTS", "letters c, i, m and s"],
   ["column", "dbt_utils.not_nul", "TEST_UNKNOWN", 'unknown test "dbt_utils.not_nul"'],
   ["column", "elementary.volume", "TEST_UNKNOWN", 'unknown package "elementary" of test "volume"'],
+  [
+    "column",
+    "{accepted_range: {min_value: \"{{ var('least') }}\"}}",
+    "TEST_ARGUMENTS",
+    '"min_value" of test "accepted_range" is a template',
+  ],
+  ["column", "{accepted_range: {min_value: var('least')}}", "TEST_ARGUMENTS", "is a template"],
   ["column", "column_type", "TEST_ARGUMENTS", 'needs the argument "column_type"'],
   ["column", "{column_type: {column_type: ' '}}", "TEST_ARGUMENTS", "expected SQL"],
 ])("on a %s: %s is a mistake", (on, declared, code, message) => {
