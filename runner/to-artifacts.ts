@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ManifestContent, ManifestNode, ManifestSource } from "../artifacts/manifest.ts";
+import type { ManifestContent, ManifestEntry, ManifestNode, ManifestSource } from "../artifacts/manifest.ts";
 import type { RunResultEntry } from "../artifacts/run-results.ts";
 import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
 import { storageOf } from "./failure-tables.ts";
@@ -13,6 +13,7 @@ import {
   testsOf,
 } from "./nodes.ts";
 import { isTestResult, type NodeResult } from "./results.ts";
+import type { PresentState } from "./select/state.ts";
 
 type Compiled = ReadonlyMap<string, CompiledNode>;
 
@@ -28,6 +29,17 @@ export function manifestContent(scope: CompileScope, compiled: Compiled): Manife
     ],
     sources: sourcesOf(graph).map((source) => sourceEntry(source, scope)),
   };
+}
+
+/** What the manifest says of every node, by id; without compiled SQL. */
+export function manifestEntries(scope: CompileScope): Map<string, ManifestEntry> {
+  const { nodes, sources } = manifestContent(scope, new Map());
+  return new Map([...nodes, ...sources].map((entry) => [entry.unique_id, entry]));
+}
+
+/** The project as `state:` compares it. */
+export function presentState(scope: CompileScope): PresentState {
+  return { nodes: manifestEntries(scope), macros: new Map() };
 }
 
 function modelEntry(model: ModelNode, scope: CompileScope, compiled: Compiled): ManifestNode {
