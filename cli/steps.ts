@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { writeManifest } from "../artifacts/manifest.ts";
 import { writeRunResults } from "../artifacts/run-results.ts";
-import { EXIT, ProjectError } from "../core/errors.ts";
 import { validateYaml } from "../core/yaml.ts";
 import type { Engine } from "../engines/engine.ts";
 import { checkIngest, ingest } from "../ingest/ingest.ts";
@@ -12,12 +11,12 @@ import type { StreamResult } from "../ingest/stream-result.ts";
 import { type CompiledNode, type CompileScope, compileNodes, writeCompiled } from "../runner/compile.ts";
 import { runDataTests, type TestOptions } from "../runner/data-tests.ts";
 import { buildModels, modelsToBuild } from "../runner/models.ts";
-import { type Graph, type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
+import { type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
 import type { ModelResult, NodeResult, TestResult } from "../runner/results.ts";
-import { type SelectionOptions, selectNodes } from "../runner/select.ts";
 import { createSessionPool } from "../runner/session-pool.ts";
 import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
+import { chooseNodes, type GraphSelection } from "./selection.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What `run ingest` needs, read and checked before anything is opened. */
@@ -45,11 +44,6 @@ export async function ingestStep(
   return ingest(workspace.ctx, engine, plan);
 }
 
-/** What the command line chooses, of the kind that the command runs. */
-export interface GraphSelection extends SelectionOptions {
-  kind?: "model" | "test";
-}
-
 /** What of the project's graph a command runs, compiled. */
 export interface GraphPlan {
   scope: CompileScope;
@@ -59,31 +53,9 @@ export interface GraphPlan {
 
 /** Renders every model and test, so that no mistake of the project waits for its turn. */
 export function planGraph(workspace: Workspace, scope: CompileScope, selection: GraphSelection): GraphPlan {
-  const selected = selectNodes(scope.graph, selection);
-  checkSelection(scope.graph, selected, selection);
+  const selected = chooseNodes(workspace, scope, selection);
   const compiled = compileNodes(workspace.ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
   return { scope, selected, compiled };
-}
-
-/** A selection that leaves nothing of the kind that a command runs is a mistake, as one that matches nothing. */
-function checkSelection(
-  graph: Graph,
-  selected: ReadonlySet<string>,
-  { select, exclude, kind }: GraphSelection,
-): void {
-  if (select === undefined && exclude === undefined) return;
-  const isWanted = (id: string) => kind === undefined || graph.nodes.get(id)?.kind === kind;
-  if ([...selected].some(isWanted)) return;
-  const options = [
-    ...(select ?? []).map((word) => `--select ${word}`),
-    ...(exclude ?? []).map((word) => `--exclude ${word}`),
-  ];
-  throw new ProjectError("SELECTION_EMPTY", {
-    message: `the selection leaves no ${kind ?? "node"}`,
-    where: options.join(" "),
-    hint: "select more, or exclude less",
-    exitCode: EXIT.usage,
-  });
 }
 
 export interface ModelsOutcome {
@@ -131,7 +103,7 @@ export async function testsStep(
 
 /** The models that `publish.select` of project.yml shows to readers. */
 export function modelsToPublish(workspace: Workspace, scope: CompileScope): ModelNode[] {
-  const selected = selectNodes(scope.graph, { select: [workspace.project.publish.select] });
+  const selected = chooseNodes(workspace, scope, { select: [workspace.project.publish.select] });
   return modelsOf(scope.graph).filter((model) => selected.has(model.id));
 }
 
@@ -144,22 +116,30 @@ export async function publishStep(
   return publishRelease(ctx, engine, { folder: folders.published, models, keep: project.publish.keep });
 }
 
+/** Writes the SQL of these nodes into target/compiled/, and manifest.json. */
+export function writeCompilation(
+  { ctx, folders, project }: Workspace,
+  plan: GraphPlan,
+  ids: readonly string[],
+): Map<string, CompiledNode> {
+  const nodes = [...modelsOf(plan.scope.graph), ...testsOf(plan.scope.graph)];
+  const wanted = new Set(ids);
+  const written = nodes.filter(({ id }) => wanted.has(id));
+  const compiled = new Map([...plan.compiled].filter(([id]) => wanted.has(id)));
+  writeCompiled(folders.target, project, { nodes: written, sql: compiled });
+  writeManifest(ctx, folders.target, manifestContent(plan.scope, compiled));
+  return compiled;
+}
+
 /** Writes target/: compiled SQL, manifest.json and run_results.json of this command. */
 export function writeArtifacts(
   workspace: Workspace,
   plan: GraphPlan,
   run: { which: "run" | "test" | "build"; results: readonly NodeResult[] },
 ): void {
-  const { ctx, folders, project } = workspace;
-  const nodes = run.results.map((result) => result.node);
-  const compiled = new Map(
-    nodes.flatMap(({ id }) => {
-      const node = plan.compiled.get(id);
-      return node === undefined ? [] : [[id, node] as const];
-    }),
-  );
-  writeCompiled(folders.target, project, { nodes, sql: compiled });
-  writeManifest(ctx, folders.target, manifestContent(plan.scope, compiled));
+  const { ctx, folders } = workspace;
+  const ids = run.results.map((result) => result.node.id);
+  const compiled = writeCompilation(workspace, plan, ids);
   writeRunResults(ctx, folders.target, {
     results: runResultEntries(plan.scope, run.results, compiled),
     elapsedSeconds: (ctx.clock.now().getTime() - ctx.startedAt.getTime()) / 1000,
