@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import type { CompileScope } from "../runner/compile.ts";
-import type { Graph } from "../runner/nodes.ts";
+import type { Graph, Node } from "../runner/nodes.ts";
 import { loadSelectors, type Selectors } from "../runner/select/selectors-file.ts";
 import { openFormerRun } from "../runner/select/state.ts";
 import { dependsOnFormerRun, type SelectionOptions, selectNodes } from "../runner/select.ts";
@@ -10,7 +10,7 @@ import type { Workspace } from "./workspace.ts";
 
 /** What the command line chooses, of the kind that the command runs. */
 export interface GraphSelection extends SelectionOptions {
-  kind?: "model" | "test";
+  kind?: Node["kind"];
   /** Nothing is an answer, as long as every name exists. */
   mayBeEmpty?: boolean;
 }

@@ -116,19 +116,16 @@ export async function publishStep(
   return publishRelease(ctx, engine, { folder: folders.published, models, keep: project.publish.keep });
 }
 
-/** Writes the SQL of these nodes into target/compiled/, and manifest.json. */
+/** Writes the SQL of what is selected into target/compiled/, and manifest.json. */
 export function writeCompilation(
   { ctx, folders, project }: Workspace,
-  plan: GraphPlan,
-  ids: readonly string[],
+  { scope, selected, compiled }: GraphPlan,
 ): Map<string, CompiledNode> {
-  const nodes = [...modelsOf(plan.scope.graph), ...testsOf(plan.scope.graph)];
-  const wanted = new Set(ids);
-  const written = nodes.filter(({ id }) => wanted.has(id));
-  const compiled = new Map([...plan.compiled].filter(([id]) => wanted.has(id)));
-  writeCompiled(folders.target, project, { nodes: written, sql: compiled });
-  writeManifest(ctx, folders.target, manifestContent(plan.scope, compiled));
-  return compiled;
+  const sql = new Map([...compiled].filter(([id]) => selected.has(id)));
+  const nodes = [...modelsOf(scope.graph), ...testsOf(scope.graph)].filter(({ id }) => sql.has(id));
+  writeCompiled(folders.target, project, { nodes, sql });
+  writeManifest(ctx, folders.target, manifestContent(scope, sql));
+  return sql;
 }
 
 /** Writes target/: compiled SQL, manifest.json and run_results.json of this command. */
@@ -137,9 +134,16 @@ export function writeArtifacts(
   plan: GraphPlan,
   run: { which: "run" | "test" | "build"; results: readonly NodeResult[] },
 ): void {
-  const { ctx, folders } = workspace;
-  const ids = run.results.map((result) => result.node.id);
-  const compiled = writeCompilation(workspace, plan, ids);
+  const { ctx, folders, project } = workspace;
+  const nodes = run.results.map((result) => result.node);
+  const compiled = new Map(
+    nodes.flatMap(({ id }) => {
+      const node = plan.compiled.get(id);
+      return node === undefined ? [] : [[id, node] as const];
+    }),
+  );
+  writeCompiled(folders.target, project, { nodes, sql: compiled });
+  writeManifest(ctx, folders.target, manifestContent(plan.scope, compiled));
   writeRunResults(ctx, folders.target, {
     results: runResultEntries(plan.scope, run.results, compiled),
     elapsedSeconds: (ctx.clock.now().getTime() - ctx.startedAt.getTime()) / 1000,

@@ -31,15 +31,20 @@ export function manifestContent(scope: CompileScope, compiled: Compiled): Manife
   };
 }
 
-/** What the manifest says of every node, by id; without compiled SQL. */
+/** What the manifest says of all that has an id; without compiled SQL. */
 export function manifestEntries(scope: CompileScope): Map<string, ManifestEntry> {
-  const { nodes, sources } = manifestContent(scope, new Map());
-  return new Map([...nodes, ...sources].map((entry) => [entry.unique_id, entry]));
+  const parts = Object.values(manifestContent(scope, new Map())).filter((part) => Array.isArray(part));
+  return new Map(parts.flat().map((entry: ManifestEntry) => [String(entry.unique_id), entry]));
 }
 
 /** The project as `state:` compares it. */
 export function presentState(scope: CompileScope): PresentState {
-  return { nodes: manifestEntries(scope), macros: new Map() };
+  const entries = [...manifestEntries(scope)];
+  const isMacro = ([, entry]: [string, ManifestEntry]) => entry.resource_type === "macro";
+  return {
+    nodes: new Map(entries.filter((pair) => !isMacro(pair))),
+    macros: new Map(entries.filter(isMacro)),
+  };
 }
 
 function modelEntry(model: ModelNode, scope: CompileScope, compiled: Compiled): ManifestNode {

@@ -19,7 +19,7 @@ export function runCompile(workspace: Workspace, options: CompileOptions): Outco
     return { exitCode: EXIT.ok, summary: "1 query compiled", text: sql, json: { compiled: sql } };
   }
   const plan = planGraph(workspace, scope, options);
-  const compiled = writeCompilation(workspace, plan, [...plan.selected]);
+  const compiled = writeCompilation(workspace, plan);
   const nodes = [...compiled].flatMap(([id, { sql }]) => {
     const node = scope.graph.nodes.get(id);
     return node === undefined ? [] : [{ id, name: node.name, kind: node.kind, sql }];

@@ -12,7 +12,7 @@ type Entry = Readonly<Record<string, unknown>>;
 /** The project as it is now, as entries of a manifest. */
 export interface PresentState {
   nodes: ReadonlyMap<string, Entry>;
-  macros: ReadonlyMap<string, string>;
+  macros: ReadonlyMap<string, Entry>;
 }
 
 /** Compares with the artifacts in `--state FOLDER`, each read when a criterion asks for it. */
@@ -82,8 +82,16 @@ function statesOf(
   ]);
 }
 
-function changedMacrosIn(now: ReadonlyMap<string, string>, then: ReadonlyMap<string, string>): Set<string> {
-  return new Set([...now].filter(([id, text]) => then.get(id) !== text).map(([id]) => id));
+/** Macros whose text differs, and those that call one of them. */
+function changedMacrosIn(now: ReadonlyMap<string, Entry>, then: ReadonlyMap<string, string>): Set<string> {
+  const changed = new Set(
+    [...now].filter(([id, macro]) => then.get(id) !== macro.macro_sql).map(([id]) => id),
+  );
+  for (let count = -1; count !== changed.size; ) {
+    count = changed.size;
+    for (const [id, macro] of now) if (macrosOf(macro).some((used) => changed.has(used))) changed.add(id);
+  }
+  return changed;
 }
 
 function macrosOf(entry: Entry): string[] {
@@ -109,8 +117,6 @@ function argumentsOf(entry: Entry): Entry {
 /** Settings that dbt writes although nobody gave them. */
 const DBT_DEFAULTS: Record<string, unknown> = {
   access: "protected",
-  batch_size: null,
-  contract: { enforced: false, alias_types: true },
   docs: { show: true, node_color: null },
   lookback: 1,
   on_configuration_change: "apply",
@@ -132,11 +138,16 @@ function configDiffers(now: Entry, then: FormerEntry): boolean {
 
 /** A setting that says nothing is as good as one that is absent: settings join from release to release. */
 function settingOf(key: string, value: unknown): unknown {
-  const isDefault = key in DBT_DEFAULTS && !differs(value, DBT_DEFAULTS[key]);
-  const isEmpty = value === false || value === "" || (Array.isArray(value) && value.length === 0);
-  const isEmptyMap = typeof value === "object" && value !== null && Object.keys(value).length === 0;
-  if (value === null || isDefault || isEmpty || isEmptyMap) return undefined;
-  return key === "tags" && Array.isArray(value) ? value.toSorted() : value;
+  if (isEmpty(value) || (key in DBT_DEFAULTS && !differs(value, DBT_DEFAULTS[key]))) return undefined;
+  if (key === "contract") return mapOf(value).enforced || undefined;
+  if (!Array.isArray(value)) return value;
+  if (key === "tags") return value.toSorted();
+  return value.length === 1 ? value[0] : value; // dbt keeps a lone name as a text
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null || value === false || value === "") return true;
+  return typeof value === "object" && Object.values(value).every(isEmpty);
 }
 
 /** What the author says of where it lies: the name of the relation differs from target to target. */

@@ -8,7 +8,7 @@ import { loadGraph } from "../../runner/load.ts";
 import type { Graph } from "../../runner/nodes.ts";
 import type { FormerRun } from "../../runner/select/methods.ts";
 import { loadSelectors } from "../../runner/select/selectors-file.ts";
-import { openFormerRun } from "../../runner/select/state.ts";
+import { compareStates, openFormerRun } from "../../runner/select/state.ts";
 import { dependsOnFormerRun, selectNodes } from "../../runner/select.ts";
 import { manifestContent, presentState } from "../../runner/to-artifacts.ts";
 import { mistakesOf } from "./project.ts";
@@ -220,3 +220,97 @@ describe("--state", () => {
     expect(dependsOnFormerRun({ select: ["selector:ci"] }, loadSelectors(project.ctx))).toBe(true);
   });
 });
+
+describe("a node of a former run", () => {
+  const entry = (more: object) => ({ unique_id: "m", resource_type: "model", fqn: ["p", "m"], ...more });
+  const states = (now: object, then: object) =>
+    [
+      ...(compareStates(
+        { nodes: new Map([["m", entry(now)]]), macros: new Map() },
+        { nodes: new Map([["m", entry(then)]]), macros: new Map() },
+      ).get("m") ?? []),
+    ].sort();
+
+  test.each<[string, object, object]>([
+    ["in dbt's words for the same", ours(), dbts()],
+    [
+      "with other spaces around its text",
+      { raw_code: "a\n" },
+      { raw_code: "a", checksum: { checksum: "1" } },
+    ],
+    ["in another database", { database: "a", relation_name: "a.b" }, { database: "c", relation_name: "c.d" }],
+    ["with another description that is not persisted", { description: "a" }, { description: "b" }],
+  ])("%s is unmodified", (_, now, then) => {
+    expect(states(now, then)).toEqual(["old", "unmodified"]);
+  });
+
+  test.each<[string, object, object]>([
+    ["body", { raw_code: "a" }, { raw_code: "b" }],
+    ["configs", { config: { materialized: "view" } }, { config: { materialized: "table" } }],
+    ["configs", { config: { unique_key: ["a", "b"] } }, { config: { unique_key: "a" } }],
+    ["relation", { config: { schema: "a" } }, { config: { schema: "b" } }],
+    ["persisted_descriptions", persisted("a"), persisted("b")],
+    ["contract", promised("integer"), promised("text")],
+  ])("may differ in %s", (aspect, now, then) => {
+    expect(states(now, then)).toEqual(["modified", `modified.${aspect}`, "old"]);
+  });
+
+  test("is modified when a macro that its macros call is", () => {
+    const macro = (text: string, uses: string[] = []) => ({ macro_sql: text, depends_on: { macros: uses } });
+    const node = entry({ depends_on: { macros: ["outer"] } });
+    const now = new Map([
+      ["outer", macro("o", ["inner"])],
+      ["inner", macro("i")],
+    ]);
+    const compared = (inner: string) =>
+      compareStates(
+        { nodes: new Map([["m", node]]), macros: now },
+        {
+          nodes: new Map([["m", node]]),
+          macros: new Map([
+            ["outer", "o"],
+            ["inner", inner],
+          ]),
+        },
+      ).get("m");
+    expect(compared("i")).toEqual(new Set(["old", "unmodified"]));
+    expect(compared("j")).toEqual(new Set(["old", "modified", "modified.macros"]));
+  });
+});
+
+function ours() {
+  return {
+    checksum: { checksum: "1" },
+    config: {
+      unique_key: ["id"],
+      tags: ["b", "a"],
+      contract: { enforced: false },
+      persist_docs: { relation: false, columns: false },
+      full_refresh: null,
+    },
+  };
+}
+
+function dbts() {
+  return {
+    checksum: { checksum: "1" },
+    config: {
+      unique_key: "id",
+      tags: ["a", "b"],
+      contract: { enforced: false, alias_types: true },
+      persist_docs: {},
+      on_schema_change: "ignore",
+      access: "protected",
+      docs: { show: true, node_color: null },
+      grants: {},
+    },
+  };
+}
+
+function persisted(description: string) {
+  return { description, config: { persist_docs: { relation: true } } };
+}
+
+function promised(data_type: string) {
+  return { config: { contract: { enforced: true } }, columns: { a: { name: "a", data_type } } };
+}
