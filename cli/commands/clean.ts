@@ -24,6 +24,9 @@ export async function runClean(workspace: Workspace): Promise<Outcome> {
   return { exitCode: EXIT.ok, summary, text: summary, json: { removed: present } };
 }
 
+/** Folders that people write in, besides those that project.yml names. */
+const AUTHORED = ["ingest", "tests", "macros", "seeds", "snapshots", ".git"];
+
 /** Why a folder must stay: it is, holds or lies in what cannot be made again. */
 function refusalOf({ ctx, project, folders, target }: Workspace, name: string): ProjectError | undefined {
   const folder = resolve(ctx.projectDir, name);
@@ -31,7 +34,7 @@ function refusalOf({ ctx, project, folders, target }: Workspace, name: string): 
     { path: folders.data, what: "the data" },
     { path: resolve(ctx.projectDir, target.duckdb.path), what: "the warehouse" },
     { path: join(ctx.projectDir, "project.yml"), what: "project.yml" },
-    ...[...project.modelPaths, ...project.testPaths, "ingest"].map((path) => ({
+    ...[...project.modelPaths, ...project.testPaths, ...AUTHORED].map((path) => ({
       path: join(ctx.projectDir, path),
       what: `${path}/`,
     })),

@@ -1,4 +1,12 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { copyProject, run, temporaryFolder } from "./cli.ts";
@@ -87,6 +95,7 @@ describe("run clean", () => {
     ["data", '"data" would take the data with it'],
     ["data/published", '"data/published" would take the data with it'],
     ["models/marts", '"models/marts" would take models/ with it'],
+    ["macros", '"macros" would take macros/ with it'],
     [".", '"." would take the data with it'],
     ["linked/kept", '"linked/kept" leads out of the project'],
   ])("refuses %s, and removes nothing", async (folder, message) => {
@@ -103,6 +112,15 @@ describe("run clean", () => {
     expect(existsSync(join(cwd, "target"))).toBe(true);
     expect(existsSync(join(outside, "kept"))).toBe(true);
   });
+});
+
+test("run clean keeps target/ when the warehouse lies in it", async () => {
+  const cwd = copyProject();
+  const profiles = readFileSync(join(cwd, "profiles.yml"), "utf8");
+  writeFileSync(join(cwd, "profiles.yml"), profiles.replace(/path: .*/, "path: target/dev.duckdb"));
+  const { exitCode, stderr } = await run(["clean"], { cwd });
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain('target  "target" would take the warehouse with it');
 });
 
 async function appendTargets(cwd: string, folders: string): Promise<void> {
