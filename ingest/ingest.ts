@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError, ProjectErrors, projectErrorsOf } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
+import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine } from "../engines/engine.ts";
 import { type BaseUrl, resolveBaseUrl } from "./http/base-url.ts";
 import { createClient } from "./http/client.ts";
@@ -9,7 +10,6 @@ import { createHostGate, type HostGate } from "./http/host-gate.ts";
 import { loadStream, type StreamJob } from "./load-stream.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
 import type { IngestSettings } from "./settings.ts";
-import type { SourceDefinition, StreamDefinition } from "./source.ts";
 import type { StreamResult } from "./stream-result.ts";
 
 export interface IngestOptions {

@@ -1,11 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { createJiti } from "jiti";
 import { z } from "zod";
-import { projectFolders } from "../core/config.ts";
 import type { Context } from "../core/context.ts";
 import { EXIT, messageOf, ProjectError, ProjectErrors, projectErrorsOf } from "../core/errors.ts";
-import * as sillon from "./source.ts";
+import { codeProblem, loadProjectCode, placeInCode } from "../core/project-code.ts";
+import type { SourceDefinition } from "../core/sillon.ts";
 
 const SOURCES_FOLDER = "ingest/sources";
 
@@ -33,11 +32,11 @@ const sourceDefinition = z.strictObject({
  * Every source of the project: what each `ingest/sources/*.ts` exports as `source`. Throws ProjectErrors, all
  * mistakes at once (exit 2): SOURCE_UNREADABLE, SOURCE_MISSING, SOURCE_INVALID, SOURCE_REPEATED, STREAM_REPEATED.
  */
-export async function loadSources(ctx: Context): Promise<sillon.SourceDefinition[]> {
+export async function loadSources(ctx: Context): Promise<SourceDefinition[]> {
   const folder = join(ctx.projectDir, SOURCES_FOLDER);
   if (!existsSync(folder)) return [];
   const files = readdirSync(folder).filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"));
-  const found: { path: string; source: sillon.SourceDefinition }[] = [];
+  const found: { path: string; source: SourceDefinition }[] = [];
   const errors: ProjectError[] = [];
   for (const file of files.sort()) {
     const path = `${SOURCES_FOLDER}/${file}`;
@@ -58,34 +57,19 @@ export async function loadSources(ctx: Context): Promise<sillon.SourceDefinition
 }
 
 async function loadModule(ctx: Context, path: string): Promise<unknown> {
-  const file = join(ctx.projectDir, path);
-  // Kept in the project: a folder for temporary files may be shared with other users.
-  const fsCache = join(projectFolders(ctx.projectDir).target, "cache");
-  const virtualModules = { sillon, zod: await import("zod") };
-  const jiti = createJiti(file, { virtualModules, moduleCache: false, fsCache });
   try {
-    return await jiti.import(file);
+    return loadProjectCode(ctx, path);
   } catch (error) {
-    const text = messageOf(error);
-    const [message = text] = text.replace(/^ParseError: /, "").split("\n");
     throw usageError("SOURCE_UNREADABLE", {
-      message: `cannot be loaded: ${message.trim()}`,
-      where: placeOf(error, { path, file }),
+      message: `cannot be loaded: ${codeProblem(messageOf(error))}`,
+      where: placeInCode(ctx, error, path),
       hint: "correct the file: it is TypeScript that exports a source",
       cause: error,
     });
   }
 }
 
-/** jiti names the place in the message of a syntax error, and in the stack of an error that the file throws. */
-function placeOf(error: unknown, { path, file }: { path: string; file: string }): string {
-  const text = error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : "";
-  const start = text.indexOf(`${file}:`);
-  const [, place] = start < 0 ? [] : (/^:(\d+:\d+)/.exec(text.slice(start + file.length)) ?? []);
-  return place === undefined ? path : `${path}:${place}`;
-}
-
-function parseSource(path: string, loaded: unknown): sillon.SourceDefinition {
+function parseSource(path: string, loaded: unknown): SourceDefinition {
   const exported = z.looseObject({ source: z.unknown() }).safeParse(loaded).data?.source;
   if (exported === undefined) {
     throw usageError("SOURCE_MISSING", {
@@ -115,7 +99,7 @@ function sourceRepeated(path: string, sourceName: string, otherPath: string): Pr
   });
 }
 
-function repeatedStreams(path: string, source: sillon.SourceDefinition): ProjectError[] {
+function repeatedStreams(path: string, source: SourceDefinition): ProjectError[] {
   const names = source.streams.map((stream) => stream.name);
   const repeated = new Set(names.filter((one, index) => names.indexOf(one) !== index));
   return [...repeated].map((one) =>

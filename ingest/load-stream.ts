@@ -1,5 +1,6 @@
 import type { Context } from "../core/context.ts";
 import { describeError, messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
+import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import { type Engine, type Session, SqlError } from "../engines/engine.ts";
 import type { BaseUrl } from "./http/base-url.ts";
 import type { Client } from "./http/client.ts";
@@ -10,7 +11,6 @@ import type { RawTables } from "./raw/tables.ts";
 import { readStream } from "./read-stream.ts";
 import type { ReadJob } from "./reading.ts";
 import type { IngestSettings } from "./settings.ts";
-import type { SourceDefinition, StreamDefinition } from "./source.ts";
 import { NO_COUNTS, type StreamResult } from "./stream-result.ts";
 
 export interface StreamJob {

@@ -1,10 +1,10 @@
 import { ProjectError } from "../core/errors.ts";
 import { maskUrl } from "../core/secrets.ts";
+import type { StreamDefinition } from "../core/sillon.ts";
 import { type BaseUrl, pageUrl } from "./http/base-url.ts";
 import type { Client } from "./http/client.ts";
 import { type Page, parsePage, type RawRecord } from "./pages/page.ts";
 import type { IngestSettings } from "./settings.ts";
-import type { StreamDefinition } from "./source.ts";
 import type { Traffic } from "./stream-result.ts";
 
 const DEFAULT_PAGE_SIZE = 100;

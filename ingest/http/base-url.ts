@@ -1,7 +1,7 @@
 import { environmentValue } from "../../core/config.ts";
 import type { Context } from "../../core/context.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
-import type { SourceDefinition } from "../source.ts";
+import type { SourceDefinition } from "../../core/sillon.ts";
 
 /** Where a source's service is, its credentials taken out of the address. */
 export interface BaseUrl {

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { StreamDefinition } from "../source.ts";
+import type { StreamDefinition } from "../../core/sillon.ts";
 import { type Member, membersOf } from "./json-text.ts";
 import type { RawRecord } from "./page.ts";
 import { comparableTime } from "./timestamp.ts";

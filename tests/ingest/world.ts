@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, type Context, createContext } from "../../core/context.ts";
 import type { LogEntry } from "../../core/log.ts";
+import type { SourceDefinition } from "../../core/sillon.ts";
 import { openDuckdb } from "../../engines/duckdb.ts";
 import type { Engine, Value } from "../../engines/engine.ts";
 import { ingest } from "../../ingest/ingest.ts";
 import { ingestSettings } from "../../ingest/settings.ts";
-import type { SourceDefinition } from "../../ingest/source.ts";
 import { source as moovitamix } from "../../ingest/sources/moovitamix.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
 

@@ -29,3 +29,32 @@ export interface SourceDefinition {
 export function defineSource(definition: SourceDefinition): SourceDefinition {
   return definition;
 }
+
+/** What a macro may ask of the place that it is rendered for. */
+export interface MacroContext {
+  /** The engine's type, such as `duckdb`. */
+  engine: string;
+  /** A model's relation, as `ref()` in a template: `ref("stg_tracks")`. */
+  ref(...names: string[]): string;
+  /** A source table's relation. */
+  source(source: string, table: string): string;
+  /** A text as an SQL literal. */
+  literal(text: string): string;
+  /** A name quoted for SQL. */
+  quote(identifier: string): string;
+  /** Variables of `--vars` and project.yml. */
+  vars: Readonly<Record<string, unknown>>;
+  target: Readonly<{ name: string; schema: string; database: string; type: string }>;
+}
+
+/** SQL text with typed arguments, in the order in which a template gives them. */
+export interface MacroDefinition<T extends z.ZodRawShape = z.ZodRawShape> {
+  description?: string;
+  arguments: T;
+  sql(values: z.output<z.ZodObject<T>>, context: MacroContext): string;
+}
+
+/** Gives a macro's arguments their types. A project's `macros/<any>.ts` exports the result by the macro's name. */
+export function defineMacro<T extends z.ZodRawShape>(definition: MacroDefinition<T>): MacroDefinition<T> {
+  return definition;
+}
