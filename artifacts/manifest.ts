@@ -17,11 +17,17 @@ export interface ManifestSource extends Record<string, unknown> {
 
 export type ManifestEntry = Readonly<Record<string, unknown>>;
 
+export interface ManifestMacro extends Record<string, unknown> {
+  unique_id: string;
+  resource_type: "macro";
+}
+
 export interface ManifestContent {
   projectName: string;
   adapterType: string;
   nodes: readonly ManifestNode[];
   sources: readonly ManifestSource[];
+  macros: readonly ManifestMacro[];
 }
 
 /** Writes target/manifest.json. */
@@ -47,7 +53,7 @@ export function writeManifest(ctx: Context, target: string, content: ManifestCon
     },
     nodes: byId(nodes),
     sources: byId(sources),
-    macros: {},
+    macros: byId(content.macros),
     docs: {},
     exposures: {},
     metrics: {},

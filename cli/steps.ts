@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { writeManifest } from "../artifacts/manifest.ts";
 import { writeRunResults } from "../artifacts/run-results.ts";
+import type { SourceDefinition } from "../core/sillon.ts";
 import { validateYaml } from "../core/yaml.ts";
 import type { Engine } from "../engines/engine.ts";
 import { checkIngest, ingest } from "../ingest/ingest.ts";
 import { loadSources } from "../ingest/load-sources.ts";
 import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
-import type { SourceDefinition } from "../ingest/source.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
 import { type CompiledNode, type CompileScope, compileNodes, writeCompiled } from "../runner/compile.ts";
 import { runDataTests, type TestOptions } from "../runner/data-tests.ts";

@@ -1,6 +1,6 @@
 import type { DuckDBConnection, DuckDBResultReader, DuckDBType } from "@duckdb/node-api";
 import { duckdbError } from "./duckdb-errors.ts";
-import { quote } from "./duckdb-sql.ts";
+import { quote } from "./duckdb-names.ts";
 import { type LandingType, type Relation, type Rows, type Session, SqlError, type Value } from "./engine.ts";
 
 /** DuckDB fills its vectors by this many rows. */

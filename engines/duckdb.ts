@@ -3,8 +3,9 @@ import { dirname, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type { Context } from "../core/context.ts";
 import { openError, settingError } from "./duckdb-errors.ts";
+import { literal, quote } from "./duckdb-names.ts";
 import { DuckdbSession } from "./duckdb-session.ts";
-import { duckdbDialect, literal, quote } from "./duckdb-sql.ts";
+import { duckdbDialect } from "./duckdb-sql.ts";
 import {
   type Engine,
   firstColumn,
@@ -85,6 +86,7 @@ class DuckdbEngine implements Engine {
   readonly type = duckdbDialect.type;
   readonly helpers = duckdbDialect.helpers;
   readonly checks = duckdbDialect.checks;
+  readonly helperArguments = duckdbDialect.helperArguments;
   readonly quote = duckdbDialect.quote;
   readonly literal = duckdbDialect.literal;
   readonly nameOf = duckdbDialect.nameOf;

@@ -18,8 +18,11 @@ export type RelationKind = "table" | "view";
 /** Column types that rows are landed in. Raw text is never given another type at landing. */
 export type LandingType = "text" | "integer";
 
+/** An argument of a helper: SQL as text mostly; lists of it, flags. */
+export type HelperValue = string | number | boolean | null | HelperValue[] | { [name: string]: HelperValue };
+
 /** What a template may call to say the same thing to every engine: SQL in, SQL out. */
-export type SqlHelpers = Readonly<Record<string, (...args: string[]) => string>>;
+export type SqlHelpers = Readonly<Record<string, (...args: HelperValue[]) => string>>;
 
 /** One connection. Its calls run one after another; open a second session for parallel work. */
 export interface Session {
@@ -73,6 +76,8 @@ export interface Dialect {
   readonly type: "duckdb";
   readonly helpers: SqlHelpers;
   readonly checks: CheckSql;
+  /** The helpers' arguments as a macro declares its own: `column, digits=2, ...more`. */
+  readonly helperArguments: Readonly<Record<string, string>>;
   /** Quoted for SQL. */
   nameOf(relation: Relation): string;
   quote(identifier: string): string;

@@ -156,9 +156,11 @@ function rewriteTag(tag: string, offset: number, { output, fail }: RewriteTo): v
   const outside = body.replace(STRING, (text) => `'${" ".repeat(text.length - 2)}'`);
   const quote = body.replace(STRING, (text) => " ".repeat(text.length)).search(/['"]/);
   if (quote >= 0) fail(start + quote, syntaxProblem(`the quote ${body[quote]} is never closed`));
-  output.replace(dashed(head), offset);
+  // `{{> name}}` becomes a call: Handlebars' own partials take the line end after them away.
+  const isPartial = /^\{\{\{?[~-]?>/.test(head);
+  output.replace(dashed(isPartial ? head.replace(">", " ") : head), offset);
   const hasCalls = /(^|[\s=(,[{:])[A-Za-z_][\w.]*(\(|\s+\(\s*')|\[\s*['\d\]]/.test(outside);
-  if (hasCalls) rewriteCalls(body, start, { output, fail, isPlain: !/[#^/>]/.test(head) });
+  if (hasCalls) rewriteCalls(body, start, { output, fail, isPlain: isPartial || !/[#^/>]/.test(head) });
   else output.copy(body, start);
   output.replace(dashed(tail), offset + tag.length - tail.length);
 }

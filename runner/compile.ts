@@ -5,16 +5,18 @@ import { EXIT, ProjectError } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
 import type { Dialect, Relation } from "../engines/engine.ts";
 import { Mistakes } from "./collect.ts";
+import { macroCalls } from "./macro-calls.ts";
 import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
-import { checkNames, dependenciesOf, type NameIndex, resolveReference } from "./references.ts";
+import { checkNames, dependenciesOf, type NameIndex, parametersOf, resolveReference } from "./references.ts";
+import { bindArguments } from "./signature.ts";
 import {
   type Literal,
   parseTemplate,
   type Template,
   type TemplateCall,
   type TemplateContext,
-  type TemplateUse,
+  THIS,
 } from "./template.ts";
 
 /** What templates may read of the place that they run in. */
@@ -29,6 +31,8 @@ export interface CompiledNode {
   sql: string;
   /** `file:line:column` of the author's text for a place in `sql`. */
   placeOf(offset: number): string;
+  /** Where the author's text calls the macro that wrote this place of `sql`. */
+  callOf?(offset: number): string | undefined;
 }
 
 /** SQL of the nodes, by id. Throws ProjectErrors that hold every mistake of all of them. */
@@ -54,8 +58,9 @@ function compileNode(
   node: ModelNode | TestNode,
 ): CompiledNode {
   if (node.kind === "model")
-    return renderTemplate(ctx, scope, { template: node.template, relation: node.relation });
-  if (node.template !== null) return renderTemplate(ctx, scope, { template: node.template, relation: null });
+    return renderTemplate(ctx, scope, { template: node.template, relation: node.relation, node });
+  if (node.template !== null)
+    return renderTemplate(ctx, scope, { template: node.template, relation: null, node });
   const sql = node.generic?.sql ?? "";
   if (typeof sql === "string") return { sql, placeOf: () => node.where };
   return renderTemplate(ctx, scope, { ...sql, relation: null });
@@ -67,7 +72,7 @@ export function compileInline(ctx: Context, scope: CompileScope, sql: string): C
   const index = indexOf(scope.graph);
   const mistakes = new Mistakes();
   dependenciesOf(index, template, mistakes);
-  checkNames(template, { helpers: Object.keys(scope.dialect.helpers), hasRelation: false }, mistakes);
+  checkNames(template, { dialect: scope.dialect, macros: index.macros, hasRelation: false }, mistakes);
   mistakes.throwIfAny();
   return renderTemplate(ctx, { ...scope, index }, { template, relation: null });
 }
@@ -81,65 +86,113 @@ function indexOf(graph: Graph): NameIndex {
     models: new Map(models.map((node) => [node.name, node])),
     sources: new Map(sources.map((node): [string, SourceNode] => [`${node.sourceName}.${node.name}`, node])),
     disabled: new Set(),
+    macros: graph.macros,
   };
+}
+
+interface Rendering {
+  template: Template;
+  relation: Relation | null;
+  /** Absent for SQL of the command line, whose dependencies nothing has to know. */
+  node?: ModelNode | TestNode;
+  /** Values that only this template has. */
+  values?: Record<string, unknown>;
 }
 
 function renderTemplate(
   ctx: Context,
   scope: CompileScope & { index: NameIndex },
-  node: { template: Template; relation: Relation | null; values?: Record<string, unknown> },
+  rendering: Rendering,
 ): CompiledNode {
-  const rendered = node.template.render(templateContext(ctx, scope, node));
-  return withoutEnd(rendered.text, rendered.placeOf);
+  const rendered = rendering.template.render(templateContext(ctx, scope, rendering));
+  return { ...rendered, sql: withoutEnd(rendered.text) };
 }
 
 /** A statement's own semicolon would end the one that it is put into. */
-function withoutEnd(sql: string, placeOf: (offset: number) => string): CompiledNode {
-  return { sql: sql.replace(/[\s;]*(;\s*(--.*\s*)*)?$/, ""), placeOf };
+function withoutEnd(sql: string): string {
+  return sql.replace(/[\s;]*(;\s*(--.*\s*)*)?$/, "");
 }
 
 function templateContext(
   ctx: Context,
   scope: CompileScope & { index: NameIndex },
-  {
-    template,
-    relation,
-    values,
-  }: { template: Template; relation: Relation | null; values?: Record<string, unknown> },
+  rendering: Rendering,
 ): TemplateContext {
-  const nameOf = (name: "ref" | "source") => (call: TemplateCall) => {
-    const where = whereOf(template, name, call.args);
-    return scope.dialect.nameOf(
-      resolveReference(scope.index, { name, args: call.args as Literal[], where }).relation,
-    );
+  const { template, relation } = rendering;
+  const { macros } = scope.graph;
+  const resolve = (name: "ref" | "source", args: unknown[], where: string) => {
+    const found = resolveReference(scope.index, { name, args: args as Literal[], where });
+    checkIsKnown(rendering, found, where);
+    return scope.dialect.nameOf(found.relation);
   };
-  const engineHelpers = Object.entries(scope.dialect.helpers).map(([name, helper]) => [
-    name,
-    ({ args }: TemplateCall) => helper(...args.map(String)),
-  ]);
+  const helpers: TemplateContext["helpers"] = {
+    ...engineHelpers(scope),
+    ref: ({ args, where }) => resolve("ref", args, where),
+    source: ({ args, where }) => resolve("source", args, where),
+    var: (call) => variable(scope.project.vars, call),
+    env_var: (call) => environmentVariable(ctx, call),
+    config: () => "",
+    arguments: () => "",
+    is_incremental: () => false,
+    log: ({ args }) => {
+      ctx.log.info("template_logged", `${template.file}: ${args.join(" ")}`);
+      return "";
+    },
+  };
+  const values = {
+    target: targetValue(scope),
+    run_started_at: ctx.startedAt.toISOString(),
+    invocation_id: ctx.invocationId,
+  };
+  const own = relation === null ? {} : relationValue(scope, relation);
+  const macroHelpers = macroCalls(ctx, macros, {
+    helpers,
+    values: relation === null ? values : { ...values, [THIS]: own },
+    contextOf: (where) => ({
+      engine: scope.dialect.type,
+      ref: (...names) => resolve("ref", names, where),
+      source: (...names) => resolve("source", names, where),
+      literal: scope.dialect.literal,
+      quote: scope.dialect.quote,
+      vars: scope.project.vars,
+      target: { ...scope.target, type: scope.dialect.type },
+    }),
+  });
+  const templates = [...macros.values()].flatMap((macro) =>
+    macro.kind === "template" ? [[macro.name, macro.template] as const] : [],
+  );
   return {
-    helpers: {
-      ...(Object.fromEntries(engineHelpers) as TemplateContext["helpers"]),
-      ref: nameOf("ref"),
-      source: nameOf("source"),
-      var: (call) => variable(scope.project.vars, call, whereOf(template, "var", call.args)),
-      env_var: (call) => environmentVariable(ctx, call, whereOf(template, "env_var", call.args)),
-      config: () => "",
-      arguments: () => "",
-      is_incremental: () => false,
-      log: ({ args }) => {
-        ctx.log.info("template_logged", `${template.file}: ${args.join(" ")}`);
-        return "";
-      },
-    },
-    values: {
-      ...(relation === null ? {} : relationValue(scope, relation)),
-      ...values,
-      target: targetValue(scope),
-      run_started_at: ctx.startedAt.toISOString(),
-      invocation_id: ctx.invocationId,
-    },
+    helpers: { ...helpers, ...macroHelpers },
+    values: { ...own, ...rendering.values, ...values },
+    macros: new Map(templates),
   };
+}
+
+function engineHelpers(scope: CompileScope): TemplateContext["helpers"] {
+  const helpers = Object.entries(scope.dialect.helpers).map(([name, helper]) => {
+    const parameters = parametersOf(name, { dialect: scope.dialect, macros: new Map() }) ?? [];
+    const call = (given: TemplateCall) => {
+      const bound = bindArguments(parameters, given).map(([, value]) => value as Literal);
+      const isRest = parameters.at(-1)?.isRest === true;
+      return isRest ? helper(...bound.slice(0, -1), ...(bound.at(-1) as Literal[])) : helper(...bound);
+    };
+    return [name, call];
+  });
+  return Object.fromEntries(helpers) as TemplateContext["helpers"];
+}
+
+/** What a macro makes a node read has to be known before anything runs: for the order, for selection and for lineage. */
+function checkIsKnown({ node, template }: Rendering, found: ModelNode | SourceNode, where: string): void {
+  if (node === undefined || node.dependsOn.includes(found.id)) return;
+  const call =
+    found.kind === "source" ? `source('${found.sourceName}', '${found.name}')` : `ref('${found.name}')`;
+  throw new ProjectError("REF_HIDDEN", {
+    message: `a macro reads ${call}, which cannot be seen before it runs`,
+    where,
+    why: [`it is rendered for ${template.file}`],
+    hint: `add this line to ${template.file}: -- depends on: {{ ${call} }}`,
+    exitCode: EXIT.usage,
+  });
 }
 
 /** `{{ this }}` is Handlebars' name for the whole context, so the context reads as the model's relation. */
@@ -160,14 +213,7 @@ function targetValue({ target, dialect }: CompileScope): Record<string, unknown>
   return { ...same, profile_name: profileName, type: dialect.type };
 }
 
-function whereOf(template: Template, name: string, args: readonly unknown[]): string {
-  const first = args[0];
-  const isSame = (use: TemplateUse) =>
-    use.name === name && (use.args[0] === undefined || use.args[0] === first);
-  return template.uses.find(isSame)?.where ?? `${template.file}:1:1`;
-}
-
-function variable(vars: Record<string, Literal>, { args }: TemplateCall, where: string): unknown {
+function variable(vars: Record<string, Literal>, { args, where }: TemplateCall): unknown {
   const [name, fallback] = args;
   if (Object.hasOwn(vars, String(name))) return vars[String(name)];
   if (fallback !== undefined) return fallback;
@@ -183,7 +229,7 @@ function variable(vars: Record<string, Literal>, { args }: TemplateCall, where: 
   });
 }
 
-function environmentVariable(ctx: Context, { args }: TemplateCall, where: string): unknown {
+function environmentVariable(ctx: Context, { args, where }: TemplateCall): unknown {
   const [name, fallback] = args;
   const value = Object.hasOwn(ctx.env, String(name)) ? ctx.env[String(name)] : undefined;
   if (value !== undefined || fallback !== undefined) return value ?? fallback;

@@ -7,12 +7,13 @@ import { Mistakes } from "./collect.ts";
 import { loadGenericTests } from "./data-test-nodes.ts";
 import { checkFailureTables } from "./failure-tables.ts";
 import { listFiles } from "./files.ts";
+import { loadMacros } from "./macros.ts";
 import { loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
 import type { Graph, ModelNode, Node, TestNode } from "./nodes.ts";
 import { loadOwnTests } from "./own-tests.ts";
 import type { Project } from "./project.ts";
 import { propertiesSchema, rightProperties } from "./properties.ts";
-import { checkNames, dependenciesOf, type NameIndex } from "./references.ts";
+import { checkMacros, checkNames, dependenciesOf, type NameIndex, OWN_NAMES } from "./references.ts";
 import { loadSingularTests } from "./singular-tests.ts";
 
 /**
@@ -26,9 +27,11 @@ export function loadGraph(
 ): Graph {
   const mistakes = new Mistakes();
   const files = loadProperties(ctx, project, mistakes);
+  const macros = loadMacros(ctx, project, { taken: OWN_NAMES, mistakes });
   const { models, disabled } = loadModels(ctx, project, {
     descriptions: files,
     targetSchema: engine.targetSchema,
+    macros,
     mistakes,
   });
   const sources = loadSourceNodes(project, files, mistakes);
@@ -37,12 +40,14 @@ export function loadGraph(
     models: new Map(models.map((model) => [model.name, model])),
     sources: new Map(sources.map((source) => [`${source.sourceName}.${source.name}`, source])),
     disabled,
+    macros,
   };
+  checkMacros(index, engine.dialect, mistakes);
   const { targetSchema } = engine;
-  const singular = loadSingularTests(ctx, { project, targetSchema, mistakes });
+  const singular = loadSingularTests(ctx, { project, macros, targetSchema, mistakes });
   for (const node of [...models, ...singular])
     resolveTemplate(node, index, { dialect: engine.dialect, mistakes });
-  const own = loadOwnTests(ctx, { project, dialect: engine.dialect, mistakes });
+  const own = loadOwnTests(ctx, { project, macros, dialect: engine.dialect, mistakes });
   const scope = { project, dialect: engine.dialect, index, own, targetSchema, mistakes };
   const generic = loadGenericTests(files, scope);
   checkFailureTables([...generic, ...singular], [...models, ...sources], mistakes);
@@ -51,7 +56,7 @@ export function loadGraph(
   );
   for (const cycle of findCycles(models)) mistakes.add(cycleError(cycle));
   mistakes.throwIfAny();
-  return { projectName: project.name, nodes, children: childrenOf(nodes) };
+  return { projectName: project.name, nodes, children: childrenOf(nodes), macros };
 }
 
 function loadProperties(ctx: Context, project: Project, mistakes: Mistakes): PropertiesFile[] {
@@ -72,8 +77,8 @@ function resolveTemplate(
 ): void {
   if (node.template === null) return;
   node.dependsOn = dependenciesOf(index, node.template, mistakes);
-  const helpers = Object.keys(dialect.helpers);
-  checkNames(node.template, { helpers, hasRelation: node.kind === "model" }, mistakes);
+  const scope = { dialect, macros: index.macros, hasRelation: node.kind === "model" };
+  checkNames(node.template, scope, mistakes);
 }
 
 function childrenOf(nodes: ReadonlyMap<string, Node>): Map<string, string[]> {

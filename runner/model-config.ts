@@ -92,7 +92,7 @@ function isMap(value: unknown): value is Record<string, unknown> {
 
 /** What the `{{ config(…) }}` calls of a template say. */
 export function templateConfig<T extends z.ZodObject>(
-  template: Template,
+  template: Pick<Template, "uses">,
   schema: T,
   mistakes: Mistakes,
 ): z.output<T>[] {

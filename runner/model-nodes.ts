@@ -6,6 +6,7 @@ import { readTextFile } from "../core/text-file.ts";
 import type { YamlFile } from "../core/yaml.ts";
 import type { Mistakes } from "./collect.ts";
 import { listFiles } from "./files.ts";
+import { type Macros, usesWithMacros } from "./macros.ts";
 import {
   type ConfigTree,
   configTree,
@@ -35,7 +36,12 @@ interface Described {
 export function loadModels(
   ctx: Context,
   project: Project,
-  given: { descriptions: readonly PropertiesFile[]; targetSchema: string; mistakes: Mistakes },
+  given: {
+    descriptions: readonly PropertiesFile[];
+    targetSchema: string;
+    macros: Macros;
+    mistakes: Mistakes;
+  },
 ): { models: ModelNode[]; disabled: Set<string> } {
   const { mistakes } = given;
   const described = indexDescriptions(given.descriptions, mistakes);
@@ -52,6 +58,7 @@ export function loadModels(
         described: described.get(name),
         configs,
         targetSchema: given.targetSchema,
+        macros: given.macros,
         mistakes,
       });
     });
@@ -80,6 +87,7 @@ function loadModel(
     described: Described | undefined;
     configs: ConfigTree;
     targetSchema: string;
+    macros: Macros;
     mistakes: Mistakes;
   },
 ): ModelNode {
@@ -95,7 +103,7 @@ function loadModel(
   const config = mergeModelConfig([
     ...folderConfigs(given.configs, fqn),
     ...(properties ? [properties.config] : []),
-    ...templateConfig(template, modelConfigInput, mistakes),
+    ...templateConfig({ uses: usesWithMacros(given.macros, template) }, modelConfigInput, mistakes),
   ]);
   return {
     kind: "model",

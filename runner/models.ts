@@ -116,10 +116,11 @@ export function sqlProjectError(
   at: { compiled: CompiledNode; fallback: string; missingTableHint?: string | undefined },
 ): ProjectError {
   const [first = error.message, ...rest] = error.message.split("\n").filter((line) => line.trim() !== "");
+  const call = error.offset === undefined ? undefined : at.compiled.callOf?.(error.offset);
   return new ProjectError(code, {
     message: first,
     where: error.offset === undefined ? at.fallback : at.compiled.placeOf(error.offset),
-    why: rest.slice(0, 5),
+    why: [...(call === undefined ? [] : [`in a macro, called from ${call}`]), ...rest.slice(0, 5)],
     hint:
       at.missingTableHint ??
       "correct the SQL at this place; target/compiled/ holds what the engine was given",

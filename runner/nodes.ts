@@ -1,4 +1,5 @@
 import type { Relation } from "../engines/engine.ts";
+import type { Macros } from "./macros.ts";
 import type { Literal, Template } from "./template.ts";
 
 export const MATERIALIZATIONS = ["view", "table"] as const;
@@ -109,6 +110,7 @@ export interface Graph {
   nodes: ReadonlyMap<string, Node>;
   /** Ids of the nodes that read a node. */
   children: ReadonlyMap<string, readonly string[]>;
+  macros: Macros;
 }
 
 export function modelsOf(graph: Graph): ModelNode[] {

@@ -7,6 +7,7 @@ import type { Mistakes } from "./collect.ts";
 import { fromDbtTest } from "./dbt-test-block.ts";
 import { listFiles } from "./files.ts";
 import type { GenericTestDefinition } from "./generic-tests/definition.ts";
+import { type Macros, usesWithMacros } from "./macros.ts";
 import { templateConfig } from "./model-config.ts";
 import type { Project } from "./project.ts";
 import { TEST_CONFIG_KEYS, type TestConfigInput, testConfigInput } from "./properties.ts";
@@ -34,7 +35,7 @@ export function isGenericTestFile(project: Project, file: string): boolean {
 /** SQL files whose name is a test's, and whose SQL is rendered for each use of it. */
 export function loadOwnTests(
   ctx: Context,
-  scope: { project: Project; dialect: Dialect; mistakes: Mistakes },
+  scope: { project: Project; macros: Macros; dialect: Dialect; mistakes: Mistakes },
 ): OwnTests {
   const { project, mistakes } = scope;
   const tests = new Map<string, GenericTestDefinition>();
@@ -61,16 +62,19 @@ function definedTwice(name: string, file: string, former: string) {
   return testError("TEST_DUPLICATE", `${file}:1:1`, `test "${name}" exists twice`, why, "rename one of them");
 }
 
-function ownTest(template: Template, scope: { dialect: Dialect; mistakes: Mistakes }): OwnTest {
+function ownTest(
+  template: Template,
+  scope: { dialect: Dialect; macros: Macros; mistakes: Mistakes },
+): OwnTest {
   if (!hasSql(template.source.replace(/\{\{.*?\}\}/gs, ""))) throw emptyTest(template.file);
   const declared = declaredArguments(template, scope.mistakes);
   const values = ["model", "column_name", ...Object.keys(declared.shape)];
-  const helpers = [...Object.keys(scope.dialect.helpers), "arguments"];
-  checkNames(template, { helpers, values, hasRelation: false }, scope.mistakes);
+  const names = { ...scope, values, calls: ["arguments"], hasRelation: false };
+  checkNames(template, names, scope.mistakes);
   return {
     on: template.uses.some(({ name }) => name === "column_name") ? "column" : "model",
     arguments: declared,
-    config: templateConfig(template, testConfigInput, scope.mistakes),
+    config: templateConfig({ uses: usesWithMacros(scope.macros, template) }, testConfigInput, scope.mistakes),
     sql: () => "",
     template,
   };

@@ -22,6 +22,7 @@ const projectSchema = z.strictObject({
   "test-paths": folders.default(["tests/data"]),
   /** What `run clean` removes besides target/. */
   "clean-targets": folders.default([]),
+  "macro-paths": folders.default(["macros"]),
   vars: z.record(z.string(), z.json()).default({}),
   /** `exact`: a model's schema is what it says; `dbt`: the target's schema comes before it. */
   schema_names: z.enum(["dbt", "exact"]).default("dbt"),
@@ -38,6 +39,7 @@ export interface Project {
   modelPaths: string[];
   testPaths: string[];
   cleanTargets: string[];
+  macroPaths: string[];
   vars: Record<string, Literal>;
   schemaNames: "dbt" | "exact";
   publish: { select: string; keep: number };
@@ -56,6 +58,7 @@ export function loadProject(ctx: Context, overrides: { vars?: Record<string, Lit
     modelPaths: settings["model-paths"],
     testPaths: settings["test-paths"],
     cleanTargets: settings["clean-targets"],
+    macroPaths: settings["macro-paths"],
     vars: { ...settings.vars, ...overrides.vars },
     schemaNames: settings.schema_names,
     publish: settings.publish ?? { select: "marts", keep: 5 },

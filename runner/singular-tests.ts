@@ -3,6 +3,7 @@ import type { Context } from "../core/context.ts";
 import { readTextFile } from "../core/text-file.ts";
 import type { TestScope } from "./data-test-nodes.ts";
 import { listFiles } from "./files.ts";
+import { type Macros, usesWithMacros } from "./macros.ts";
 import { templateConfig } from "./model-config.ts";
 import type { TestNode } from "./nodes.ts";
 import { isGenericTestFile } from "./own-tests.ts";
@@ -14,9 +15,9 @@ import { emptyTest, hasSql, testError } from "./test-types.ts";
 /** SQL files that return the rows which break a claim. */
 export function loadSingularTests(
   ctx: Context,
-  scope: Pick<TestScope, "project" | "targetSchema" | "mistakes">,
+  scope: Pick<TestScope, "project" | "targetSchema" | "mistakes"> & { macros: Macros },
 ): TestNode[] {
-  const { project, mistakes } = scope;
+  const { project, macros, mistakes } = scope;
   const names = new Map<string, string>();
   return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
     if (isGenericTestFile(project, file)) return [];
@@ -37,7 +38,9 @@ export function loadSingularTests(
       );
     }
     names.set(name, file);
-    const config = mergeTestConfig(templateConfig(template, testConfigInput, mistakes));
+    const config = mergeTestConfig(
+      templateConfig({ uses: usesWithMacros(macros, template) }, testConfigInput, mistakes),
+    );
     if (!config.enabled) return [];
     return [
       {

@@ -23,6 +23,8 @@ interface Segment {
   to: number;
   /** Whether the text from here on is the same on both sides; otherwise all of it stems from one place. */
   isVerbatim: boolean;
+  /** Another text than the usual one that `to` counts in: the name of a macro. */
+  origin?: string | undefined;
 }
 
 /** Carries places of a derived text back to the text it was made from. */
@@ -35,8 +37,18 @@ export class SourceMap {
   }
 
   toSource(offset: number): number {
+    return this.originOf(offset).offset;
+  }
+
+  originOf(offset: number): { offset: number; origin?: string | undefined } {
     const segment = this.segments.findLast((candidate) => candidate.from <= offset);
-    if (segment === undefined) return offset;
-    return segment.isVerbatim ? segment.to + (offset - segment.from) : segment.to;
+    if (segment === undefined) return { offset };
+    const at = segment.isVerbatim ? segment.to + (offset - segment.from) : segment.to;
+    return { offset: at, origin: segment.origin };
+  }
+
+  /** The last place before `offset` that lies in the usual text. */
+  usualBefore(offset: number): number | undefined {
+    return this.segments.findLast(({ from, origin }) => from <= offset && origin === undefined)?.to;
   }
 }

@@ -4,32 +4,38 @@ export interface Rendered {
   text: string;
   /** `file:line:column` in the author's file for a place in the rendered text. */
   placeOf(offset: number): string;
+  /** Where the author's file calls the macro that wrote a place of the rendered text; undefined in its own text. */
+  callOf(offset: number): string | undefined;
 }
 
 /** NUL cannot stand in SQL, so it is free to mark places in the rendered text. */
 const MARK = "\u0000";
 
 /** Puts a mark with its source offset before each part of the template that yields text. */
-export function markPlaces(program: hbs.AST.Program, sourceOffset: (at: hbs.AST.Position) => number): void {
+export function markPlaces(
+  program: hbs.AST.Program,
+  sourceOffset: (at: hbs.AST.Position) => number,
+  origin = "",
+): void {
   program.body = program.body.flatMap((statement) => {
     if (statement.type === "ContentStatement") {
       const content = statement as hbs.AST.ContentStatement;
       if (content.value === "") return [content];
       const offset = sourceOffset(content.loc.start) + strippedBefore(content);
-      content.value = `${MARK}c${offset}${MARK}${content.value}`;
+      content.value = `${MARK}c${offset}@${origin}${MARK}${content.value}`;
       return [content];
     }
     if (statement.type === "MustacheStatement") {
       const mark = {
         ...emptyContent(statement.loc),
-        value: `${MARK}t${sourceOffset(statement.loc.start)}${MARK}`,
+        value: `${MARK}t${sourceOffset(statement.loc.start)}@${origin}${MARK}`,
       };
       return [mark, statement];
     }
     if (statement.type === "BlockStatement") {
       const block = statement as hbs.AST.BlockStatement;
-      if (block.program) markPlaces(block.program, sourceOffset);
-      if (block.inverse) markPlaces(block.inverse, sourceOffset);
+      if (block.program) markPlaces(block.program, sourceOffset, origin);
+      if (block.inverse) markPlaces(block.inverse, sourceOffset, origin);
     }
     return [statement];
   });
@@ -47,13 +53,40 @@ function strippedBefore(content: hbs.AST.ContentStatement): number {
   return Math.max(0, original.indexOf(content.value));
 }
 
-/** The rendered text without its marks, and the way back to the author's. */
-export function unmark(marked: string, placeOf: (offset: number) => string): Rendered {
+/** The rendered text without its marks, and the way back to the author's; `origin` names a macro. */
+export function unmark(marked: string, placeOf: (offset: number, origin?: string) => string): Rendered {
   const map = new SourceMap();
   let text = "";
   for (const [index, part] of marked.split(MARK).entries()) {
     if (index % 2 === 0) text += part;
-    else map.add({ from: text.length, to: Number(part.slice(1)), isVerbatim: part.startsWith("c") });
+    else {
+      const [to = "", origin = ""] = part.slice(1).split("@");
+      const segment = { from: text.length, to: Number(to), isVerbatim: part.startsWith("c") };
+      map.add(origin === "" ? segment : { ...segment, origin });
+    }
   }
-  return { text, placeOf: (offset) => placeOf(map.toSource(offset)) };
+  return {
+    text,
+    placeOf: (offset) => {
+      const at = map.originOf(offset);
+      return placeOf(at.offset, at.origin);
+    },
+    callOf: (offset) => {
+      const call = map.originOf(offset).origin === undefined ? undefined : map.usualBefore(offset);
+      return call === undefined ? undefined : placeOf(call);
+    },
+  };
+}
+
+/** A value that a helper is given, without the marks of the macros that its text stems from. */
+export function withoutMarks(value: unknown): unknown {
+  if (typeof value === "string") {
+    return value.includes(MARK)
+      ? value
+          .split(MARK)
+          .filter((_, index) => index % 2 === 0)
+          .join("")
+      : value;
+  }
+  return Array.isArray(value) ? value.map(withoutMarks) : value;
 }

@@ -2,7 +2,7 @@ import Handlebars from "handlebars";
 import { projectErrorsOf } from "../core/errors.ts";
 import { toHandlebars } from "./call-style.ts";
 import { textPlaces } from "./source-map.ts";
-import { markPlaces, type Rendered, unmark } from "./template-places.ts";
+import { markPlaces, type Rendered, unmark, withoutMarks } from "./template-places.ts";
 import { parseProgram, renderError, syntaxPlace } from "./template-syntax.ts";
 
 export type Literal = string | number | boolean | null | Literal[] | { [name: string]: Literal };
@@ -14,6 +14,8 @@ export interface TemplateUse {
   /** An argument that is not a literal (another call, a variable) is undefined. */
   args: (Literal | undefined)[];
   named: Record<string, Literal | undefined>;
+  /** In a macro: its parameters that are handed on, by place and by name. */
+  passed?: { args: (string | undefined)[]; named: Record<string, string | undefined> };
   /** `file:line:column`. */
   where: string;
 }
@@ -23,17 +25,37 @@ export interface Template {
   source: string;
   uses: TemplateUse[];
   render(context: TemplateContext): Rendered;
+  /** With marks of its places, as a part of another template. */
+  renderPart(context: TemplateContext): string;
+  /** `file:line:column`. */
+  placeOf(offset: number): string;
 }
 
 export interface TemplateContext {
   helpers: Readonly<Record<string, (call: TemplateCall) => unknown>>;
   values: Readonly<Record<string, unknown>>;
+  /** The templates that may be rendered inside of this one, by the names of their macros. */
+  macros?: ReadonlyMap<string, Pick<Template, "placeOf">>;
 }
 
 export interface TemplateCall {
   args: unknown[];
   named: Record<string, unknown>;
+  /** `file:line:column`. */
+  where: string;
 }
+
+/** Of a macro's template. */
+export interface MacroScope {
+  name: string;
+  parameters: readonly string[];
+}
+
+/** Names of values that every template has. */
+export const VALUES = ["target", "run_started_at", "invocation_id"];
+
+/** In a macro, the relation of the model that is rendered. */
+export const THIS = "_this";
 
 type Expression = hbs.AST.Expression;
 interface CallNode {
@@ -44,35 +66,47 @@ interface CallNode {
 }
 
 /** Reads a template in either call style. Throws ProjectErrors with the places of all mistakes. */
-export function parseTemplate(file: string, source: string): Template {
+export function parseTemplate(file: string, source: string, macro?: MacroScope): Template {
   const handlebars = toHandlebars(file, source);
   const inText = textPlaces(handlebars.text);
   const inSource = textPlaces(source);
-  const sourceOffset = (at: hbs.AST.Position) =>
-    handlebars.map.toSource(inText.offsetOf(at.line, at.column + 1));
+  const textOffset = (at: hbs.AST.Position) => inText.offsetOf(at.line, at.column + 1);
+  const sourceOffset = (at: hbs.AST.Position) => handlebars.map.toSource(textOffset(at));
   const placeOf = (offset: number) => `${file}:${inSource.placeOf(offset)}`;
   const whereIs = (line: number, column: number) =>
     placeOf(handlebars.map.toSource(inText.offsetOf(line, column)));
   const program = parseProgram(handlebars, { whereIs, placeOf });
   const uses: TemplateUse[] = [];
-  new UseVisitor((use, loc) => uses.push({ ...use, where: placeOf(sourceOffset(loc.start)) })).accept(
+  new UseVisitor(macro, (use, loc) => uses.push({ ...use, where: placeOf(sourceOffset(loc.start)) })).accept(
     program,
   );
-  markPlaces(program, sourceOffset);
+  markPlaces(program, sourceOffset, macro?.name);
   let compiled: HandlebarsTemplateDelegate | undefined;
+  const siteOf: SiteOf = ({ start }) => {
+    const opening = textOffset(start);
+    const [sign = ""] = /^(\{\{\{?~?|\()\s*/.exec(handlebars.text.slice(opening, opening + 100)) ?? [];
+    const where = placeOf(handlebars.map.toSource(opening + sign.length));
+    return { where, isText: sign.startsWith("{") };
+  };
+  const renderPart = (context: TemplateContext) => {
+    compiled ??= Handlebars.compile(program, { noEscape: true, strict: true, preventIndent: true });
+    try {
+      return compiled(context.values, { helpers: handlebarsHelpers(context, siteOf) });
+    } catch (error) {
+      if (projectErrorsOf(error).length > 0) throw error;
+      throw renderError(error, syntaxPlace(error, whereIs));
+    }
+  };
   return {
     file,
     source,
     uses,
-    render(context) {
-      compiled ??= Handlebars.compile(program, { noEscape: true, strict: true, preventIndent: true });
-      try {
-        return unmark(compiled(context.values, { helpers: handlebarsHelpers(context) }), placeOf);
-      } catch (error) {
-        if (projectErrorsOf(error).length > 0) throw error;
-        throw renderError(error, syntaxPlace(error, whereIs));
-      }
-    },
+    placeOf,
+    renderPart,
+    render: (context) =>
+      unmark(renderPart(context), (offset, origin) =>
+        origin === undefined ? placeOf(offset) : (context.macros?.get(origin)?.placeOf(offset) ?? file),
+      ),
   };
 }
 
@@ -82,6 +116,7 @@ class UseVisitor extends Handlebars.Visitor {
   private readonly locals: string[] = [];
 
   constructor(
+    private readonly macro: MacroScope | undefined,
     private readonly onUse: (use: Omit<TemplateUse, "where">, loc: hbs.AST.SourceLocation) => void,
   ) {
     super();
@@ -109,13 +144,22 @@ class UseVisitor extends Handlebars.Visitor {
   }
 
   override PathExpression(node: hbs.AST.PathExpression): void {
-    const head = /^this\b/.test(node.original) ? "this" : node.parts[0];
+    if (node.data) return;
+    stripPackage(node);
+    const isThis = /^this\b/.test(node.original);
+    const head = isThis ? "this" : node.parts[0];
+    if (head === undefined || (!isThis && this.locals.includes(head))) return;
+    const isParameter = !isThis && this.macro?.parameters.includes(head) === true;
     const isItem = this.depth > 0 && node.depth === 0;
-    if (node.data || isItem || head === undefined || this.locals.includes(head)) return;
+    // Below a block's item these are still the template's own.
+    if (isParameter || (isItem && !isThis && VALUES.includes(head))) toRoot(node, node.parts);
+    if (isParameter || (isItem && !VALUES.includes(head)) || (isItem && isThis)) return;
+    if (isThis && this.macro !== undefined) toRoot(node, [THIS, ...node.parts]);
     this.onUse({ name: head, isCall: false, args: [], named: {} }, node.loc);
   }
 
   private visitCall(node: CallNode, { isInParentheses = false } = {}): void {
+    if (node.path.type === "PathExpression") stripPackage(node.path as hbs.AST.PathExpression);
     if (node.path.type.endsWith("Literal")) {
       const name = String((node.path as hbs.AST.StringLiteral).value);
       this.onUse({ name, isCall: false, args: [], named: {} }, node.path.loc);
@@ -126,16 +170,50 @@ class UseVisitor extends Handlebars.Visitor {
     if (isCall && name !== undefined) {
       const pairs = node.hash?.pairs ?? [];
       const named = Object.fromEntries(pairs.map((pair) => [pair.key, literalOf(pair.value)]));
-      this.onUse({ name, isCall: true, args: node.params.map(literalOf), named }, node.path.loc);
+      const passed = this.passedBy(node);
+      const use = { name, isCall: true, args: node.params.map(literalOf), named };
+      this.onUse(passed === undefined ? use : { ...use, passed }, node.path.loc);
     } else this.accept(node.path);
     for (const param of node.params) this.accept(param);
     for (const pair of node.hash?.pairs ?? []) this.accept(pair.value);
+  }
+
+  private passedBy(node: CallNode): TemplateUse["passed"] {
+    if (this.macro === undefined) return undefined;
+    const nameOf = (value: Expression) => {
+      const name = originalOf(value);
+      return name !== undefined && this.macro?.parameters.includes(name) ? name : undefined;
+    };
+    const pairs = node.hash?.pairs ?? [];
+    return {
+      args: node.params.map(nameOf),
+      named: Object.fromEntries(pairs.map(({ key, value }) => [key, nameOf(value)])),
+    };
   }
 
   /** `{{ config() }}`: these are never values. */
   private isKnownCall(path: Expression): boolean {
     return path.type === "PathExpression" && ["is_incremental", "config"].includes(originalOf(path) ?? "");
   }
+}
+
+/** Below `{{#each}}` names mean members of an item; these mean the whole template's. */
+function toRoot(node: hbs.AST.PathExpression, parts: readonly string[]): void {
+  node.data = true;
+  node.parts = ["root", ...parts];
+  node.original = `@root.${parts.join(".")}`;
+  node.depth = 0;
+}
+
+/** What dbt's packages call by names that mean something else here. */
+const RENAMED: Record<string, string> = { date_spine: "date_series" };
+
+/** `dbt_utils.star` is our `star`. */
+function stripPackage(node: hbs.AST.PathExpression): void {
+  const [head = "", name, ...rest] = node.parts;
+  if (!["dbt_utils", "dbt"].includes(head) || name === undefined || rest.length > 0) return;
+  node.parts = [RENAMED[name] ?? name];
+  node.original = RENAMED[name] ?? name;
 }
 
 function originalOf(path: Expression): string | undefined {
@@ -163,7 +241,12 @@ function pairsToMap(items: readonly Literal[]): Record<string, Literal> {
   return map;
 }
 
-function handlebarsHelpers(context: TemplateContext): Record<string, (...args: unknown[]) => unknown> {
+type SiteOf = (loc: hbs.AST.SourceLocation) => { where: string; isText: boolean };
+
+function handlebarsHelpers(
+  context: TemplateContext,
+  siteOf: SiteOf,
+): Record<string, (...args: unknown[]) => unknown> {
   const own = {
     list: ({ args }: TemplateCall) => args,
     dict: ({ args }: TemplateCall) => pairsToMap(args as Literal[]),
@@ -173,8 +256,16 @@ function handlebarsHelpers(context: TemplateContext): Record<string, (...args: u
     Object.entries(own).map(([name, helper]) => [
       name,
       (...args: unknown[]) => {
-        const options = args.at(-1) as Handlebars.HelperOptions; // Handlebars always passes them last
-        return helper({ args: args.slice(0, -1), named: { ...options.hash } });
+        // Handlebars always passes them last, with the place of the call, which its types do not know.
+        const options = args.at(-1) as Handlebars.HelperOptions & { loc: hbs.AST.SourceLocation };
+        const site = siteOf(options.loc);
+        const named = Object.entries(options.hash).map(([key, value]) => [key, withoutMarks(value)]);
+        const result = helper({
+          args: args.slice(0, -1).map(withoutMarks),
+          named: Object.fromEntries(named),
+          where: site.where,
+        });
+        return site.isText ? result : withoutMarks(result);
       },
     ]),
   );

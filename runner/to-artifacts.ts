@@ -1,8 +1,15 @@
 import { createHash } from "node:crypto";
-import type { ManifestContent, ManifestEntry, ManifestNode, ManifestSource } from "../artifacts/manifest.ts";
+import type {
+  ManifestContent,
+  ManifestEntry,
+  ManifestMacro,
+  ManifestNode,
+  ManifestSource,
+} from "../artifacts/manifest.ts";
 import type { RunResultEntry } from "../artifacts/run-results.ts";
 import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
 import { storageOf } from "./failure-tables.ts";
+import { type Macro, macrosIn, macrosOf } from "./macros.ts";
 import {
   type Column,
   type ModelNode,
@@ -28,6 +35,7 @@ export function manifestContent(scope: CompileScope, compiled: Compiled): Manife
       ...testsOf(graph).map((test) => testEntry(test, scope, compiled)),
     ],
     sources: sourcesOf(graph).map((source) => sourceEntry(source, scope)),
+    macros: [...graph.macros.values()].map((macro) => macroEntry(macro, scope)),
   };
 }
 
@@ -135,12 +143,37 @@ function nodeEntry(node: ModelNode | TestNode, scope: CompileScope, compiled: Co
       .map((parent) => [parent.sourceName, parent.name]),
     metrics: [],
     functions: [],
-    depends_on: { macros: [], nodes: node.dependsOn },
+    depends_on: { macros: macroIds(node, scope), nodes: node.dependsOn },
     compiled_path: sql === undefined ? null : `target/compiled/${compiledPath(scope.project, node)}`,
     ...(sql === undefined
       ? {}
       : { compiled: true, compiled_code: sql, extra_ctes_injected: true, extra_ctes: [] }),
     contract: { enforced: false, alias_types: true, checksum: null },
+  };
+}
+
+function macroIds({ template }: ModelNode | TestNode, { graph }: CompileScope): string[] {
+  return template === null ? [] : macrosIn(graph.macros, template.uses).map(({ id }) => id);
+}
+
+function macroEntry(macro: Macro, { graph }: CompileScope): ManifestMacro {
+  return {
+    unique_id: macro.id,
+    resource_type: "macro",
+    name: macro.name,
+    package_name: graph.projectName,
+    path: macro.file,
+    original_file_path: macro.file,
+    macro_sql: macro.source,
+    depends_on: { macros: macrosOf(graph.macros, macro).map(({ id }) => id) },
+    description: macro.description,
+    meta: {},
+    docs: { show: true, node_color: null },
+    config: { meta: {}, docs: { show: true, node_color: null } },
+    patch_path: null,
+    arguments: macro.parameters.map(({ name }) => ({ name, type: null, description: "" })),
+    created_at: 0,
+    supported_languages: null,
   };
 }
 

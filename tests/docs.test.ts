@@ -8,10 +8,11 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { duckdbDialect } from "../engines/duckdb-sql.ts";
 import { ingestSettings } from "../ingest/settings.ts";
 import { startApi } from "../moovitamix/server.ts";
+import { compileInline } from "../runner/compile.ts";
 import { DBT_TESTS } from "../runner/generic-tests/dbt.ts";
 import { GENERIC_TESTS, TEST_ALIASES } from "../runner/generic-tests/known.ts";
 import { modelConfigInput, TEST_CONFIG_KEYS } from "../runner/properties.ts";
-import { parseTemplate, type TemplateCall } from "../runner/template.ts";
+import { parseTemplate } from "../runner/template.ts";
 import {
   codeOf,
   compared,
@@ -22,6 +23,7 @@ import {
   wordsOf,
 } from "./docs-transcripts.ts";
 import { copyProject, ROOT, run, temporaryFolder } from "./e2e/cli.ts";
+import { createProject } from "./runner/project.ts";
 
 const GUIDES = ["README.md", "docs/from-dbt.md", "docs/from-dlt.md"];
 const DOCUMENTS = [...GUIDES, "CONTRIBUTING.md", "CHANGELOG.md"];
@@ -132,7 +134,7 @@ describe("the examples", () => {
     writeFileSync(join(folder, "radio.ts"), (source?.lines ?? []).join("\n"));
     writeFileSync(join(folder, "package.json"), `{ "type": "module" }`);
     const paths = {
-      sillon: [join(ROOT, "ingest/source.ts")],
+      sillon: [join(ROOT, "core/sillon.ts")],
       zod: [join(ROOT, "node_modules/zod/index.d.ts")],
     };
     const compilerOptions = { noEmit: true, incremental: false, rootDir: "/", types: [], paths };
@@ -212,17 +214,12 @@ describe("docs/from-dbt.md", () => {
   });
 
   test("shows what every engine helper renders", () => {
-    const helpers = Object.fromEntries(
-      Object.entries(duckdbDialect.helpers).map(([name, helper]) => [
-        name,
-        ({ args }: TemplateCall) => helper(...args.map(String)),
-      ]),
-    );
     const rows = tableOf(text, "| helper | SQL |").map(([call, sql]) => [codeOf(call), codeOf(sql)]);
+    const project = createProject({});
     for (const [call = "", sql] of rows)
-      expect(parseTemplate("docs", call).render({ helpers, values: {} }).text).toBe(sql);
+      expect(compileInline(project.ctx, project.scope(), call).sql.replaceAll("\n", " ")).toBe(sql);
     const shown = rows.map(([call = ""]) => usesOf(call)[0]?.name);
-    expect(shown.sort()).toEqual(Object.keys(helpers).sort());
+    expect(shown.sort()).toEqual(Object.keys(duckdbDialect.helpers).sort());
   });
 
   test("names every key of configuration and every generic test", () => {
