@@ -67,8 +67,9 @@ const HELPERS: Record<string, Helper> = {
   union_relations: {
     arguments: "relations, exclude=[], source_column_name='_dbt_source_relation'",
     sql: (relations, exclude, sourceColumn) => {
-      const names = listOf(exclude).map((name) => quote(String(name)));
-      const columns = names.length === 0 ? "*" : `* exclude (${names.join(", ")})`;
+      // `* exclude` refuses a column that one of the relations does not have.
+      const names = listOf(exclude).map((name) => literal(String(name).toLowerCase()));
+      const columns = names.length === 0 ? "*" : `columns(c -> lower(c) not in (${names.join(", ")}))`;
       return listOf(relations)
         .map((relation) => {
           const origin = `cast(${literal(String(relation))} as varchar) as ${sourceColumn}, `;

@@ -219,7 +219,7 @@ describe("docs/from-dbt.md", () => {
     for (const [call = "", sql] of rows)
       expect(compileInline(project.ctx, project.scope(), call).sql.replaceAll("\n", " ")).toBe(sql);
     const shown = rows.map(([call = ""]) => usesOf(call)[0]?.name);
-    expect(shown.sort()).toEqual(Object.keys(duckdbDialect.helpers).sort());
+    expect([...new Set(shown)].sort()).toEqual(Object.keys(duckdbDialect.helpers).sort());
   });
 
   test("names every key of configuration and every generic test", () => {
