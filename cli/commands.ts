@@ -4,6 +4,7 @@ import type { TestOptions } from "../runner/data-tests.ts";
 import type { SelectionOptions } from "../runner/select.ts";
 import type { ApiCommandOptions } from "./commands/api.ts";
 import type { CompileOptions } from "./commands/compile.ts";
+import type { ExportOptions } from "./commands/export.ts";
 import type { LsOptions } from "./commands/ls.ts";
 import type { ModelsOptions } from "./commands/models.ts";
 import type { ShowOptions } from "./commands/show.ts";
@@ -27,6 +28,7 @@ export function addCommands(program: Command, invocation: Invocation): void {
   addLoadCommands(program, invocation);
   addGraphCommands(program, invocation);
   addReadCommands(program, invocation);
+  addSetupCommands(program, invocation);
   addStandIn(program, invocation);
 }
 
@@ -150,6 +152,29 @@ function addReadCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runShow(workspace, terminal, { model, options });
       await execute(invocation, { name: "show", options, isRecorded: false, work });
     });
+  addProjectOptions(program.command("export"))
+    .description("all rows of a model as a file, or on stdout; reads what show reads")
+    .argument("<model>", "a model's name")
+    .addOption(
+      new Option("--format <name>", "default: what the file's ending says, else csv").choices([
+        "parquet",
+        "csv",
+        "ndjson",
+      ]),
+    )
+    .option("-o, --output <file>", "replaced in one step when all rows are written")
+    .addHelpText(
+      "after",
+      examples(
+        "run export fct_listens --output listens.parquet",
+        "run export dim_users --format ndjson | head",
+      ),
+    )
+    .action(async (model: string, options: CommonOptions & ExportOptions) => {
+      const { runExport } = await import("./commands/export.ts");
+      const work: Work = (workspace, terminal) => runExport(workspace, terminal, { model, options });
+      await execute(invocation, { name: "export", options, isRecorded: false, work });
+    });
   addProjectOptions(program.command("history"))
     .description("the commands that ran in this project, and what became of them")
     .addOption(numberOption("--limit <n>", "runs at most", 1).default(20))
@@ -158,6 +183,38 @@ function addReadCommands(program: Command, invocation: Invocation): void {
       const { runHistory } = await import("./commands/history.ts");
       const work: Work = (workspace, terminal) => runHistory(workspace, terminal, options);
       await execute(invocation, { name: "history", options, isRecorded: false, work });
+    });
+}
+
+function addSetupCommands(program: Command, invocation: Invocation): void {
+  program
+    .command("init")
+    .description("a new project in a new folder, with an example that runs at once")
+    .argument("<name>", "of the folder and the project")
+    .option("--json", "one JSON document on stdout")
+    .addHelpText("after", examples("run init shop", "cd shop && run pipeline"))
+    .action(async (name: string, options: CommonOptions) => {
+      const { executeOutside } = await import("./execute.ts");
+      const { runInit } = await import("./commands/init.ts");
+      await executeOutside(invocation, {
+        name: "init",
+        options,
+        work: (terminal) => runInit(terminal, name),
+      });
+    });
+  addProjectOptions(program.command("doctor"))
+    .description(
+      "checks Node, the engine, the project, the connection, disk and sources, and says what to do",
+    )
+    .addHelpText("after", examples("run doctor", "run doctor --target prod --json"))
+    .action(async (options: CommonOptions) => {
+      const { executeOutside } = await import("./execute.ts");
+      const { runDoctor } = await import("./commands/doctor.ts");
+      await executeOutside(invocation, {
+        name: "doctor",
+        options,
+        work: (terminal) => runDoctor(terminal, options),
+      });
     });
 }
 

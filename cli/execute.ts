@@ -45,6 +45,25 @@ export async function executeCommand(invocation: Invocation, spec: CommandSpec):
   }
 }
 
+/** Runs a command that answers like the others but opens no project, or finds out whether it can. */
+export async function executeOutside(
+  invocation: Invocation,
+  spec: Pick<CommandSpec, "name" | "options"> & { work: (terminal: Terminal) => Promise<Outcome> },
+): Promise<void> {
+  const terminal = terminalOf(invocation, spec.options);
+  const secrets = createSecrets();
+  try {
+    const { exitCode, summary, text, json } = await spec.work(terminal);
+    terminal.story.clear();
+    if (spec.options.json)
+      writeDocument(terminal, secrets, { command: spec.name, exit_code: exitCode, summary, ...json });
+    else if (text !== "") terminal.stdout.write(`${text}\n`);
+    invocation.exitCode = exitCode;
+  } catch (error) {
+    invocation.exitCode = reportFailure(terminal, spec, { error, secrets });
+  }
+}
+
 /** Runs a command that needs no project. */
 export async function executeBare(
   invocation: Invocation,

@@ -8,6 +8,8 @@ import { EXIT } from "../core/errors.ts";
 export interface Output {
   isTty: boolean;
   write(text: string): void;
+  /** Resolves when all that was written has been taken over, also when nobody reads any longer. */
+  flush(): Promise<void>;
 }
 
 /** One start of the program. */
@@ -42,6 +44,14 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== "EPIPE") throw error;
 }
 
+function outputTo(stream: NodeJS.WriteStream): Output {
+  return {
+    isTty: stream.isTTY,
+    write: (text) => void stream.write(text),
+    flush: () => new Promise((resolve) => stream.write("", () => resolve())),
+  };
+}
+
 /** Runs `work`; the first signal asks it to stop, the second one ends the process at once. */
 export async function interruptible(
   process: NodeJS.Process,
@@ -61,8 +71,8 @@ export async function interruptible(
     argv,
     cwd: process.cwd(),
     env: process.env,
-    stdout: { isTty: process.stdout.isTTY, write: (text) => void process.stdout.write(text) },
-    stderr: { isTty: process.stderr.isTTY, write: (text) => void process.stderr.write(text) },
+    stdout: outputTo(process.stdout),
+    stderr: outputTo(process.stderr),
     signal: controller.signal,
     version: packageVersion(),
     exitCode: EXIT.ok,

@@ -5,7 +5,7 @@ export interface Outcome {
   exitCode: ExitCode;
   /** One line for the history. */
   summary: string;
-  /** For people, on stdout. */
+  /** For people, on stdout; empty when the command wrote its answer there itself. */
   text: string;
   /** For programs, on stdout with --json. */
   json: Record<string, unknown>;

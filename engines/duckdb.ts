@@ -8,6 +8,7 @@ import { DuckdbSession } from "./duckdb-session.ts";
 import { duckdbDialect } from "./duckdb-sql.ts";
 import {
   type Engine,
+  type FileFormat,
   firstColumn,
   type Relation,
   type RelationKind,
@@ -36,6 +37,12 @@ export async function openDuckdbReadOnly(ctx: Context, path: string): Promise<En
   const connection = await instance.connect();
   await confine(connection, [ctx.projectDir]);
   return new DuckdbEngine(instance, connection, ctx);
+}
+
+/** The version of the engine that this machine has, such as `v1.5.5`. Throws when it cannot be loaded. */
+export async function engineVersion(): Promise<string> {
+  const { version } = await import("@duckdb/node-api");
+  return version();
 }
 
 function createFolder(folder: string): void {
@@ -162,6 +169,11 @@ class DuckdbEngine implements Engine {
     } finally {
       await this.main.run("detach published");
     }
+  }
+
+  async copyTo(file: string, relation: Relation, format: FileFormat): Promise<number> {
+    const options = { parquet: "format parquet", csv: "format csv, header true", ndjson: "format json" };
+    return this.main.run(`copy ${this.nameOf(relation)} to ${literal(file)} (${options[format]})`);
   }
 
   close(): void {

@@ -70,6 +70,9 @@ export interface CheckSql {
   typeOf(value: string): string;
 }
 
+export const FILE_FORMATS = ["parquet", "csv", "ndjson"] as const;
+export type FileFormat = (typeof FILE_FORMATS)[number];
+
 /** How an engine's SQL is written; known without a connection. */
 export interface Dialect {
   /** The name by which artifacts and other tools know the engine. */
@@ -91,6 +94,8 @@ export interface Engine extends Dialect {
   createSchemas(schemas: Iterable<string>): Promise<void>;
   /** Copies the relations, as tables, into a new database file that other processes may read. */
   exportTo(file: string, relations: readonly Relation[]): Promise<void>;
+  /** Writes the relation's rows into a new file and returns how many. Throws SqlError. */
+  copyTo(file: string, relation: Relation, format: FileFormat): Promise<number>;
   close(): void;
 }
 

@@ -182,7 +182,7 @@ describe("README.md", () => {
 
   test("gives every command the arguments that it takes", async () => {
     const overview = await helpOf();
-    const usages = [...overview.matchAll(/^ {2}([a-z]+)(?: \[options\])?( \[[a-z.]+\])? {2}/gm)];
+    const usages = [...overview.matchAll(/^ {2}([a-z]+)(?: \[options\])?( [[<][a-z.]+[\]>])? {2}/gm)];
     const named = tableOf(read("README.md"), "| command | does | options of its own |").map(([cell]) =>
       codeOf(cell),
     );

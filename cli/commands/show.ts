@@ -1,10 +1,10 @@
-import { EXIT, ProjectError, ProjectErrors } from "../../core/errors.ts";
-import { nearestLine } from "../../core/nearest.ts";
-import { type Rows, relationKey, SqlError } from "../../engines/engine.ts";
+import { EXIT, ProjectError } from "../../core/errors.ts";
+import { type Rows, SqlError } from "../../engines/engine.ts";
 import { type CompiledNode, type CompileScope, compileInline } from "../../runner/compile.ts";
 import { sqlProjectError } from "../../runner/models.ts";
-import { modelsOf } from "../../runner/nodes.ts";
+import { type ModelNode, modelsOf } from "../../runner/nodes.ts";
 import { toCell } from "../answers.ts";
+import { checkBuilt, findModel, tellPublished } from "../built-model.ts";
 import { rowJson } from "../json.ts";
 import type { Outcome } from "../outcome.ts";
 import { formatTable, plural } from "../print.ts";
@@ -27,17 +27,12 @@ export async function runShow(
   const query =
     model === undefined
       ? compileInline(workspace.ctx, scope, options.inline ?? "")
-      : modelQuery(scope, model);
+      : modelQuery(scope, findModel(scope, model, "run show"));
   const { rows, origin } = await withReadView(workspace, "run show", async (view) => ({
     rows: await previewRows(view, query, { model, limit: options.limit, scope }),
     origin: view.origin,
   }));
-  if (origin === "published") {
-    workspace.ctx.log.info(
-      "published_read",
-      "another command holds the warehouse: these rows are from the published copy",
-    );
-  }
+  if (origin === "published") tellPublished(workspace.ctx);
   return {
     exitCode: EXIT.ok,
     summary: plural(rows.rows.length, "row"),
@@ -64,46 +59,18 @@ function showUsage(): ProjectError {
   });
 }
 
-function modelQuery(scope: CompileScope, name: string): CompiledNode {
-  const models = modelsOf(scope.graph);
-  const model = models.find((candidate) => candidate.name === name);
-  if (model === undefined) {
-    throw new ProjectErrors([
-      new ProjectError("MODEL_UNKNOWN", {
-        message: `no model "${name}" in this project`,
-        where: "run show",
-        why: nearestLine(
-          name,
-          models.map((candidate) => candidate.name),
-        ),
-        hint: "correct the name; run models --help says how models are named",
-        exitCode: EXIT.usage,
-      }),
-    ]);
-  }
-  return { sql: `select * from ${scope.dialect.nameOf(model.relation)}`, placeOf: () => model.file };
+function modelQuery({ dialect }: CompileScope, model: ModelNode): CompiledNode {
+  return { sql: `select * from ${dialect.nameOf(model.relation)}`, placeOf: () => model.file };
 }
 
 async function previewRows(
-  { engine, origin }: ReadView,
+  view: ReadView,
   query: CompiledNode,
   of: { model: string | undefined; limit: number; scope: CompileScope },
 ): Promise<Rows> {
   const node = modelsOf(of.scope.graph).find(({ name }) => name === of.model);
-  if (node !== undefined && !(await engine.relations()).has(relationKey(node.relation))) {
-    throw new ProjectError("MODEL_NOT_BUILT", {
-      message:
-        origin === "published"
-          ? `${node.name} is not among the published tables`
-          : `${node.name} was never built`,
-      where: node.file,
-      hint:
-        origin === "published"
-          ? "wait until the command that holds the warehouse has ended"
-          : `build it first: run models --select ${node.name}`,
-    });
-  }
-  const session = await engine.openSession();
+  if (node !== undefined) await checkBuilt(view, node);
+  const session = await view.engine.openSession();
   const head = "select * from (\n";
   try {
     return await session.query(`${head}${query.sql}\n) as preview limit ${of.limit}`);

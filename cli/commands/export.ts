@@ -1,0 +1,108 @@
+import { copyFileSync, createReadStream, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, extname, join, resolve } from "node:path";
+import { EXIT, ProjectError } from "../../core/errors.ts";
+import { type FileFormat, SqlError } from "../../engines/engine.ts";
+import { sqlProjectError } from "../../runner/models.ts";
+import type { ModelNode } from "../../runner/nodes.ts";
+import { checkBuilt, findModel, tellPublished } from "../built-model.ts";
+import type { Output } from "../invocation.ts";
+import type { Outcome } from "../outcome.ts";
+import { plural } from "../print.ts";
+import type { Terminal } from "../terminal.ts";
+import { openGraph, type ReadView, type Workspace, withReadView } from "../workspace.ts";
+
+export interface ExportOptions {
+  format?: FileFormat;
+  output?: string;
+}
+
+/** `run export MODEL`: all its rows as a file or on stdout, from the published copy while the warehouse is held. */
+export async function runExport(
+  workspace: Workspace,
+  terminal: Terminal,
+  { model, options }: { model: string; options: ExportOptions },
+): Promise<Outcome> {
+  const format = formatOf(options, { isJson: workspace.options.json ?? false });
+  const node = findModel(openGraph(workspace), model, "run export");
+  const { ctx, folders } = workspace;
+  mkdirSync(folders.target, { recursive: true });
+  // The engine may write into the project only; whoever reads the output never sees a part of it.
+  const unfinished = join(folders.target, `export-${ctx.invocationId}.${format}`);
+  try {
+    const { rows, origin } = await withReadView(workspace, "run export", async (view) => ({
+      rows: await writeRows(view, node, { file: unfinished, format }),
+      origin: view.origin,
+    }));
+    if (origin === "published") tellPublished(ctx);
+    const sizeBytes = statSync(unfinished).size;
+    const output = options.output === undefined ? null : resolve(terminal.cwd, options.output);
+    if (output === null) await sendFile(unfinished, terminal.stdout);
+    else moveFile(unfinished, output);
+    const summary = `${plural(rows, "row")} of ${model} as ${format}`;
+    return {
+      exitCode: EXIT.ok,
+      summary,
+      text: output === null ? "" : `${summary}: ${options.output}`,
+      json: { from: origin, model, format, output, rows, size_bytes: sizeBytes },
+    };
+  } finally {
+    rmSync(unfinished, { force: true });
+  }
+}
+
+const ENDINGS: Record<string, FileFormat> = {
+  ".parquet": "parquet",
+  ".csv": "csv",
+  ".ndjson": "ndjson",
+  ".jsonl": "ndjson",
+};
+
+function formatOf({ format, output }: ExportOptions, { isJson }: { isJson: boolean }): FileFormat {
+  const chosen = format ?? ENDINGS[extname(output ?? "").toLowerCase()] ?? "csv";
+  if (output !== undefined || (chosen !== "parquet" && !isJson)) return chosen;
+  throw new ProjectError("EXPORT_USAGE", {
+    message: isJson ? "with --json the rows need a file to go to" : "parquet cannot be written to stdout",
+    where: "run export",
+    hint: `give a file: --output rows.${chosen}`,
+    exitCode: EXIT.usage,
+  });
+}
+
+async function writeRows(
+  view: ReadView,
+  model: ModelNode,
+  { file, format }: { file: string; format: FileFormat },
+): Promise<number> {
+  await checkBuilt(view, model);
+  try {
+    return await view.engine.copyTo(file, model.relation, format);
+  } catch (error) {
+    if (!(error instanceof SqlError)) throw error;
+    const compiled = { sql: "", placeOf: () => model.file };
+    throw sqlProjectError("EXPORT_SQL", error, { compiled, fallback: `${model.file}:1:1` });
+  }
+}
+
+async function sendFile(file: string, output: Output): Promise<void> {
+  for await (const part of createReadStream(file, "utf8")) {
+    output.write(String(part));
+    await output.flush();
+  }
+}
+
+function moveFile(from: string, to: string): void {
+  mkdirSync(dirname(to), { recursive: true });
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
+    // Another file system: beside its place first, so that the last step is a rename there too.
+    const beside = `${to}.part`;
+    try {
+      copyFileSync(from, beside);
+      renameSync(beside, to);
+    } finally {
+      rmSync(beside, { force: true });
+    }
+  }
+}
