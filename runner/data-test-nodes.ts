@@ -1,12 +1,12 @@
 import type { Dialect } from "../engines/engine.ts";
-import type { Mistakes } from "./collect.ts";
+import { Mistakes } from "./collect.ts";
 import type { GenericTestDefinition } from "./generic-tests/definition.ts";
 import type { PropertiesFile } from "./model-nodes.ts";
 import type { ModelNode, SourceNode, TestNode } from "./nodes.ts";
 import { type OwnTest, ownTestValues } from "./own-tests.ts";
 import type { Project } from "./project.ts";
 import type { DataTestInput, TestConfigInput } from "./properties.ts";
-import { type NameIndex, resolveArgument } from "./references.ts";
+import { dependenciesOf, type NameIndex, resolveArgument } from "./references.ts";
 import type { Literal } from "./template.ts";
 import { failuresRelation, mergeTestConfig } from "./test-config.ts";
 import { type Declaration, parseArguments, splitInput } from "./test-declaration.ts";
@@ -109,6 +109,10 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
   };
   const parsed = parseArguments(declaration, definition, { type, args: own });
   const { template } = definition;
+  // Its mistakes are reported when it is rendered.
+  if (template !== undefined) {
+    for (const id of dependenciesOf(scope.index, template, new Mistakes())) dependsOn.add(id);
+  }
   const sql =
     template === undefined
       ? definition.sql({ dialect, ...at, resolve }, parsed)

@@ -152,7 +152,9 @@ function nodeEntry(node: ModelNode | TestNode, scope: CompileScope, compiled: Co
   };
 }
 
-function macroIds({ template }: ModelNode | TestNode, { graph }: CompileScope): string[] {
+function macroIds(node: ModelNode | TestNode, { graph }: CompileScope): string[] {
+  const sql = node.kind === "test" ? node.generic?.sql : undefined;
+  const template = typeof sql === "object" ? sql.template : node.template;
   return template === null ? [] : macrosIn(graph.macros, template.uses).map(({ id }) => id);
 }
 

@@ -98,6 +98,26 @@ test("the manifest lists macros and who calls them", () => {
   ]);
 });
 
+test("tests of the project call macros, and read what these read", async () => {
+  const project = createProject({
+    "macros/known.hbs": "{{!-- arguments: column --}}\n{{column}} in (select a from {{ ref('other') }})",
+    "tests/generic/known_value.sql": "select * from {{ model }} where not {{ known(column_name) }}",
+    "tests/data/all_known.sql": "select * from {{ ref('m') }} where not {{> known column='a'}}",
+    "models/other.sql": "select 2 as a",
+    "models/m.yml": "models: [{name: m, columns: [{name: a, data_tests: [known_value]}]}]",
+    [M]: "select 1 as a",
+  });
+  const ids = ["model.shop.m", "model.shop.other"];
+  for (const name of ["known_value_m_a", "all_known"])
+    expect(project.test(name).dependsOn.sort()).toEqual(ids);
+  const warehouse = await openWarehouse(project);
+  await warehouse.build();
+  expect((await warehouse.check()).map(({ failures }) => failures)).toEqual([1, 1]);
+  const { nodes } = manifestContent(project.scope(), new Map());
+  const tests = nodes.filter(({ resource_type }) => resource_type === "test");
+  expect(tests.map((node) => node.depends_on.macros)).toEqual([["macro.shop.known"], ["macro.shop.known"]]);
+});
+
 test("an error of the engine in a macro's text points at the macro and names the model", async () => {
   const project = createProject({
     "macros/cents.hbs": "{{!-- arguments: column --}}\nround(\n  nope.{{column}})",
