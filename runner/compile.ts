@@ -168,10 +168,12 @@ function templateContext(
   };
 }
 
+const NO_MACROS: Graph["macros"] = new Map();
+
 function engineHelpers(scope: CompileScope): TemplateContext["helpers"] {
   const helpers = Object.entries(scope.dialect.helpers).map(([name, helper]) => {
-    const parameters = parametersOf(name, { dialect: scope.dialect, macros: new Map() }) ?? [];
     const call = (given: TemplateCall) => {
+      const parameters = parametersOf(name, { dialect: scope.dialect, macros: NO_MACROS }) ?? [];
       const bound = bindArguments(parameters, given).map(([, value]) => value as Literal);
       const isRest = parameters.at(-1)?.isRest === true;
       return isRest ? helper(...bound.slice(0, -1), ...(bound.at(-1) as Literal[])) : helper(...bound);

@@ -231,7 +231,7 @@ export function checkNames(template: Template, scope: NameScope, mistakes: Mista
       const problems = argumentProblems(parameters, use);
       if (problems.length > 0) mistakes.add(argumentError(use, { problems, parameters, scope }));
     } else if (!(use.isCall ? calls : values).includes(use.name)) {
-      mistakes.add(nameError(use, { calls, values }));
+      mistakes.add(nameError(use, { calls, values, parameters }));
     }
   }
 }
@@ -248,14 +248,20 @@ function takesNothing(parameters: readonly Parameter[]): boolean {
   return parameters.every((one) => one.default !== undefined);
 }
 
-function nameError(use: TemplateUse, { calls, values }: { calls: string[]; values: string[] }): ProjectError {
+function nameError(
+  use: TemplateUse,
+  { calls, values, parameters }: { calls: string[]; values: string[]; parameters: Parameter[] | undefined },
+): ProjectError {
   const isMissingParentheses = !use.isCall && calls.includes(use.name);
   return new ProjectError("TEMPLATE_NAME_UNKNOWN", {
     message: isMissingParentheses
       ? `"${use.name}" is a call and has no arguments here`
       : `unknown ${use.isCall ? "helper" : "name"} "${use.name}" in the template`,
     where: use.where,
-    why: nearestLine(use.name, use.isCall ? calls : [...values, ...calls]),
+    why:
+      parameters === undefined
+        ? nearestLine(use.name, use.isCall ? calls : [...values, ...calls])
+        : [`it is declared as ${signatureText(use.name, parameters)}`],
     hint: isMissingParentheses
       ? `write {{ ${use.name}(…) }}`
       : "correct the name; docs/from-dbt.md lists what templates know",

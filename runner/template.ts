@@ -84,9 +84,13 @@ export function parseTemplate(file: string, source: string, macro?: MacroScope):
   let compiled: HandlebarsTemplateDelegate | undefined;
   const siteOf: SiteOf = ({ start }) => {
     const opening = textOffset(start);
-    const [sign = ""] = /^(\{\{\{?~?|\()\s*/.exec(handlebars.text.slice(opening, opening + 100)) ?? [];
-    const where = placeOf(handlebars.map.toSource(opening + sign.length));
-    return { where, isText: sign.startsWith("{") };
+    return {
+      isText: handlebars.text[opening] === "{",
+      where: () => {
+        const [sign = ""] = /^(\{\{\{?~?|\()\s*/.exec(handlebars.text.slice(opening, opening + 100)) ?? [];
+        return placeOf(handlebars.map.toSource(opening + sign.length));
+      },
+    };
   };
   const renderPart = (context: TemplateContext) => {
     compiled ??= Handlebars.compile(program, { noEscape: true, strict: true, preventIndent: true });
@@ -241,7 +245,7 @@ function pairsToMap(items: readonly Literal[]): Record<string, Literal> {
   return map;
 }
 
-type SiteOf = (loc: hbs.AST.SourceLocation) => { where: string; isText: boolean };
+type SiteOf = (loc: hbs.AST.SourceLocation) => { where: () => string; isText: boolean };
 
 function handlebarsHelpers(
   context: TemplateContext,
@@ -263,7 +267,10 @@ function handlebarsHelpers(
         const result = helper({
           args: args.slice(0, -1).map(withoutMarks),
           named: Object.fromEntries(named),
-          where: site.where,
+          // Most calls never need it.
+          get where() {
+            return site.where();
+          },
         });
         return site.isText ? result : withoutMarks(result);
       },
