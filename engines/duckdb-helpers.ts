@@ -1,9 +1,8 @@
 import { literal, quote } from "./duckdb-names.ts";
 import type { HelperValue, SqlHelpers } from "./engine.ts";
 
-/** `unknown` stands for any literal of a template. */
 interface Helper {
-  /** Declared as a macro declares its own. */
+  /** As a macro declares its own. */
   arguments: string;
   sql: (...values: HelperValue[]) => string;
 }

@@ -8,7 +8,7 @@ import { Mistakes } from "./collect.ts";
 import { macroCalls } from "./macro-calls.ts";
 import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
-import { checkNames, dependenciesOf, type NameIndex, parametersOf, resolveReference } from "./references.ts";
+import { dependenciesOf, type NameIndex, resolveReference } from "./references.ts";
 import { bindArguments } from "./signature.ts";
 import {
   type Literal,
@@ -18,6 +18,7 @@ import {
   type TemplateContext,
   THIS,
 } from "./template.ts";
+import { checkNames, parametersOf } from "./template-names.ts";
 
 /** What templates may read of the place that they run in. */
 export interface CompileScope {

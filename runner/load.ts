@@ -13,8 +13,9 @@ import type { Graph, ModelNode, Node, TestNode } from "./nodes.ts";
 import { loadOwnTests } from "./own-tests.ts";
 import type { Project } from "./project.ts";
 import { propertiesSchema, rightProperties } from "./properties.ts";
-import { checkMacros, checkNames, dependenciesOf, type NameIndex, OWN_NAMES } from "./references.ts";
+import { dependenciesOf, type NameIndex } from "./references.ts";
 import { loadSingularTests } from "./singular-tests.ts";
+import { checkMacros, checkNames, OWN_NAMES } from "./template-names.ts";
 
 /**
  * Reads all models, sources and data tests of a project. Throws ProjectErrors (exit 2) that hold every

@@ -11,8 +11,8 @@ import { type Macros, usesWithMacros } from "./macros.ts";
 import { templateConfig } from "./model-config.ts";
 import type { Project } from "./project.ts";
 import { TEST_CONFIG_KEYS, type TestConfigInput, testConfigInput } from "./properties.ts";
-import { checkNames } from "./references.ts";
 import { type Literal, parseTemplate, type Template, type TemplateUse } from "./template.ts";
+import { checkNames } from "./template-names.ts";
 import { emptyTest, hasSql, type OwnTests, testError } from "./test-types.ts";
 
 const GENERIC_FOLDER = "tests/generic";
