@@ -28,6 +28,12 @@ export interface CompileScope {
   target: { name: string; profileName: string; schema: string; threads: number; database: string };
 }
 
+/** What all renderings of one command have in common. */
+interface RenderScope extends CompileScope {
+  index: NameIndex;
+  helpers: TemplateContext["helpers"];
+}
+
 export interface CompiledNode {
   sql: string;
   /** `file:line:column` of the author's text for a place in `sql`. */
@@ -43,21 +49,17 @@ export function compileNodes(
   nodes: readonly (ModelNode | TestNode)[],
 ): Map<string, CompiledNode> {
   const mistakes = new Mistakes();
-  const index = indexOf(scope.graph);
+  const common = { ...scope, index: indexOf(scope.graph), helpers: engineHelpers(scope) };
   const compiled = new Map<string, CompiledNode>();
   for (const node of nodes) {
-    const result = mistakes.attempt(() => compileNode(ctx, { ...scope, index }, node));
+    const result = mistakes.attempt(() => compileNode(ctx, common, node));
     if (result !== undefined) compiled.set(node.id, result);
   }
   mistakes.throwIfAny();
   return compiled;
 }
 
-function compileNode(
-  ctx: Context,
-  scope: CompileScope & { index: NameIndex },
-  node: ModelNode | TestNode,
-): CompiledNode {
+function compileNode(ctx: Context, scope: RenderScope, node: ModelNode | TestNode): CompiledNode {
   if (node.kind === "model")
     return renderTemplate(ctx, scope, { template: node.template, relation: node.relation, node });
   if (node.template !== null)
@@ -75,7 +77,11 @@ export function compileInline(ctx: Context, scope: CompileScope, sql: string): C
   dependenciesOf(index, template, mistakes);
   checkNames(template, { dialect: scope.dialect, macros: index.macros, hasRelation: false }, mistakes);
   mistakes.throwIfAny();
-  return renderTemplate(ctx, { ...scope, index }, { template, relation: null });
+  return renderTemplate(
+    ctx,
+    { ...scope, index, helpers: engineHelpers(scope) },
+    { template, relation: null },
+  );
 }
 
 function indexOf(graph: Graph): NameIndex {
@@ -100,11 +106,7 @@ interface Rendering {
   values?: Record<string, unknown>;
 }
 
-function renderTemplate(
-  ctx: Context,
-  scope: CompileScope & { index: NameIndex },
-  rendering: Rendering,
-): CompiledNode {
+function renderTemplate(ctx: Context, scope: RenderScope, rendering: Rendering): CompiledNode {
   const rendered = rendering.template.render(templateContext(ctx, scope, rendering));
   return { ...rendered, sql: withoutEnd(rendered.text) };
 }
@@ -114,11 +116,7 @@ function withoutEnd(sql: string): string {
   return sql.replace(/[\s;]*(;\s*(--.*\s*)*)?$/, "");
 }
 
-function templateContext(
-  ctx: Context,
-  scope: CompileScope & { index: NameIndex },
-  rendering: Rendering,
-): TemplateContext {
+function templateContext(ctx: Context, scope: RenderScope, rendering: Rendering): TemplateContext {
   const { template, relation } = rendering;
   const { macros } = scope.graph;
   const resolve = (name: "ref" | "source", args: unknown[], where: string) => {
@@ -127,7 +125,7 @@ function templateContext(
     return scope.dialect.nameOf(found.relation);
   };
   const helpers: TemplateContext["helpers"] = {
-    ...engineHelpers(scope),
+    ...scope.helpers,
     ref: ({ args, where }) => resolve("ref", args, where),
     source: ({ args, where }) => resolve("source", args, where),
     var: (call) => variable(scope.project.vars, call),

@@ -81,6 +81,7 @@ export function parseTemplate(file: string, source: string, macro?: MacroScope):
     program,
   );
   markPlaces(program, sourceOffset, macro?.name);
+  const names = [...new Set(uses.map(({ name }) => name))];
   let compiled: HandlebarsTemplateDelegate | undefined;
   const siteOf: SiteOf = ({ start }) => {
     const opening = textOffset(start);
@@ -95,7 +96,7 @@ export function parseTemplate(file: string, source: string, macro?: MacroScope):
   const renderPart = (context: TemplateContext) => {
     compiled ??= Handlebars.compile(program, { noEscape: true, strict: true, preventIndent: true });
     try {
-      return compiled(context.values, { helpers: handlebarsHelpers(context, siteOf) });
+      return compiled(context.values, { helpers: handlebarsHelpers(context, { names, siteOf }) });
     } catch (error) {
       if (projectErrorsOf(error).length > 0) throw error;
       throw renderError(error, syntaxPlace(error, whereIs));
@@ -247,17 +248,22 @@ function pairsToMap(items: readonly Literal[]): Record<string, Literal> {
 
 type SiteOf = (loc: hbs.AST.SourceLocation) => { where: () => string; isText: boolean };
 
+/** Those that the template names: Handlebars wraps what it is given anew for every rendering. */
 function handlebarsHelpers(
   context: TemplateContext,
-  siteOf: SiteOf,
+  { names, siteOf }: { names: readonly string[]; siteOf: SiteOf },
 ): Record<string, (...args: unknown[]) => unknown> {
-  const own = {
+  const own: TemplateContext["helpers"] = {
     list: ({ args }: TemplateCall) => args,
     dict: ({ args }: TemplateCall) => pairsToMap(args as Literal[]),
     ...context.helpers,
   };
+  const used = names.flatMap((name) => {
+    const helper = Object.hasOwn(own, name) ? own[name] : undefined;
+    return helper === undefined ? [] : [[name, helper] as const];
+  });
   return Object.fromEntries(
-    Object.entries(own).map(([name, helper]) => [
+    used.map(([name, helper]) => [
       name,
       (...args: unknown[]) => {
         // Handlebars always passes them last, with the place of the call, which its types do not know.
