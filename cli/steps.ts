@@ -9,8 +9,16 @@ import { loadSources } from "../ingest/load-sources.ts";
 import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
 import type { SourceDefinition } from "../ingest/source.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
-import { type CompiledNode, type CompileScope, compileNodes, writeCompiled } from "../runner/compile.ts";
+import {
+  type CompiledNode,
+  type CompileScope,
+  compileNodes,
+  compileRunHooks,
+  writeCompiled,
+} from "../runner/compile.ts";
 import { runDataTests } from "../runner/data-tests.ts";
+import { isEphemeral } from "../runner/ephemeral.ts";
+import { type CompiledHook, runHooks } from "../runner/hooks.ts";
 import { buildModels, modelsToBuild } from "../runner/models.ts";
 import { type Graph, type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
@@ -55,6 +63,32 @@ export interface GraphPlan {
   scope: CompileScope;
   selected: ReadonlySet<string>;
   compiled: ReadonlyMap<string, CompiledNode>;
+  /** The statements of project.yml around the command. */
+  hooks: RunHooks;
+}
+
+interface RunHooks {
+  start: CompiledHook[];
+  end: CompiledHook[];
+}
+
+/** Runs `work` between the on-run-start and the on-run-end statements. Throws HOOK_SQL. */
+export async function withRunHooks<T>(
+  { ctx }: Workspace,
+  engine: Engine,
+  around: { hooks: RunHooks; work: () => Promise<T> },
+): Promise<T> {
+  const { start, end } = around.hooks;
+  if (start.length + end.length === 0) return around.work();
+  const session = await engine.openSession();
+  try {
+    await runHooks(ctx, session, { hooks: start, owner: "on-run-start" });
+    const result = await around.work();
+    if (!ctx.signal.aborted) await runHooks(ctx, session, { hooks: end, owner: "on-run-end" });
+    return result;
+  } finally {
+    session.close();
+  }
 }
 
 /** Renders every model and test, so that no mistake of the project waits for its turn. */
@@ -62,7 +96,7 @@ export function planGraph(workspace: Workspace, scope: CompileScope, selection: 
   const selected = selectNodes(scope.graph, selection);
   checkSelection(scope.graph, selected, selection);
   const compiled = compileNodes(workspace.ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
-  return { scope, selected, compiled };
+  return { scope, selected, compiled, hooks: compileRunHooks(workspace.ctx, scope) };
 }
 
 /** A selection that leaves nothing of the kind that a command runs is a mistake, as one that matches nothing. */
@@ -95,7 +129,7 @@ export interface ModelsOutcome {
 export async function modelsStep(
   workspace: Workspace,
   engine: Engine,
-  plan: GraphPlan & { onlySelected: boolean },
+  plan: GraphPlan & { onlySelected: boolean; isFullRefresh?: boolean },
 ): Promise<ModelsOutcome> {
   const { ctx, target } = workspace;
   const { graph } = plan.scope;
@@ -109,7 +143,8 @@ export async function modelsStep(
     );
   }
   const pool = createSessionPool(engine, target.duckdb.threads);
-  return { results: await buildModels(ctx, pool, { graph, models, compiled: plan.compiled }), added };
+  const { compiled, isFullRefresh = false } = plan;
+  return { results: await buildModels(ctx, pool, { graph, models, compiled, isFullRefresh }), added };
 }
 
 export async function testsStep(
@@ -130,7 +165,7 @@ export async function testsStep(
 /** The models that `publish.select` of project.yml shows to readers. */
 export function modelsToPublish(workspace: Workspace, scope: CompileScope): ModelNode[] {
   const selected = selectNodes(scope.graph, { select: [workspace.project.publish.select] });
-  return modelsOf(scope.graph).filter((model) => selected.has(model.id));
+  return modelsOf(scope.graph).filter((model) => selected.has(model.id) && !isEphemeral(model));
 }
 
 export async function publishStep(
@@ -151,9 +186,9 @@ export function writeArtifacts(
   const { ctx, folders, project } = workspace;
   const nodes = run.results.map((result) => result.node);
   const compiled = new Map(
-    nodes.flatMap(({ id }) => {
-      const node = plan.compiled.get(id);
-      return node === undefined ? [] : [[id, node] as const];
+    run.results.flatMap((result) => {
+      const node = ("ran" in result ? result.ran : undefined) ?? plan.compiled.get(result.node.id);
+      return node === undefined ? [] : [[result.node.id, node] as const];
     }),
   );
   writeCompiled(folders.target, project, { nodes, sql: compiled });

@@ -5,7 +5,9 @@ import { EXIT, ProjectError } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
 import type { Dialect, Relation } from "../engines/engine.ts";
 import { Mistakes } from "./collect.ts";
-import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
+import { ephemeralsOf, isEphemeral, type PlacedSql, referenceSql, withEphemerals } from "./ephemeral.ts";
+import { type CompiledHook, parseHook } from "./hooks.ts";
+import type { Graph, Hook, HookText, ModelNode, SourceNode, TestNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
 import { checkNames, dependenciesOf, type NameIndex, resolveReference } from "./references.ts";
 import {
@@ -25,10 +27,17 @@ export interface CompileScope {
   target: { name: string; profileName: string; schema: string; threads: number; database: string };
 }
 
-export interface CompiledNode {
-  sql: string;
-  /** `file:line:column` of the author's text for a place in `sql`. */
-  placeOf(offset: number): string;
+export interface CompiledNode extends PlacedSql {
+  /** Of an incremental model: what is run when its table is there already. */
+  incremental?: CompiledNode;
+  /** Of a model. */
+  hooks?: { pre: CompiledHook[]; post: CompiledHook[] };
+}
+
+interface RenderScope extends CompileScope {
+  index: NameIndex;
+  /** The ephemeral models that could be rendered, by id. */
+  ephemerals: ReadonlyMap<string, CompiledNode>;
 }
 
 /** SQL of the nodes, by id. Throws ProjectErrors that hold every mistake of all of them. */
@@ -38,36 +47,111 @@ export function compileNodes(
   nodes: readonly (ModelNode | TestNode)[],
 ): Map<string, CompiledNode> {
   const mistakes = new Mistakes();
-  const index = indexOf(scope.graph);
+  const rendering = renderScope(ctx, scope, mistakes);
   const compiled = new Map<string, CompiledNode>();
   for (const node of nodes) {
-    const result = mistakes.attempt(() => compileNode(ctx, { ...scope, index }, node));
+    const inlined = ephemeralsOf(scope.graph, [node.id, ...node.dependsOn]);
+    if (inlined.some(({ id }) => !rendering.ephemerals.has(id))) continue; // Its mistake is known already.
+    const result = mistakes.attempt(() => compileNode(ctx, rendering, node));
     if (result !== undefined) compiled.set(node.id, result);
   }
   mistakes.throwIfAny();
   return compiled;
 }
 
-function compileNode(
+/** Ephemeral models are rendered first: others hold their text. */
+function renderScope(ctx: Context, scope: CompileScope, mistakes: Mistakes): RenderScope {
+  const ephemerals = new Map<string, CompiledNode>();
+  const rendering = { ...scope, index: indexOf(scope.graph), ephemerals };
+  for (const node of rendering.index.models.values()) {
+    if (!isEphemeral(node)) continue;
+    const body = mistakes.attempt(() => renderTemplate(ctx, rendering, node));
+    if (body !== undefined) ephemerals.set(node.id, body);
+  }
+  return rendering;
+}
+
+function compileNode(ctx: Context, scope: RenderScope, node: ModelNode | TestNode): CompiledNode {
+  if (node.kind === "model") return compileModel(ctx, scope, node);
+  const query =
+    node.template === null
+      ? { sql: node.generic?.sql ?? "", placeOf: () => node.where }
+      : renderTemplate(ctx, scope, { template: node.template, relation: null });
+  return inlineEphemerals(scope, query, node.dependsOn);
+}
+
+function inlineEphemerals(scope: RenderScope, query: CompiledNode, reads: readonly string[]): CompiledNode {
+  const parts = ephemeralsOf(scope.graph, reads).flatMap((node) => {
+    const compiled = scope.ephemerals.get(node.id);
+    return compiled === undefined ? [] : [{ node, compiled }];
+  });
+  return withEphemerals(scope.dialect, query, parts);
+}
+
+/** An incremental model is rendered both ways, so that no mistake waits for the day its branch is taken. */
+function compileModel(ctx: Context, scope: RenderScope, node: ModelNode): CompiledNode {
+  const variant = (isIncremental: boolean): CompiledNode => {
+    const render = (template: Template) =>
+      renderTemplate(ctx, scope, { template, relation: node.relation, isIncremental });
+    const query = scope.ephemerals.get(node.id) ?? render(node.template);
+    return {
+      ...inlineEphemerals(scope, query, node.dependsOn),
+      hooks: {
+        pre: node.hooks.pre.map((hook) => compiledHook(hook, render)),
+        post: node.hooks.post.map((hook) => compiledHook(hook, render)),
+      },
+    };
+  };
+  if (node.config.materialized !== "incremental") return variant(false);
+  return { ...variant(false), incremental: variant(true) };
+}
+
+function compiledHook(
+  { template, isInTransaction, where }: Hook,
+  render: (template: Template) => CompiledNode,
+): CompiledHook {
+  return { sql: render(template).sql, isInTransaction, where };
+}
+
+/** The hooks of project.yml. Throws ProjectErrors that hold every mistake of all of them. */
+export function compileRunHooks(
   ctx: Context,
-  scope: CompileScope & { index: NameIndex },
-  node: ModelNode | TestNode,
-): CompiledNode {
-  if (node.kind === "model")
-    return renderTemplate(ctx, scope, { template: node.template, relation: node.relation });
-  if (node.template !== null) return renderTemplate(ctx, scope, { template: node.template, relation: null });
-  return { sql: node.generic?.sql ?? "", placeOf: () => node.where };
+  scope: CompileScope,
+): { start: CompiledHook[]; end: CompiledHook[] } {
+  const mistakes = new Mistakes();
+  const rendering = { ...scope, index: indexOf(scope.graph), ephemerals: new Map<string, CompiledNode>() };
+  const compile = (key: "on-run-start" | "on-run-end", texts: readonly HookText[]) =>
+    texts.flatMap((text, place) => {
+      const where = scope.project.file.locate([key, place]);
+      return (
+        mistakes.attempt(() => {
+          const hook = parseHook(text, where);
+          const own = new Mistakes();
+          dependenciesOf(rendering.index, hook.template, own);
+          checkNames(hook.template, { helpers: Object.keys(scope.dialect.helpers), hasRelation: false }, own);
+          own.throwIfAny();
+          return compiledHook(hook, (template) =>
+            renderTemplate(ctx, rendering, { template, relation: null }),
+          );
+        }) ?? []
+      );
+    });
+  const { start, end } = scope.project.runHooks;
+  const hooks = { start: compile("on-run-start", start), end: compile("on-run-end", end) };
+  mistakes.throwIfAny();
+  return hooks;
 }
 
 /** SQL typed at the command line, in which `ref` and `source` work as in a model. */
 export function compileInline(ctx: Context, scope: CompileScope, sql: string): CompiledNode {
   const template = parseTemplate("--inline", sql);
-  const index = indexOf(scope.graph);
   const mistakes = new Mistakes();
-  dependenciesOf(index, template, mistakes);
+  const rendering = renderScope(ctx, scope, mistakes);
+  const reads = dependenciesOf(rendering.index, template, mistakes);
   checkNames(template, { helpers: Object.keys(scope.dialect.helpers), hasRelation: false }, mistakes);
   mistakes.throwIfAny();
-  return renderTemplate(ctx, { ...scope, index }, { template, relation: null });
+  const query = renderTemplate(ctx, rendering, { template, relation: null });
+  return inlineEphemerals(rendering, query, reads);
 }
 
 function indexOf(graph: Graph): NameIndex {
@@ -84,8 +168,8 @@ function indexOf(graph: Graph): NameIndex {
 
 function renderTemplate(
   ctx: Context,
-  scope: CompileScope & { index: NameIndex },
-  node: { template: Template; relation: Relation | null },
+  scope: RenderScope,
+  node: { template: Template; relation: Relation | null; isIncremental?: boolean },
 ): CompiledNode {
   const rendered = node.template.render(templateContext(ctx, scope, node));
   return withoutEnd(rendered.text, rendered.placeOf);
@@ -98,13 +182,18 @@ function withoutEnd(sql: string, placeOf: (offset: number) => string): CompiledN
 
 function templateContext(
   ctx: Context,
-  scope: CompileScope & { index: NameIndex },
-  { template, relation }: { template: Template; relation: Relation | null },
+  scope: RenderScope,
+  {
+    template,
+    relation,
+    isIncremental = false,
+  }: { template: Template; relation: Relation | null; isIncremental?: boolean },
 ): TemplateContext {
   const nameOf = (name: "ref" | "source") => (call: TemplateCall) => {
     const where = whereOf(template, name, call.args);
-    return scope.dialect.nameOf(
-      resolveReference(scope.index, { name, args: call.args as Literal[], where }).relation,
+    return referenceSql(
+      scope.dialect,
+      resolveReference(scope.index, { name, args: call.args as Literal[], where }),
     );
   };
   const engineHelpers = Object.entries(scope.dialect.helpers).map(([name, helper]) => [
@@ -119,7 +208,7 @@ function templateContext(
       var: (call) => variable(scope.project.vars, call, whereOf(template, "var", call.args)),
       env_var: (call) => environmentVariable(ctx, call, whereOf(template, "env_var", call.args)),
       config: () => "",
-      is_incremental: () => false,
+      is_incremental: () => isIncremental,
       log: ({ args }) => {
         ctx.log.info("template_logged", `${template.file}: ${args.join(" ")}`);
         return "";

@@ -3,6 +3,7 @@ import { nearestLine } from "../core/nearest.ts";
 import type { YamlFile } from "../core/yaml.ts";
 import type { Dialect } from "../engines/engine.ts";
 import type { Mistakes } from "./collect.ts";
+import { referenceSql } from "./ephemeral.ts";
 import { GENERIC_TESTS, type GenericTestDefinition } from "./generic-tests.ts";
 import { configErrors } from "./model-config.ts";
 import type { PropertiesFile } from "./model-nodes.ts";
@@ -124,7 +125,7 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
   }
   const dependsOn = new Set([subject.id]);
   const { dialect } = scope;
-  const relation = dialect.nameOf(subject.relation);
+  const relation = referenceSql(dialect, subject);
   const sql = definition.sql(
     {
       dialect,
@@ -133,7 +134,7 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
       resolve: (argument) => {
         const node = resolveArgument(scope.index, argument, where);
         dependsOn.add(node.id);
-        return dialect.nameOf(node.relation);
+        return referenceSql(dialect, node);
       },
     },
     parseArguments(declaration, definition, { type, args }),

@@ -2,6 +2,7 @@ import type { Context } from "../core/context.ts";
 import { describeError, ProjectError, projectErrorsOf } from "../core/errors.ts";
 import { type Engine, relationKey, type Session, SqlError } from "../engines/engine.ts";
 import type { CompiledNode } from "./compile.ts";
+import { readsOf } from "./ephemeral.ts";
 import { runInOrder } from "./execute.ts";
 import { sqlProjectError } from "./models.ts";
 import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
@@ -32,12 +33,17 @@ export async function runDataTests(ctx: Context, pool: SessionPool, work: TestWo
       const node = byId.get(id);
       const compiled = work.compiled.get(id);
       if (node === undefined || compiled === undefined) throw new Error(`${id} was not compiled`);
-      const culprit = node.dependsOn
+      const culprit = readsOf(work.graph, node)
         .map((parent) => work.broken?.get(parent))
         .find((name) => name !== undefined);
       const result = await withSession(pool, (session, thread) =>
         timed(ctx, { node, thread }, () =>
-          testOutcome(ctx, session, { node, compiled, culprit, missing: firstMissing(node, missing) }),
+          testOutcome(ctx, session, {
+            node,
+            compiled,
+            culprit,
+            missing: firstMissing(readsOf(work.graph, node), missing),
+          }),
         ),
       );
       report(ctx, result);
@@ -55,7 +61,7 @@ async function missingNodes(
 ): Promise<Map<string, ProjectError>> {
   const existing = await engine.relations();
   const missing = new Map<string, ProjectError>();
-  for (const id of new Set(tests.flatMap((test) => test.dependsOn))) {
+  for (const id of new Set(tests.flatMap((test) => readsOf(graph, test)))) {
     const node = graph.nodes.get(id);
     if (node === undefined || node.kind === "test" || broken?.has(id)) continue;
     if (existing.has(relationKey(node.relation))) continue;
@@ -76,8 +82,11 @@ function notThere(node: ModelNode | SourceNode): ProjectError {
   });
 }
 
-function firstMissing(test: TestNode, missing: ReadonlyMap<string, ProjectError>): ProjectError | undefined {
-  return test.dependsOn.map((id) => missing.get(id)).find((error) => error !== undefined);
+function firstMissing(
+  reads: readonly string[],
+  missing: ReadonlyMap<string, ProjectError>,
+): ProjectError | undefined {
+  return reads.map((id) => missing.get(id)).find((error) => error !== undefined);
 }
 
 async function timed(

@@ -68,6 +68,12 @@ function resolveTemplate(
   node.dependsOn = dependenciesOf(index, node.template, mistakes);
   const helpers = Object.keys(dialect.helpers);
   checkNames(node.template, { helpers, hasRelation: node.kind === "model" }, mistakes);
+  if (node.kind === "test") return;
+  for (const { template } of [...node.hooks.pre, ...node.hooks.post]) {
+    checkNames(template, { helpers, hasRelation: true }, mistakes);
+    const reads = dependenciesOf(index, template, mistakes).filter((id) => id !== node.id);
+    node.dependsOn = [...new Set([...node.dependsOn, ...reads])];
+  }
 }
 
 function childrenOf(nodes: ReadonlyMap<string, Node>): Map<string, string[]> {

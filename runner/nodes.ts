@@ -1,11 +1,43 @@
 import type { Relation } from "../engines/engine.ts";
 import type { Literal, Template } from "./template.ts";
 
-export const MATERIALIZATIONS = ["view", "table"] as const;
+export const MATERIALIZATIONS = ["view", "table", "incremental", "ephemeral"] as const;
 export type Materialization = (typeof MATERIALIZATIONS)[number];
 
-export interface ModelConfig {
+export const INCREMENTAL_STRATEGIES = ["append", "delete+insert", "merge"] as const;
+export const SCHEMA_CHANGES = [
+  "ignore",
+  "append_new_columns",
+  "sync_all_columns",
+  "fail",
+  "full_refresh",
+] as const;
+
+/** A statement to run before or after a model or a run, as it was written. */
+export interface HookText {
+  sql: string;
+  /** Whether it is part of the model's transaction. */
+  transaction: boolean;
+}
+
+export interface IncrementalConfig {
+  /** By default `delete+insert` with a unique key, `append` without one. */
+  incremental_strategy: (typeof INCREMENTAL_STRATEGIES)[number] | null;
+  unique_key: string[];
+  on_schema_change: (typeof SCHEMA_CHANGES)[number];
+  incremental_predicates: string[];
+  merge_update_columns: string[] | null;
+  merge_exclude_columns: string[] | null;
+  /** Overrides `--full-refresh`, either way. */
+  full_refresh: boolean | null;
+}
+
+export interface ModelConfig extends IncrementalConfig {
   materialized: Materialization;
+  pre_hook: HookText[];
+  post_hook: HookText[];
+  contract: { enforced: boolean };
+  persist_docs: { relation: boolean; columns: boolean };
   schema: string | null;
   alias: string | null;
   enabled: boolean;
@@ -30,10 +62,22 @@ export interface TestConfig {
   meta: Record<string, unknown>;
 }
 
+export const CONSTRAINTS = ["not_null", "unique", "primary_key", "foreign_key", "check", "custom"] as const;
+
+/** What a contract says about a column or, with `columns`, about a whole model. */
+export interface Constraint {
+  type: (typeof CONSTRAINTS)[number];
+  expression?: string | undefined;
+  columns?: string[] | undefined;
+  warn_unenforced?: boolean | undefined;
+  [key: string]: unknown;
+}
+
 export interface Column {
   name: string;
   description: string;
   dataType: string | null;
+  constraints: Constraint[];
   tags: string[];
   meta: Record<string, unknown>;
 }
@@ -52,12 +96,21 @@ interface NodeBase {
   dependsOn: string[];
 }
 
+export interface Hook {
+  template: Template;
+  isInTransaction: boolean;
+  /** `file:line:column` where it is written. */
+  where: string;
+}
+
 export interface ModelNode extends NodeBase {
   kind: "model";
   config: ModelConfig;
   relation: Relation;
   columns: Column[];
+  constraints: Constraint[];
   template: Template;
+  hooks: { pre: Hook[]; post: Hook[] };
   /** The YAML file that describes it. */
   patchFile: string | null;
 }

@@ -1,5 +1,6 @@
 import type { ProjectError } from "../core/errors.ts";
 import type { Rows } from "../engines/engine.ts";
+import type { CompiledNode } from "./compile.ts";
 import type { ModelNode, TestNode } from "./nodes.ts";
 
 interface ResultBase {
@@ -15,6 +16,8 @@ export interface ModelResult extends ResultBase {
   status: "success" | "error" | "skipped";
   /** Null for views and for what was not built. */
   rows: number | null;
+  /** What was run, where that was known only then. */
+  ran?: CompiledNode;
   error: ProjectError | null;
   /** Why it was skipped. */
   reason: string | null;

@@ -3,12 +3,13 @@ import type { SelectionOptions } from "../../runner/select.ts";
 import { formatModels, summarizeModels } from "../answers.ts";
 import { modelJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
-import { modelsStep, planGraph, writeArtifacts } from "../steps.ts";
+import { modelsStep, planGraph, withRunHooks, writeArtifacts } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 
 export interface ModelsOptions extends SelectionOptions {
   onlySelected?: boolean;
+  fullRefresh?: boolean;
 }
 
 /** `run models`: the chosen models as tables and views, in order. */
@@ -18,10 +19,17 @@ export async function runModels(
   options: ModelsOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "model" });
+  const { onlySelected = false, fullRefresh: isFullRefresh = false } = options;
   const { results, added } = await withWarehouse(workspace, "run models", (engine) =>
-    modelsStep(workspace, engine, { ...plan, onlySelected: options.onlySelected ?? false }),
+    withRunHooks(workspace, engine, {
+      hooks: plan.hooks,
+      work: async () => {
+        const built = await modelsStep(workspace, engine, { ...plan, onlySelected, isFullRefresh });
+        writeArtifacts(workspace, plan, { which: "run", results: built.results });
+        return built;
+      },
+    }),
   );
-  writeArtifacts(workspace, plan, { which: "run", results });
   const summary = summarizeModels(results);
   return {
     exitCode: exitCodeFor(results, results.some(hasFailed)),

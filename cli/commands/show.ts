@@ -2,6 +2,7 @@ import { EXIT, ProjectError, ProjectErrors } from "../../core/errors.ts";
 import { nearestLine } from "../../core/nearest.ts";
 import { type Rows, relationKey, SqlError } from "../../engines/engine.ts";
 import { type CompiledNode, type CompileScope, compileInline } from "../../runner/compile.ts";
+import { isEphemeral } from "../../runner/ephemeral.ts";
 import { sqlProjectError } from "../../runner/models.ts";
 import { modelsOf } from "../../runner/nodes.ts";
 import { toCell } from "../answers.ts";
@@ -80,6 +81,14 @@ function modelQuery(scope: CompileScope, name: string): CompiledNode {
         exitCode: EXIT.usage,
       }),
     ]);
+  }
+  if (isEphemeral(model)) {
+    throw new ProjectError("MODEL_EPHEMERAL", {
+      message: `"${name}" is ephemeral: there is no table of it to show`,
+      where: model.file,
+      hint: `run show --inline "select * from {{ ref('${name}') }}"`,
+      exitCode: EXIT.usage,
+    });
   }
   return { sql: `select * from ${scope.dialect.nameOf(model.relation)}`, placeOf: () => model.file };
 }

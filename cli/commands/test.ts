@@ -3,7 +3,7 @@ import type { SelectionOptions } from "../../runner/select.ts";
 import { formatTests, summarizeTests } from "../answers.ts";
 import { testJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
-import { planGraph, testsStep, writeArtifacts } from "../steps.ts";
+import { planGraph, testsStep, withRunHooks, writeArtifacts } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 
@@ -14,8 +14,16 @@ export async function runTests(
   options: SelectionOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "test" });
-  const results = await withWarehouse(workspace, "run test", (engine) => testsStep(workspace, engine, plan));
-  writeArtifacts(workspace, plan, { which: "test", results });
+  const results = await withWarehouse(workspace, "run test", (engine) =>
+    withRunHooks(workspace, engine, {
+      hooks: plan.hooks,
+      work: async () => {
+        const tested = await testsStep(workspace, engine, plan);
+        writeArtifacts(workspace, plan, { which: "test", results: tested });
+        return tested;
+      },
+    }),
+  );
   const summary = summarizeTests(results);
   const open = formatTests(results, terminal.colors);
   return {

@@ -23,6 +23,8 @@ import type { Literal } from "../../runner/template.ts";
 export interface TestProject {
   ctx: Context;
   log: LogEntry[];
+  /** Replaces a file. */
+  write(file: string, content: string): void;
   /** Reads and checks it. Throws what the runner throws. */
   scope(): CompileScope;
   model(name: string): ModelNode;
@@ -70,6 +72,7 @@ export function createProject(
   return {
     ctx,
     log,
+    write: (file, content) => writeFileSync(join(projectDir, file), content),
     scope,
     model: (name) => find(modelsOf(scope().graph), name),
     test: (name) => find(testsOf(scope().graph), name),
@@ -110,8 +113,10 @@ export function mistakesIn(
 export interface Warehouse {
   engine: Engine;
   session: Session;
-  /** Builds what is chosen, and parents that were never built. */
-  build(selection?: SelectionOptions & { onlySelected?: boolean }): Promise<ModelResult[]>;
+  /** Reads the project anew and builds what is chosen, and parents that were never built. */
+  build(
+    selection?: SelectionOptions & { onlySelected?: boolean; isFullRefresh?: boolean },
+  ): Promise<ModelResult[]>;
   check(options?: { broken?: ReadonlyMap<string, string> }): Promise<TestResult[]>;
 }
 
@@ -125,18 +130,30 @@ export async function openWarehouse({ ctx, scope: load }: TestProject): Promise<
     settings: {},
   });
   onTestFinished(() => engine.close());
-  const scope = load();
-  const compiled = compileNodes(ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
+  const compile = () => {
+    const scope = load();
+    const compiled = compileNodes(ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
+    return { scope, compiled };
+  };
+  compile();
   const pool = createSessionPool(engine, 2);
   return {
     engine,
     session: await engine.openSession(),
-    build: async ({ onlySelected = false, ...selection } = {}) => {
+    build: async ({ onlySelected = false, isFullRefresh = false, ...selection } = {}) => {
+      const { scope, compiled } = compile();
       const selected = selectNodes(scope.graph, selection);
       const { models } = await modelsToBuild(engine, scope.graph, { selected, onlySelected });
-      return buildModels(ctx, pool, { graph: scope.graph, models, compiled });
+      return buildModels(ctx, pool, { graph: scope.graph, models, compiled, isFullRefresh });
     },
-    check: (options = {}) =>
-      runDataTests(ctx, pool, { graph: scope.graph, tests: testsOf(scope.graph), compiled, ...options }),
+    check: async (options = {}) => {
+      const { scope, compiled } = compile();
+      return runDataTests(ctx, pool, {
+        graph: scope.graph,
+        tests: testsOf(scope.graph),
+        compiled,
+        ...options,
+      });
+    },
   };
 }
