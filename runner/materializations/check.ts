@@ -1,6 +1,6 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import type { Mistakes } from "../collect.ts";
-import type { ModelNode } from "../nodes.ts";
+import type { Constraint, ModelNode } from "../nodes.ts";
 
 /** Adds an error for each part of a model's configuration that contradicts another. */
 export function checkMaterialization(node: ModelNode, mistakes: Mistakes): void {
@@ -29,6 +29,13 @@ export function checkMaterialization(node: ModelNode, mistakes: Mistakes): void 
       "set on_schema_change to append_new_columns or fail",
     );
   }
+  for (const { of, constraint } of incompleteConstraints(node)) {
+    add(
+      `the ${constraint.type} constraint of ${of} is incomplete`,
+      [],
+      of === node.name ? "give it columns: of the model, or an expression:" : "give it an expression:",
+    );
+  }
   const untyped = node.columns.filter(({ dataType }) => dataType === null).map(({ name }) => name);
   if (node.columns.length === 0 || untyped.length > 0) {
     add(
@@ -37,4 +44,21 @@ export function checkMaterialization(node: ModelNode, mistakes: Mistakes): void 
       `list every column with its data_type in ${node.patchFile ?? "a YAML file beside the model"}`,
     );
   }
+}
+
+/** Constraints that miss the columns or the SQL that they are about. */
+function incompleteConstraints(node: ModelNode): { of: string; constraint: Constraint }[] {
+  const needsExpression = ({ type }: Constraint) => type === "check" || type === "custom";
+  const names = new Set(node.columns.map(({ name }) => name.toLowerCase()));
+  const hasColumns = ({ columns = [] }: Constraint) =>
+    columns.length > 0 && columns.every((name) => names.has(name.toLowerCase()));
+  const ofColumns = node.columns.flatMap(({ name, constraints }) =>
+    constraints
+      .filter((one) => needsExpression(one) && !one.expression)
+      .map((constraint) => ({ of: name, constraint })),
+  );
+  const ofModel = node.constraints
+    .filter((one) => (needsExpression(one) ? !one.expression : !hasColumns(one)))
+    .map((constraint) => ({ of: node.name, constraint }));
+  return [...ofColumns, ...ofModel];
 }

@@ -26,7 +26,7 @@ export async function checkContract(
       type: isAnyDecimal(column) ? (found.get(column.name.toLowerCase())?.type ?? type) : type,
       constraints: column.constraints.flatMap(columnClause),
     })),
-    constraints: node.constraints.flatMap((constraint) => tableClause(constraint, node)),
+    constraints: node.constraints.flatMap(tableClause),
   };
 }
 
@@ -114,21 +114,19 @@ function contractBroken(node: ModelNode, differences: readonly Difference[]): Pr
 }
 
 function columnClause({ type, expression }: Constraint): string[] {
-  const rest = expression === undefined ? "" : ` ${expression}`;
   if (type === "not_null") return ["not null"];
   if (type === "unique" || type === "primary_key") return [type.replace("_", " ")];
-  if (type === "check") return [`check (${expression ?? "true"})`];
-  return type === "custom" ? [rest.trim()] : [];
+  if (type === "check") return [`check (${expression})`];
+  return type === "custom" ? [expression ?? ""] : [];
 }
 
-function tableClause({ type, expression, columns = [] }: Constraint, node: ModelNode): string[] {
+function tableClause({ type, expression, columns = [] }: Constraint): string[] {
   const list = columns.map((name) => `"${name.replaceAll('"', '""')}"`).join(", ");
   if (type === "unique" || type === "primary_key") return [`${type.replace("_", " ")} (${list})`];
-  if (type === "check") return [`check (${expression ?? "true"})`];
+  if (type === "check") return [`check (${expression})`];
   // A table cannot say it of several columns at once.
   if (type === "not_null")
     return columns.map((name) => `check ("${name.replaceAll('"', '""')}" is not null)`);
-  if (type === "custom" && expression === undefined) throw new Error(`empty constraint of ${node.id}`);
   return type === "custom" ? [expression ?? ""] : [];
 }
 
