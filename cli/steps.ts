@@ -19,6 +19,7 @@ import {
 import { runDataTests } from "../runner/data-tests.ts";
 import { isEphemeral } from "../runner/ephemeral.ts";
 import { type CompiledHook, runHooks } from "../runner/hooks.ts";
+import { type EventTimeRange, parseEventTime } from "../runner/materializations/batch-windows.ts";
 import { buildModels, modelsToBuild } from "../runner/models.ts";
 import { type Graph, type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
@@ -65,6 +66,29 @@ export interface GraphPlan {
   compiled: ReadonlyMap<string, CompiledNode>;
   /** The statements of project.yml around the command. */
   hooks: RunHooks;
+}
+
+export interface BatchOptions {
+  eventTimeStart?: string;
+  eventTimeEnd?: string;
+}
+
+/** The batches that `--event-time-start` and `--event-time-end` ask for. Throws EVENT_TIME (exit 2). */
+export function eventTimeRange(options: BatchOptions): EventTimeRange | undefined {
+  const { eventTimeStart: from, eventTimeEnd: till } = options;
+  if (from === undefined && till === undefined) return undefined;
+  const [start, end] = [parseEventTime(from ?? ""), parseEventTime(till ?? "")];
+  if (start !== undefined && end !== undefined && start < end) return { start, end };
+  throw new ProjectError("EVENT_TIME", {
+    message: "the range of event time is not one",
+    where: [
+      ...(from === undefined ? [] : [`--event-time-start ${from}`]),
+      ...(till === undefined ? [] : [`--event-time-end ${till}`]),
+    ].join(" "),
+    why: ["it takes a start and a later end, as dates or times in UTC"],
+    hint: "--event-time-start 2026-01-01 --event-time-end 2026-02-01",
+    exitCode: EXIT.usage,
+  });
 }
 
 interface RunHooks {
@@ -129,7 +153,11 @@ export interface ModelsOutcome {
 export async function modelsStep(
   workspace: Workspace,
   engine: Engine,
-  plan: GraphPlan & { onlySelected: boolean; isFullRefresh?: boolean },
+  plan: GraphPlan & {
+    onlySelected: boolean;
+    isFullRefresh?: boolean;
+    eventTime?: EventTimeRange | undefined;
+  },
 ): Promise<ModelsOutcome> {
   const { ctx, target } = workspace;
   const { graph } = plan.scope;
@@ -143,8 +171,9 @@ export async function modelsStep(
     );
   }
   const pool = createSessionPool(engine, target.duckdb.threads);
-  const { compiled, isFullRefresh = false } = plan;
-  return { results: await buildModels(ctx, pool, { graph, models, compiled, isFullRefresh }), added };
+  const { compiled, isFullRefresh = false, eventTime } = plan;
+  const work = { graph, models, compiled, isFullRefresh, eventTime };
+  return { results: await buildModels(ctx, pool, work), added };
 }
 
 export async function testsStep(

@@ -213,6 +213,14 @@ export class DuckdbSession implements Session {
     return this.runOwn(statements.deleteStaged(relation, match));
   }
 
+  async deleteWindow(
+    relation: Relation,
+    { column, start, end }: { column: string; start: string; end: string },
+  ): Promise<number> {
+    const between = `${column} >= timestamp ${literal(start)} and ${column} < timestamp ${literal(end)}`;
+    return this.runOwn(`delete from ${statements.nameOf(relation)} where ${between}`);
+  }
+
   async mergeStaged(
     relation: Relation,
     match: RowMatch & { columns: readonly string[]; update: readonly string[] },

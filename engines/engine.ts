@@ -76,6 +76,8 @@ export interface Session {
   insertStaged(relation: Relation, columns: readonly string[]): Promise<number>;
   /** Deletes the rows that the staged ones match. */
   deleteStaged(relation: Relation, match: RowMatch): Promise<number>;
+  /** Deletes the rows whose time lies in a stretch; `column` is SQL, the times are `2026-01-31 00:00:00`. */
+  deleteWindow(relation: Relation, window: { column: string; start: string; end: string }): Promise<number>;
   /** Updates the rows that the staged ones match, and adds the others. Returns how many it touched. */
   mergeStaged(
     relation: Relation,

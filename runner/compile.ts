@@ -4,10 +4,19 @@ import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
 import type { Dialect, Relation } from "../engines/engine.ts";
+import { inBatch } from "./batch-marks.ts";
 import { Mistakes } from "./collect.ts";
 import { ephemeralsOf, isEphemeral, type PlacedSql, referenceSql, withEphemerals } from "./ephemeral.ts";
 import { type CompiledHook, parseHook } from "./hooks.ts";
-import type { Graph, Hook, HookText, ModelNode, SourceNode, TestNode } from "./nodes.ts";
+import {
+  type Graph,
+  type Hook,
+  type HookText,
+  isMicrobatch,
+  type ModelNode,
+  type SourceNode,
+  type TestNode,
+} from "./nodes.ts";
 import type { Project } from "./project.ts";
 import { checkNames, dependenciesOf, type NameIndex, resolveReference } from "./references.ts";
 import {
@@ -91,9 +100,9 @@ function inlineEphemerals(scope: RenderScope, query: CompiledNode, reads: readon
 /** An incremental model is rendered both ways, so that no mistake waits for the day its branch is taken. */
 function compileModel(ctx: Context, scope: RenderScope, node: ModelNode): CompiledNode {
   const variant = (isIncremental: boolean): CompiledNode => {
-    const render = (template: Template) =>
-      renderTemplate(ctx, scope, { template, relation: node.relation, isIncremental });
-    const query = scope.ephemerals.get(node.id) ?? render(node.template);
+    const render = (template: Template, isBatched = false) =>
+      renderTemplate(ctx, scope, { template, relation: node.relation, isIncremental, isBatched });
+    const query = scope.ephemerals.get(node.id) ?? render(node.template, isMicrobatch(node));
     return {
       ...inlineEphemerals(scope, query, node.dependsOn),
       hooks: {
@@ -166,11 +175,15 @@ function indexOf(graph: Graph): NameIndex {
   };
 }
 
-function renderTemplate(
-  ctx: Context,
-  scope: RenderScope,
-  node: { template: Template; relation: Relation | null; isIncremental?: boolean },
-): CompiledNode {
+interface RenderedNode {
+  template: Template;
+  relation: Relation | null;
+  isIncremental?: boolean;
+  /** Whether it reads only what belongs to the batch that is being built. */
+  isBatched?: boolean;
+}
+
+function renderTemplate(ctx: Context, scope: RenderScope, node: RenderedNode): CompiledNode {
   const rendered = node.template.render(templateContext(ctx, scope, node));
   return withoutEnd(rendered.text, rendered.placeOf);
 }
@@ -183,18 +196,14 @@ function withoutEnd(sql: string, placeOf: (offset: number) => string): CompiledN
 function templateContext(
   ctx: Context,
   scope: RenderScope,
-  {
-    template,
-    relation,
-    isIncremental = false,
-  }: { template: Template; relation: Relation | null; isIncremental?: boolean },
+  { template, relation, isIncremental = false, isBatched = false }: RenderedNode,
 ): TemplateContext {
   const nameOf = (name: "ref" | "source") => (call: TemplateCall) => {
     const where = whereOf(template, name, call.args);
-    return referenceSql(
-      scope.dialect,
-      resolveReference(scope.index, { name, args: call.args as Literal[], where }),
-    );
+    const node = resolveReference(scope.index, { name, args: call.args as Literal[], where });
+    const sql = referenceSql(scope.dialect, node);
+    const eventTime = node.kind === "model" ? node.config.event_time : node.eventTime;
+    return isBatched && eventTime !== null ? inBatch(sql, eventTime) : sql;
   };
   const engineHelpers = Object.entries(scope.dialect.helpers).map(([name, helper]) => [
     name,

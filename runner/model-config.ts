@@ -38,6 +38,11 @@ const MATERIALIZATION_DEFAULTS = {
   merge_update_columns: null,
   merge_exclude_columns: null,
   full_refresh: null,
+  event_time: null,
+  batch_size: null,
+  lookback: 1,
+  begin: null,
+  concurrent_batches: null,
   pre_hook: [],
   post_hook: [],
   contract: { enforced: false },
@@ -53,6 +58,11 @@ function mergeMaterialization(merged: ModelConfig, input: ModelConfigInput): voi
   if (input.merge_update_columns !== undefined) merged.merge_update_columns = input.merge_update_columns;
   if (input.merge_exclude_columns !== undefined) merged.merge_exclude_columns = input.merge_exclude_columns;
   if (input.full_refresh !== undefined) merged.full_refresh = input.full_refresh;
+  if (input.event_time !== undefined) merged.event_time = input.event_time;
+  if (input.batch_size !== undefined) merged.batch_size = input.batch_size;
+  if (input.begin !== undefined) merged.begin = input.begin;
+  if (input.concurrent_batches !== undefined) merged.concurrent_batches = input.concurrent_batches;
+  merged.lookback = input.lookback ?? merged.lookback;
   merged.pre_hook = [...merged.pre_hook, ...hookTexts(input, "pre")];
   merged.post_hook = [...merged.post_hook, ...hookTexts(input, "post")];
   merged.contract = { enforced: input.contract?.enforced ?? merged.contract.enforced };

@@ -247,6 +247,7 @@ export function loadSourceNodes(
           name: table.name,
           sourceName: source.name,
           sourceDescription: source.description.trim(),
+          eventTime: table.config.event_time ?? null,
           fqn: [project.name, ...folderOf(project, file.path), source.name, table.name],
           file: file.path,
           description: table.description.trim(),

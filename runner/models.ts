@@ -4,6 +4,7 @@ import { type Engine, relationKey, type Session, SqlError } from "../engines/eng
 import type { CompiledNode } from "./compile.ts";
 import { isEphemeral, readsOf } from "./ephemeral.ts";
 import { runInOrder } from "./execute.ts";
+import type { EventTimeRange } from "./materializations/batch-windows.ts";
 import { materialize } from "./materializations/materialize.ts";
 import { type Graph, type ModelNode, modelsOf } from "./nodes.ts";
 import type { ModelResult } from "./results.ts";
@@ -44,6 +45,8 @@ export async function buildModels(
     compiled: ReadonlyMap<string, CompiledNode>;
     /** Incremental tables are built from nothing. */
     isFullRefresh?: boolean;
+    /** The batches of microbatch models, when not those that are due. */
+    eventTime?: EventTimeRange | undefined;
   },
 ): Promise<ModelResult[]> {
   await pool.engine.createSchemas(new Set(work.models.map((model) => model.relation.schema)));
@@ -68,6 +71,7 @@ export async function buildModels(
                 thread,
                 compiled: work.compiled,
                 isFullRefresh: work.isFullRefresh ?? false,
+                eventTime: work.eventTime,
               }),
             );
       if (result.status !== "success") broken.set(id, culprit ?? node.name);
@@ -92,13 +96,16 @@ async function buildModel(
     thread: number;
     compiled: ReadonlyMap<string, CompiledNode>;
     isFullRefresh: boolean;
+    eventTime: EventTimeRange | undefined;
   },
 ): Promise<ModelResult> {
   const { node, thread } = work;
   const compiled = work.compiled.get(node.id);
   if (compiled === undefined) throw new Error(`${node.id} was not compiled`);
   const startedAt = ctx.clock.now();
-  const end = (outcome: Pick<ModelResult, "status" | "rows" | "ran" | "error" | "reason">): ModelResult => {
+  const end = (
+    outcome: Pick<ModelResult, "status" | "rows" | "ran" | "batches" | "error" | "reason">,
+  ): ModelResult => {
     const endedAt = ctx.clock.now();
     return {
       node,
@@ -114,9 +121,13 @@ async function buildModel(
     ran = text;
   };
   try {
-    const { isFullRefresh } = work;
-    const rows = await materialize(ctx, session, { node, compiled, isFullRefresh, onChosen });
-    return end({ status: "success", rows, ran, error: null, reason: null });
+    const { isFullRefresh, eventTime } = work;
+    const built = await materialize(ctx, session, { node, compiled, isFullRefresh, eventTime, onChosen });
+    const { rows, batches, failure } = built;
+    if (failure === null) return end({ status: "success", rows, ran, batches, error: null, reason: null });
+    const status = batches?.successful.length === 0 ? "error" : "partial success";
+    const error = modelError(failure.error, node, failure.ran);
+    return end({ status, rows, ran: failure.ran, batches, error, reason: null });
   } catch (error) {
     if (ctx.signal.aborted)
       return end({ status: "skipped", rows: null, error: null, reason: "the run was interrupted" });

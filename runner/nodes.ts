@@ -4,7 +4,7 @@ import type { Literal, Template } from "./template.ts";
 export const MATERIALIZATIONS = ["view", "table", "incremental", "ephemeral"] as const;
 export type Materialization = (typeof MATERIALIZATIONS)[number];
 
-export const INCREMENTAL_STRATEGIES = ["append", "delete+insert", "merge"] as const;
+export const INCREMENTAL_STRATEGIES = ["append", "delete+insert", "merge", "microbatch"] as const;
 export const SCHEMA_CHANGES = [
   "ignore",
   "append_new_columns",
@@ -12,6 +12,9 @@ export const SCHEMA_CHANGES = [
   "fail",
   "full_refresh",
 ] as const;
+
+export const BATCH_SIZES = ["hour", "day", "month", "year"] as const;
+export type BatchSize = (typeof BATCH_SIZES)[number];
 
 /** A statement to run before or after a model or a run, as it was written. */
 export interface HookText {
@@ -30,6 +33,14 @@ export interface IncrementalConfig {
   merge_exclude_columns: string[] | null;
   /** Overrides `--full-refresh`, either way. */
   full_refresh: boolean | null;
+  /** SQL for the time of a row, by which batches are cut. */
+  event_time: string | null;
+  batch_size: BatchSize | null;
+  /** Batches before the latest one that are built again. */
+  lookback: number;
+  /** The time of the first batch. */
+  begin: string | null;
+  concurrent_batches: boolean | null;
 }
 
 export interface ModelConfig extends IncrementalConfig {
@@ -119,6 +130,8 @@ export interface SourceNode extends NodeBase {
   kind: "source";
   sourceName: string;
   sourceDescription: string;
+  /** SQL for the time of a row, for microbatches that read it. */
+  eventTime: string | null;
   relation: Relation;
   columns: Column[];
 }
@@ -163,4 +176,9 @@ export function testsOf(graph: Graph): TestNode[] {
 
 export function sourcesOf(graph: Graph): SourceNode[] {
   return [...graph.nodes.values()].filter((node) => node.kind === "source");
+}
+
+/** Whether a model is built batch by batch. */
+export function isMicrobatch({ config }: ModelNode): boolean {
+  return config.materialized === "incremental" && config.incremental_strategy === "microbatch";
 }

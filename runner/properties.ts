@@ -1,5 +1,6 @@
 import { z } from "zod";
 import {
+  BATCH_SIZES,
   CONSTRAINTS,
   INCREMENTAL_STRATEGIES,
   MATERIALIZATIONS,
@@ -35,6 +36,11 @@ const materializationInput = {
   merge_update_columns: oneOrMore.nullable().optional(),
   merge_exclude_columns: oneOrMore.nullable().optional(),
   full_refresh: z.boolean().nullable().optional(),
+  event_time: z.string().nullable().optional(),
+  batch_size: z.enum(BATCH_SIZES).nullable().optional(),
+  lookback: z.int().min(0).optional(),
+  begin: z.string().nullable().optional(),
+  concurrent_batches: z.boolean().nullable().optional(),
   pre_hook: hooks.optional(),
   "pre-hook": hooks.optional(),
   post_hook: hooks.optional(),
@@ -122,6 +128,7 @@ export type ModelProperties = z.output<typeof modelProperties>;
 const sourceTable = z.strictObject({
   name: z.string(),
   description: z.string().default(""),
+  config: z.strictObject({ event_time: z.string().nullable().optional() }).default({}),
   /** The table's or view's own name, when it differs. */
   identifier: z.string().optional(),
   tags: tags.default([]),

@@ -3,6 +3,7 @@ import type { ManifestContent, ManifestNode, ManifestSource } from "../artifacts
 import type { RunResultEntry } from "../artifacts/run-results.ts";
 import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
 import { isEphemeral } from "./ephemeral.ts";
+import type { BatchWindow } from "./materializations/batch-windows.ts";
 import {
   type Column,
   type Constraint,
@@ -14,7 +15,7 @@ import {
   type TestNode,
   testsOf,
 } from "./nodes.ts";
-import { isTestResult, type NodeResult } from "./results.ts";
+import { isTestResult, type ModelResult, type NodeResult } from "./results.ts";
 import { genericTestAlias, genericTestName } from "./test-names.ts";
 
 type Compiled = ReadonlyMap<string, CompiledNode>;
@@ -249,9 +250,15 @@ export function runResultEntries(
       compiled: sql !== null,
       compiled_code: sql,
       relation_name: isTest ? null : scope.dialect.nameOf(result.node.relation),
-      batch_results: null,
+      batch_results: isTest || result.batches == null ? null : batchEntries(result.batches),
     };
   });
+}
+
+function batchEntries({ successful, failed }: NonNullable<ModelResult["batches"]>) {
+  const entries = (windows: readonly BatchWindow[]) =>
+    windows.map(({ start, end }): [string, string] => [start.toISOString(), end.toISOString()]);
+  return { successful: entries(successful), failed: entries(failed) };
 }
 
 function executeTiming({ startedAt, endedAt }: NodeResult): RunResultEntry["timing"][number] {

@@ -1,6 +1,7 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import type { Mistakes } from "../collect.ts";
-import type { Constraint, ModelNode } from "../nodes.ts";
+import { type Constraint, isMicrobatch, type ModelNode } from "../nodes.ts";
+import { parseEventTime } from "./batch-windows.ts";
 
 /** Adds an error for each part of a model's configuration that contradicts another. */
 export function checkMaterialization(node: ModelNode, mistakes: Mistakes): void {
@@ -14,6 +15,16 @@ export function checkMaterialization(node: ModelNode, mistakes: Mistakes): void 
       ["one names the columns that a merge updates, the other those that it leaves"],
       "keep one of the two",
     );
+  }
+  if (isMicrobatch(node)) {
+    const { event_time, batch_size, begin } = config;
+    const missing = Object.entries({ event_time, batch_size, begin }).filter(([, value]) => value === null);
+    if (missing.length > 0) {
+      const names = missing.map(([name]) => name).join(", ");
+      add(`a microbatch model needs ${names}`, [], "set event_time, batch_size and begin");
+    } else if (parseEventTime(begin ?? "") === undefined) {
+      add(`begin is no time: ${JSON.stringify(begin)}`, [], "write a date, such as 2026-01-01");
+    }
   }
   if (!config.contract.enforced) return;
   if (config.materialized === "ephemeral") {

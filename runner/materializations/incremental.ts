@@ -106,6 +106,21 @@ function columnsChanged(node: ModelNode, { added, missing, retyped }: ColumnDiff
   });
 }
 
+/** Adds the query's rows after `replace` has taken away those that they stand for. Returns how many. */
+export async function addRows(
+  session: Session,
+  node: ModelNode,
+  { sql, replace }: { sql: string; replace: () => Promise<void> },
+): Promise<number> {
+  const staged = await session.stageRows(sql);
+  const difference = compareColumns(await session.columnsOf(node.relation), staged.columns);
+  const columns = await followSchema(session, node, { difference, staged: staged.columns });
+  await replace();
+  const rows = await session.insertStaged(node.relation, columns);
+  await session.dropStaged();
+  return rows;
+}
+
 async function applyStrategy(
   session: Session,
   node: ModelNode,

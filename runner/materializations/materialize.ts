@@ -2,23 +2,18 @@ import type { Context } from "../../core/context.ts";
 import type { Session } from "../../engines/engine.ts";
 import type { CompiledNode } from "../compile.ts";
 import { runHooks } from "../hooks.ts";
-import type { ModelNode } from "../nodes.ts";
+import { isMicrobatch, type ModelNode } from "../nodes.ts";
 import { checkContract } from "./contract.ts";
 import { buildIncremental, isIncrementalRun } from "./incremental.ts";
-
-export interface ModelWork {
-  node: ModelNode;
-  compiled: CompiledNode;
-  isFullRefresh: boolean;
-  /** Told which of the model's two texts is run: errors count their places from its start. */
-  onChosen: (ran: CompiledNode) => void;
-}
+import { buildBatches } from "./microbatch.ts";
+import type { Built, ModelWork } from "./work.ts";
 
 /**
  * Builds one model, its hooks and its comments in one transaction: readers see the relation as it was or as
- * it is to be, and what fails or is killed leaves it as it was. Returns its rows, null for a view.
+ * it is to be, and what fails or is killed leaves it as it was. Batches are
+ * a transaction each, with the hooks in two of their own.
  */
-export async function materialize(ctx: Context, session: Session, work: ModelWork): Promise<number | null> {
+export async function materialize(ctx: Context, session: Session, work: ModelWork): Promise<Built> {
   const { node } = work;
   const hooks = work.compiled.hooks ?? { pre: [], post: [] };
   const run = (kind: "pre" | "post", isInTransaction: boolean) =>
@@ -27,9 +22,22 @@ export async function materialize(ctx: Context, session: Session, work: ModelWor
       owner: `${kind}_hook of ${node.name}`,
     });
   await run("pre", false);
-  const rows = await session.transaction(() => buildInTransaction(ctx, session, work));
-  await run("post", false);
-  return rows;
+  let built: Built;
+  if (isMicrobatch(node)) {
+    await session.transaction(() => run("pre", true));
+    built = await buildBatches(ctx, session, work);
+    if (built.failure === null) {
+      await session.transaction(async () => {
+        await persistDocs(session, node);
+        await run("post", true);
+      });
+    }
+  } else {
+    const rows = await session.transaction(() => buildInTransaction(ctx, session, work));
+    built = { rows, batches: null, failure: null };
+  }
+  if (built.failure === null) await run("post", false);
+  return built;
 }
 
 async function buildInTransaction(ctx: Context, session: Session, work: ModelWork): Promise<number | null> {

@@ -11,6 +11,7 @@ import type { Engine, Session } from "../../engines/engine.ts";
 import { type CompileScope, compileNodes } from "../../runner/compile.ts";
 import { runDataTests } from "../../runner/data-tests.ts";
 import { loadGraph } from "../../runner/load.ts";
+import type { EventTimeRange } from "../../runner/materializations/batch-windows.ts";
 import { buildModels, modelsToBuild } from "../../runner/models.ts";
 import { type ModelNode, modelsOf, type TestNode, testsOf } from "../../runner/nodes.ts";
 import { loadProject } from "../../runner/project.ts";
@@ -115,7 +116,11 @@ export interface Warehouse {
   session: Session;
   /** Reads the project anew and builds what is chosen, and parents that were never built. */
   build(
-    selection?: SelectionOptions & { onlySelected?: boolean; isFullRefresh?: boolean },
+    selection?: SelectionOptions & {
+      onlySelected?: boolean;
+      isFullRefresh?: boolean;
+      eventTime?: EventTimeRange;
+    },
   ): Promise<ModelResult[]>;
   check(options?: { broken?: ReadonlyMap<string, string> }): Promise<TestResult[]>;
 }
@@ -140,11 +145,11 @@ export async function openWarehouse({ ctx, scope: load }: TestProject): Promise<
   return {
     engine,
     session: await engine.openSession(),
-    build: async ({ onlySelected = false, isFullRefresh = false, ...selection } = {}) => {
+    build: async ({ onlySelected = false, isFullRefresh = false, eventTime, ...selection } = {}) => {
       const { scope, compiled } = compile();
       const selected = selectNodes(scope.graph, selection);
       const { models } = await modelsToBuild(engine, scope.graph, { selected, onlySelected });
-      return buildModels(ctx, pool, { graph: scope.graph, models, compiled, isFullRefresh });
+      return buildModels(ctx, pool, { graph: scope.graph, models, compiled, isFullRefresh, eventTime });
     },
     check: async (options = {}) => {
       const { scope, compiled } = compile();
