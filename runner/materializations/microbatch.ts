@@ -2,6 +2,7 @@ import type { Context } from "../../core/context.ts";
 import type { Session } from "../../engines/engine.ts";
 import { ofBatch } from "../batch-marks.ts";
 import type { CompiledNode } from "../compile.ts";
+import type { ModelNode } from "../nodes.ts";
 import { type BatchWindow, batchWindows, parseEventTime, timestampText } from "./batch-windows.ts";
 import { checkContract } from "./contract.ts";
 import { addRows, isIncrementalRun } from "./incremental.ts";
@@ -9,24 +10,20 @@ import type { Built, ModelWork } from "./work.ts";
 
 /**
  * Builds a model batch by batch, each in a transaction of its own; one that fails does not stop the others.
- * A table that is built anew over a former one is built in a single transaction: readers keep the former one.
+ * A table that is built anew is built in a single transaction: a run that is killed half way would leave a
+ * table that the next run takes for a whole one.
  */
 export async function buildBatches(ctx: Context, session: Session, work: ModelWork): Promise<Built> {
-  const { node } = work;
   const isIncremental = await isIncrementalRun(session, work);
   const windows = windowsOf(ctx, work, isIncremental);
-  const build = (window: BatchWindow, index: number) =>
-    buildBatch(ctx, session, { ...work, window, isNew: !isIncremental && index === 0 });
-  const isRebuild = !isIncremental && (await session.kindOf(node.relation)) !== undefined;
-  if (isRebuild) {
-    const rows = await session.transaction(async () => {
-      let total = 0;
-      for (const [index, window] of windows.entries()) total += await build(window, index);
-      return total;
-    });
-    return { rows, batches: { successful: windows, failed: [] }, failure: null };
-  }
-  return buildEach(ctx, work, { windows, build, needsFirst: !isIncremental });
+  if (isIncremental) return buildEach(ctx, session, { ...work, windows });
+  const rows = await session.transaction(async () => {
+    let total = 0;
+    for (const [index, window] of windows.entries())
+      total += await buildBatch(ctx, session, { ...work, window, isNew: index === 0 });
+    return total;
+  });
+  return { rows, batches: { successful: windows, failed: [] }, failure: null };
 }
 
 function windowsOf(ctx: Context, { node, eventTime }: ModelWork, isIncremental: boolean): BatchWindow[] {
@@ -39,41 +36,43 @@ function windowsOf(ctx: Context, { node, eventTime }: ModelWork, isIncremental: 
 
 async function buildEach(
   ctx: Context,
-  { node, compiled, onChosen }: ModelWork,
-  plan: {
-    windows: readonly BatchWindow[];
-    build: (window: BatchWindow, index: number) => Promise<number>;
-    /** Whether the first batch makes the table that the others need. */
-    needsFirst: boolean;
-  },
+  session: Session,
+  work: ModelWork & { windows: readonly BatchWindow[] },
 ): Promise<Built> {
+  const { node, compiled } = work;
   const batches = { successful: [] as BatchWindow[], failed: [] as BatchWindow[] };
   let rows = 0;
   let failure: Built["failure"] = null;
-  for (const [index, window] of plan.windows.entries()) {
+  for (const window of work.windows) {
     try {
-      if (plan.needsFirst && batches.failed.length > 0 && batches.successful.length === 0) {
-        batches.failed.push(window);
-        continue;
-      }
-      rows += await plan.build(window, index);
+      rows += await buildBatch(ctx, session, { ...work, window, isNew: false });
       batches.successful.push(window);
-      ctx.log.debug("batch_built", `built ${node.name} of ${timestampText(window.start)}`, {
+      ctx.log.debug("batch_built", `built ${node.name} from ${timestampText(window.start)}`, {
         model: node.name,
       });
     } catch (error) {
       if (ctx.signal.aborted) throw error;
       batches.failed.push(window);
-      failure ??= { error, ran: textOf(compiled, window, plan.needsFirst && index === 0) };
+      failure ??= { error, ran: textOf(compiled, window, false) };
     }
   }
-  onChosen(textOf(compiled, plan.windows.at(-1), false));
+  if (batches.failed.length > 0) warnOfFailed(ctx, node, batches.failed);
   return { rows, batches, failure };
 }
 
-function textOf(compiled: CompiledNode, window: BatchWindow | undefined, isNew: boolean): CompiledNode {
+function warnOfFailed(ctx: Context, node: ModelNode, failed: readonly BatchWindow[]): void {
+  const [first, last] = [failed[0], failed.at(-1)];
+  if (first === undefined || last === undefined) return;
+  const range = `--event-time-start "${timestampText(first.start)}" --event-time-end "${timestampText(last.end)}"`;
+  ctx.log.warn(
+    "batches_failed",
+    `${failed.length} of the batches of ${node.name} failed; when it is corrected: run models --select ${node.name} ${range}`,
+    { model: node.name, batches: failed.map(({ start }) => start.toISOString()) },
+  );
+}
+
+function textOf(compiled: CompiledNode, window: BatchWindow, isNew: boolean): CompiledNode {
   const text = (isNew ? undefined : compiled.incremental) ?? compiled;
-  if (window === undefined) return text;
   return ofBatch(text, { start: timestampText(window.start), end: timestampText(window.end) });
 }
 

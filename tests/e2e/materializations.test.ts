@@ -107,3 +107,15 @@ test("a failing on-run-start stops the command, a failing on-run-end makes it fa
   write({ "project.yml": `${settings}\non-run-end: ["{{ ref('nope') }}"]\n` });
   expect((await run(["models"], { cwd })).exitCode).toBe(2);
 });
+
+test.each([
+  [["--event-time-start", "2026-01-01"]],
+  [["--event-time-start", "2026-02-01", "--event-time-end", "2026-01-01"]],
+  [["--event-time-start", "2026-01-01", "--event-time-end", "soon"]],
+])("a range of event time that is none is a wrong call: %j", async (options) => {
+  const { cwd } = createProject();
+  const { exitCode, stderr } = await run(["models", ...options], { cwd });
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(`${options.join(" ")}  the range of event time is not one`);
+  expect(stderr).toContain("to fix: --event-time-start 2026-01-01 --event-time-end 2026-02-01");
+});

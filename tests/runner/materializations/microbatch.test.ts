@@ -112,8 +112,9 @@ describe("a microbatch model", () => {
     ]);
   });
 
-  test("keeps the batches that go when one does not", async () => {
+  test("keeps the batches that go when one does not, and says how to do it again", async () => {
     const { project, warehouse, build, rows } = await started();
+    await build(range("2024-01-01", "2024-01-02"));
     await warehouse.session.run("update api.plays set n = 'x' where n = '1'");
     const result = await build(range("2024-01-01", "2024-01-04"));
     expect(result).toMatchObject({
@@ -122,9 +123,12 @@ describe("a microbatch model", () => {
       error: { code: "MODEL_SQL", where: "models/daily.sql:2:19" },
     });
     expect(await rows()).toEqual([
-      [0, false],
+      [0, true],
       [2, true],
     ]);
+    expect(project.log.find(({ event }) => event === "batches_failed")?.message).toContain(
+      'run models --select daily --event-time-start "2024-01-02 00:00:00" --event-time-end "2024-01-03 00:00:00"',
+    );
     const [entry] = result === undefined ? [] : runResultEntries(project.scope(), [result], new Map());
     expect(entry).toMatchObject({
       status: "partial success",
@@ -138,15 +142,13 @@ describe("a microbatch model", () => {
     });
   });
 
-  test("makes no table when its first batch fails, and is whole the next time", async () => {
+  test("makes no table when a batch of the first run fails, so that the next run makes all of it", async () => {
     const { warehouse, build, rows } = await started();
-    await warehouse.session.run("update api.plays set n = 'x' where n = '0'");
-    expect(await build(range("2024-01-01", "2024-01-04"))).toMatchObject({
-      status: "error",
-      batches: { successful: [] },
-    });
+    await warehouse.session.run("update api.plays set n = 'x' where n = '1'");
+    const result = await build(range("2024-01-01", "2024-01-04"));
+    expect(result).toMatchObject({ status: "error", error: { where: "models/daily.sql:2:19" } });
     expect((await warehouse.engine.relations()).has("main.daily")).toBe(false);
-    await warehouse.session.run("update api.plays set n = '0' where n = 'x'");
+    await warehouse.session.run("update api.plays set n = '1' where n = 'x'");
     expect(await build(range("2024-01-01", "2024-01-04"))).toMatchObject({ status: "success" });
     expect(await rows()).toHaveLength(3);
   });
