@@ -80,8 +80,20 @@ export function summarizeModels(results: readonly ModelResult[]): string {
 export function formatTests(results: readonly TestResult[], colors: Colors): string {
   const order = ["error", "fail", "skipped", "warn"];
   const open = order.flatMap((status) => results.filter((result) => result.status === status));
-  return open.map((result) => formatTest(result, colors)).join("\n");
+  const skippedBy = (result: TestResult) =>
+    open.filter(({ status, reason }) => status === "skipped" && reason === result.reason);
+  return open
+    .flatMap((result) => {
+      const same = result.status === "skipped" ? skippedBy(result) : [];
+      if (same.length <= NAMED_SKIPS) return [formatTest(result, colors)];
+      if (same[0] !== result) return [];
+      return [`${colors.yellow(TEST_WORDS.skipped)}  ${plural(same.length, "test")}: ${result.reason}`];
+    })
+    .join("\n");
 }
+
+/** More tests than these that are skipped for one reason are one line. */
+const NAMED_SKIPS = 3;
 
 const TEST_WORDS = {
   pass: "passed",
@@ -93,7 +105,8 @@ const TEST_WORDS = {
 /** Failing rows that the terminal shows of a test. */
 const SHOWN_ROWS = { warn: 3, fail: 5 } as const;
 
-function formatTest({ node, status, failures, sample, reason, error }: TestResult, colors: Colors): string {
+function formatTest(result: TestResult, colors: Colors): string {
+  const { node, status, failures, sample, reason, error } = result;
   const paint = status === "fail" || status === "error" ? colors.red : colors.yellow;
   const why = reason ?? error?.message.split("\n")[0] ?? "";
   const shown = status === "warn" ? SHOWN_ROWS.warn : SHOWN_ROWS.fail;
@@ -111,6 +124,7 @@ function formatTest({ node, status, failures, sample, reason, error }: TestResul
     if (sample.rows.length > shown)
       lines.push(colors.dim(`  … the first ${shown}; ${node.file} has the claim`));
   }
+  if (result.isStored) lines.push(colors.dim(`  stored in ${node.relation.schema}.${node.relation.name}`));
   return lines.join("\n");
 }
 

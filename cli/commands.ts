@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { FAULTS_HELP } from "../moovitamix/faults.ts";
+import type { TestOptions } from "../runner/data-tests.ts";
 import type { SelectionOptions } from "../runner/select.ts";
 import type { ApiCommandOptions } from "./commands/api.ts";
 import type { ModelsOptions } from "./commands/models.ts";
@@ -11,6 +12,7 @@ import {
   addGraphOptions,
   addProjectOptions,
   addSelectionOptions,
+  addStoreFailuresOption,
   addWriteOptions,
   numberOption,
 } from "./options.ts";
@@ -43,10 +45,10 @@ function addLoadCommands(program: Command, invocation: Invocation): void {
       const { runDemo } = await import("./commands/demo.ts");
       await execute(invocation, { name: "demo", options, isRecorded: true, work: runDemo });
     });
-  addFullRefreshOption(addSelectionOptions(program.command("pipeline")))
+  addStoreFailuresOption(addFullRefreshOption(addSelectionOptions(program.command("pipeline"))))
     .description("ingest, models, data tests, and, when all is green, publish")
     .addHelpText("after", examples("run pipeline", "run pipeline --select staging+ --json"))
-    .action(async (options: CommonOptions & SelectionOptions) => {
+    .action(async (options: CommonOptions & SelectionOptions & TestOptions) => {
       const { runPipeline } = await import("./commands/pipeline.ts");
       const work: Work = (workspace, terminal) => runPipeline(workspace, terminal, options);
       await execute(invocation, { name: "pipeline", options, isRecorded: true, work });
@@ -81,13 +83,14 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runModels(workspace, terminal, options);
       await execute(invocation, { name: "models", options, isRecorded: true, work });
     });
-  addSelectionOptions(program.command("test"))
+  addStoreFailuresOption(addSelectionOptions(program.command("test")))
     .description("check the claims about the data, and show the rows that break them")
+    .option("-x, --fail-fast", "stop at the first test that fails")
     .addHelpText(
       "after",
       examples("run test", "run test --select fct_listens", "run test --select test_type:singular --json"),
     )
-    .action(async (options: CommonOptions & SelectionOptions) => {
+    .action(async (options: CommonOptions & SelectionOptions & TestOptions) => {
       const { runTests } = await import("./commands/test.ts");
       const work: Work = (workspace, terminal) => runTests(workspace, terminal, options);
       await execute(invocation, { name: "test", options, isRecorded: true, work });

@@ -51,7 +51,7 @@ export function modelJson({ node, status, rows, seconds, error, reason }: ModelR
   };
 }
 
-export function testJson({ node, status, failures, sample, seconds, error, reason }: TestResult) {
+export function testJson({ node, status, failures, sample, isStored, seconds, error, reason }: TestResult) {
   return {
     unique_id: node.id,
     name: node.name,
@@ -60,6 +60,7 @@ export function testJson({ node, status, failures, sample, seconds, error, reaso
     status,
     failures,
     failing_rows: sample === null ? [] : sample.rows.map((row) => rowJson(sample, row)),
+    stored_in: isStored ? `${node.relation.schema}.${node.relation.name}` : null,
     seconds,
     reason,
     error: error === null ? null : errorJson(error),

@@ -58,3 +58,7 @@ export function addFullRefreshOption(command: Command): Command {
     "build incremental models from nothing; tables and views always are",
   );
 }
+
+export function addStoreFailuresOption(command: Command): Command {
+  return command.option("--store-failures", "keep the rows that fail in the warehouse, a table a test");
+}

@@ -16,7 +16,7 @@ import {
   compileRunHooks,
   writeCompiled,
 } from "../runner/compile.ts";
-import { runDataTests } from "../runner/data-tests.ts";
+import { runDataTests, type TestOptions } from "../runner/data-tests.ts";
 import { isEphemeral } from "../runner/ephemeral.ts";
 import { type CompiledHook, runHooks } from "../runner/hooks.ts";
 import { type EventTimeRange, parseEventTime } from "../runner/materializations/batch-windows.ts";
@@ -179,7 +179,7 @@ export async function modelsStep(
 export async function testsStep(
   workspace: Workspace,
   engine: Engine,
-  plan: GraphPlan & { tests?: readonly TestNode[]; broken?: ReadonlyMap<string, string> },
+  plan: GraphPlan & TestOptions & { tests?: readonly TestNode[]; broken?: ReadonlyMap<string, string> },
 ): Promise<TestResult[]> {
   const tests = plan.tests ?? testsOf(plan.scope.graph).filter((test) => plan.selected.has(test.id));
   const pool = createSessionPool(engine, workspace.target.duckdb.threads);
@@ -187,6 +187,8 @@ export async function testsStep(
     graph: plan.scope.graph,
     tests,
     compiled: plan.compiled,
+    storeFailures: plan.storeFailures ?? false,
+    failFast: plan.failFast ?? false,
     ...(plan.broken === undefined ? {} : { broken: plan.broken }),
   });
 }

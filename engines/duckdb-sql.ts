@@ -1,4 +1,4 @@
-import type { Dialect, Relation, SqlHelpers } from "./engine.ts";
+import type { CheckSql, Dialect, Relation, SqlHelpers } from "./engine.ts";
 
 export function quote(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
@@ -29,9 +29,20 @@ const helpers: SqlHelpers = {
     `(select cast(unnest(generate_series(${first}, ${last}, interval 1 day)) as date) as date_day from ${relation})`,
 };
 
+const checks: CheckSql = {
+  now: "cast(current_timestamp at time zone 'UTC' as timestamp)",
+  addTime: (moment, { count, datepart }) => `(${moment} + interval (${count}) ${datepart})`,
+  matchesRegex: (value, { regex, flags }) =>
+    `regexp_matches(cast(${value} as varchar), ${literal(regex)}${flags === "" ? "" : `, ${literal(flags)}`})`,
+  // DuckDB's trim() takes away spaces only.
+  trim: (text) => `regexp_replace(${text}, '^\\s+|\\s+$', '', 'g')`,
+  typeOf: (value) => `typeof(${value})`,
+};
+
 export const duckdbDialect: Dialect = {
   type: "duckdb",
   helpers,
+  checks,
   quote,
   literal,
   nameOf: (relation: Relation) => `${quote(relation.schema)}.${quote(relation.name)}`,

@@ -84,6 +84,7 @@ const INTERRUPT_MS = 50;
 class DuckdbEngine implements Engine {
   readonly type = duckdbDialect.type;
   readonly helpers = duckdbDialect.helpers;
+  readonly checks = duckdbDialect.checks;
   readonly quote = duckdbDialect.quote;
   readonly literal = duckdbDialect.literal;
   readonly nameOf = duckdbDialect.nameOf;

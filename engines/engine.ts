@@ -91,11 +91,40 @@ export interface Session {
   close(): void;
 }
 
+export const DATE_PARTS = [
+  "microsecond",
+  "millisecond",
+  "second",
+  "minute",
+  "hour",
+  "day",
+  "week",
+  "month",
+  "quarter",
+  "year",
+] as const;
+export type DatePart = (typeof DATE_PARTS)[number];
+
+/** What data tests say of values and engines write differently: SQL in, SQL out. */
+export interface CheckSql {
+  /** The present as a time stamp in UTC. */
+  readonly now: string;
+  /** A time stamp `count` parts later; earlier for a negative count. */
+  addTime(moment: string, by: { count: number; datepart: DatePart }): string;
+  /** Whether a value, as text, holds a match of the pattern; null for a null. */
+  matchesRegex(value: string, pattern: { regex: string; flags: string }): string;
+  /** A text without white space around it. */
+  trim(text: string): string;
+  /** The engine's name of a value's type. */
+  typeOf(value: string): string;
+}
+
 /** How an engine's SQL is written; known without a connection. */
 export interface Dialect {
   /** The name by which artifacts and other tools know the engine. */
   readonly type: "duckdb";
   readonly helpers: SqlHelpers;
+  readonly checks: CheckSql;
   /** Quoted for SQL. */
   nameOf(relation: Relation): string;
   quote(identifier: string): string;

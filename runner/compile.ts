@@ -82,11 +82,14 @@ function renderScope(ctx: Context, scope: CompileScope, mistakes: Mistakes): Ren
 
 function compileNode(ctx: Context, scope: RenderScope, node: ModelNode | TestNode): CompiledNode {
   if (node.kind === "model") return compileModel(ctx, scope, node);
-  const query =
-    node.template === null
-      ? { sql: node.generic?.sql ?? "", placeOf: () => node.where }
-      : renderTemplate(ctx, scope, { template: node.template, relation: null });
-  return inlineEphemerals(scope, query, node.dependsOn);
+  return inlineEphemerals(scope, testQuery(ctx, scope, node), node.dependsOn);
+}
+
+function testQuery(ctx: Context, scope: RenderScope, node: TestNode): CompiledNode {
+  if (node.template !== null) return renderTemplate(ctx, scope, { template: node.template, relation: null });
+  const sql = node.generic?.sql ?? "";
+  if (typeof sql === "string") return { sql, placeOf: () => node.where };
+  return renderTemplate(ctx, scope, { ...sql, relation: null });
 }
 
 function inlineEphemerals(scope: RenderScope, query: CompiledNode, reads: readonly string[]): CompiledNode {
@@ -178,6 +181,8 @@ function indexOf(graph: Graph): NameIndex {
 interface RenderedNode {
   template: Template;
   relation: Relation | null;
+  /** What a generic test of the project knows besides. */
+  values?: Record<string, unknown>;
   isIncremental?: boolean;
   /** Whether it reads only what belongs to the batch that is being built. */
   isBatched?: boolean;
@@ -196,7 +201,7 @@ function withoutEnd(sql: string, placeOf: (offset: number) => string): CompiledN
 function templateContext(
   ctx: Context,
   scope: RenderScope,
-  { template, relation, isIncremental = false, isBatched = false }: RenderedNode,
+  { template, relation, values, isIncremental = false, isBatched = false }: RenderedNode,
 ): TemplateContext {
   const nameOf = (name: "ref" | "source") => (call: TemplateCall) => {
     const where = whereOf(template, name, call.args);
@@ -217,6 +222,7 @@ function templateContext(
       var: (call) => variable(scope.project.vars, call, whereOf(template, "var", call.args)),
       env_var: (call) => environmentVariable(ctx, call, whereOf(template, "env_var", call.args)),
       config: () => "",
+      arguments: () => "",
       is_incremental: () => isIncremental,
       log: ({ args }) => {
         ctx.log.info("template_logged", `${template.file}: ${args.join(" ")}`);
@@ -225,6 +231,7 @@ function templateContext(
     },
     values: {
       ...(relation === null ? {} : relationValue(scope, relation)),
+      ...values,
       target: targetValue(scope),
       run_started_at: ctx.startedAt.toISOString(),
       invocation_id: ctx.invocationId,

@@ -1,47 +1,27 @@
-import { EXIT, ProjectError, ProjectErrors } from "../core/errors.ts";
-import { nearestLine } from "../core/nearest.ts";
-import type { YamlFile } from "../core/yaml.ts";
 import type { Dialect } from "../engines/engine.ts";
 import type { Mistakes } from "./collect.ts";
 import { referenceSql } from "./ephemeral.ts";
-import { GENERIC_TESTS, type GenericTestDefinition } from "./generic-tests.ts";
-import { configErrors } from "./model-config.ts";
+import type { GenericTestDefinition } from "./generic-tests/definition.ts";
 import type { PropertiesFile } from "./model-nodes.ts";
-import type { ModelNode, SourceNode, TestConfig, TestNode } from "./nodes.ts";
+import type { ModelNode, SourceNode, TestNode } from "./nodes.ts";
+import { type OwnTest, ownTestValues } from "./own-tests.ts";
 import type { Project } from "./project.ts";
-import { type DataTestInput, TEST_CONFIG_KEYS, type TestConfigInput, testConfigInput } from "./properties.ts";
+import type { DataTestInput, TestConfigInput } from "./properties.ts";
 import { type NameIndex, resolveArgument } from "./references.ts";
 import type { Literal } from "./template.ts";
-import { genericTestHash, genericTestName, type NamedTest } from "./test-names.ts";
-
-const TEST_DEFAULTS: TestConfig = {
-  severity: "error",
-  warn_if: "!= 0",
-  error_if: "!= 0",
-  fail_calc: "count(*)",
-  where: null,
-  limit: null,
-  enabled: true,
-  tags: [],
-  meta: {},
-};
+import { failuresRelation, mergeTestConfig } from "./test-config.ts";
+import { type Declaration, parseArguments, splitInput } from "./test-declaration.ts";
+import { genericTestAlias, genericTestHash, genericTestName, type NamedTest } from "./test-names.ts";
+import { definitionOf, type OwnTests, type TestType, testError } from "./test-types.ts";
 
 export interface TestScope {
   project: Project;
   dialect: Dialect;
   index: NameIndex;
+  own: OwnTests;
+  /** The schema of relations that name none. */
+  targetSchema: string;
   mistakes: Mistakes;
-}
-
-/** A test as it is declared in YAML: on a column or on the whole of a model or a source table. */
-interface Declaration {
-  input: DataTestInput;
-  subject: ModelNode | SourceNode;
-  column: string | null;
-  file: YamlFile;
-  /** To its place in the file. */
-  path: PropertyKey[];
-  where: string;
 }
 
 export function loadGenericTests(files: readonly PropertiesFile[], scope: TestScope): TestNode[] {
@@ -111,35 +91,35 @@ function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex):
 }
 
 function genericTest(declaration: Declaration, scope: TestScope): TestNode {
-  const { subject, column, where } = declaration;
-  const { type, name: givenName, description, config, args } = splitInput(declaration);
-  const definition = definitionOf(type, where);
-  if (definition.needsColumn && column === null) {
-    throw testError(
-      "TEST_NEEDS_COLUMN",
-      where,
-      `test "${type}" belongs under a column`,
-      [],
-      "move it below one of the model's columns",
-    );
-  }
+  const { subject, where } = declaration;
+  const { type, name: givenName, description, configs, args } = splitInput(declaration);
+  const definition = definitionOf(type, scope.own, where);
+  const { column, own } = columnOf(declaration, definition, { type, args });
+  const config = mergeTestConfig([...defaultConfigs(definition), ...configs]);
   const dependsOn = new Set([subject.id]);
   const { dialect } = scope;
   const relation = referenceSql(dialect, subject);
-  const sql = definition.sql(
-    {
-      dialect,
-      relation: config.where === null ? relation : `(select * from ${relation} where ${config.where})`,
-      column: column === null ? null : dialect.quote(column),
-      resolve: (argument) => {
-        const node = resolveArgument(scope.index, argument, where);
-        dependsOn.add(node.id);
-        return referenceSql(dialect, node);
-      },
-    },
-    parseArguments(declaration, definition, { type, args }),
-  );
-  const named: NamedTest = { type, subject, args: column === null ? args : { ...args, column_name: column } };
+  const at = {
+    relation: config.where === null ? relation : `(select * from ${relation} where ${config.where})`,
+    column: column === null ? null : dialect.quote(column),
+  };
+  const resolve = (argument: string) => {
+    const node = resolveArgument(scope.index, argument, where);
+    dependsOn.add(node.id);
+    return referenceSql(dialect, node);
+  };
+  const parsed = parseArguments(declaration, definition, { type, args: own });
+  const { template } = definition;
+  const sql =
+    template === undefined
+      ? definition.sql({ dialect, ...at, resolve }, parsed)
+      : { template, values: ownTestValues({ ...at, args: parsed }, resolve) };
+  const named: NamedTest = {
+    type: type.name,
+    namespace: type.namespace,
+    subject,
+    args: column === null ? own : { ...own, column_name: column },
+  };
   const name = givenName ?? genericTestName(named);
   return {
     kind: "test",
@@ -151,110 +131,52 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
     tags: config.tags,
     dependsOn: [...dependsOn],
     config,
+    relation: failuresRelation(scope, config, givenName ?? genericTestAlias(named)),
     where,
-    generic: { type, attachedTo: subject.id, columnName: column, arguments: args, sql },
+    generic: {
+      type: type.name,
+      namespace: type.namespace,
+      attachedTo: subject.id,
+      columnName: column,
+      arguments: own,
+      sql,
+    },
     template: null,
   };
 }
 
-function definitionOf(type: string, where: string): GenericTestDefinition {
-  const definition = Object.hasOwn(GENERIC_TESTS, type) ? GENERIC_TESTS[type] : undefined;
-  if (definition !== undefined) return definition;
-  const known = Object.keys(GENERIC_TESTS);
-  throw testError(
-    "TEST_UNKNOWN",
-    where,
-    `unknown test "${type}"`,
-    nearestLine(type, known),
-    `known tests: ${known.join(", ")}`,
-  );
+/** What the test's own definition says where its use is silent. */
+function defaultConfigs(definition: GenericTestDefinition): TestConfigInput[] {
+  const { failCalc, config } = definition as GenericTestDefinition & Partial<OwnTest>; // of a project's own test
+  return [...(failCalc === undefined ? [] : [{ fail_calc: failCalc }]), ...(config ?? [])];
 }
 
-interface SplitInput {
-  type: string;
-  name: string | undefined;
-  description: string;
-  config: TestConfig;
-  args: Record<string, Literal>;
-}
-
-/** dbt takes configuration and arguments inline, under `config:` and under `arguments:`. */
-function splitInput(declaration: Declaration): SplitInput {
-  const { input } = declaration;
-  const [type = "", body] = typeof input === "string" ? [input, {}] : (Object.entries(input)[0] ?? []);
-  const { name, description, config, arguments: nested, ...rest } = body ?? {};
-  const inline = Object.entries(rest).filter(([key]) => TEST_CONFIG_KEYS.includes(key));
-  const own = Object.entries(rest).filter(([key]) => !TEST_CONFIG_KEYS.includes(key));
-  const parsed = testConfigInput.safeParse({ ...Object.fromEntries(inline), ...asMap(config) });
-  if (!parsed.success) {
-    const place = (key: string) =>
-      placeOfKey(declaration, key in asMap(config) ? [type, "config"] : [type], key);
-    throw new ProjectErrors(configErrors(parsed.error, place, TEST_CONFIG_KEYS));
-  }
-  return {
-    type,
-    name: typeof name === "string" ? name : undefined,
-    description: typeof description === "string" ? description : "",
-    config: mergeTestConfig([parsed.data]),
-    args: { ...Object.fromEntries(own), ...asMap(nested) },
-  };
-}
-
-function placeOfKey({ file, path }: Declaration, steps: readonly string[], key: string): string {
-  return file.locateKey([...path, ...steps], key);
-}
-
-function asMap(value: Literal | undefined): Record<string, Literal> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
-}
-
-/** The defaults, and what is given; later inputs win. */
-export function mergeTestConfig(inputs: readonly TestConfigInput[]): TestConfig {
-  const merged = { ...TEST_DEFAULTS };
-  for (const input of inputs) {
-    const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
-    Object.assign(merged, given);
-  }
-  return merged;
-}
-
-function parseArguments(
-  declaration: Declaration,
+/** The column that a test looks at: the one it stands under, or the one that `column_name` of a model's test names. */
+function columnOf(
+  { column: declared, where }: Declaration,
   definition: GenericTestDefinition,
-  { type, args }: { type: string; args: Record<string, Literal> },
-): Record<string, unknown> {
-  const parsed = definition.arguments.safeParse(args);
-  if (parsed.success) return parsed.data;
-  const known = Object.keys(definition.arguments.shape);
-  const takes = known.length > 0 ? `its arguments are: ${known.join(", ")}` : "it takes no arguments";
-  const hint = `${takes}; config: ${TEST_CONFIG_KEYS.join(", ")}`;
-  const { input } = declaration;
-  const nested = typeof input === "string" ? {} : asMap(input[type]?.arguments);
-  const fail = (key: string, message: string, why: string[]) => {
-    const where = placeOfKey(declaration, key in nested ? [type, "arguments"] : [type], key);
-    return testError("TEST_ARGUMENTS", key in args ? where : declaration.where, message, why, hint);
-  };
-  throw new ProjectErrors(
-    parsed.error.issues.flatMap((issue) => {
-      if (issue.code === "unrecognized_keys") {
-        const near = (key: string) => nearestLine(key, [...known, ...TEST_CONFIG_KEYS]);
-        return issue.keys.map((key) => fail(key, `unknown argument "${key}" of test "${type}"`, near(key)));
-      }
-      const key = String(issue.path[0] ?? "");
-      if (!(key in args)) return [fail(key, `test "${type}" needs the argument "${key}"`, [])];
-      const problem = issue.message.replace(/^Invalid input: /, "");
-      return [fail(key, `argument "${key}" of test "${type}" is wrong: ${problem}`, [])];
-    }),
-  );
-}
-
-/** A mistake in the declaration of a test. */
-export function testError(
-  code: string,
-  where: string,
-  message: string,
-  why: string[],
-  hint: string,
-): ProjectError {
-  return new ProjectError(code, { message, where, why, hint, exitCode: EXIT.usage });
+  { type: { name: type }, args }: { type: TestType; args: Record<string, Literal> },
+): { column: string | null; own: Record<string, Literal> } {
+  const { column_name: named, ...own } = args;
+  const isNamed = declared === null && definition.on !== "model" && typeof named === "string";
+  const column = isNamed ? named : declared;
+  if (definition.on === "column" && column === null) {
+    throw testError(
+      "TEST_NEEDS_COLUMN",
+      where,
+      `test "${type}" belongs under a column`,
+      [],
+      "move it below one of the model's columns",
+    );
+  }
+  if (definition.on === "model" && column !== null) {
+    throw testError(
+      "TEST_NEEDS_MODEL",
+      where,
+      `test "${type}" belongs to a whole model`,
+      [],
+      "move it from the column to the data_tests of the model",
+    );
+  }
+  return { column, own: isNamed ? own : args };
 }

@@ -1,9 +1,10 @@
 import type { Context } from "../core/context.ts";
 import { describeError, ProjectError, projectErrorsOf } from "../core/errors.ts";
-import { type Engine, relationKey, type Session, SqlError } from "../engines/engine.ts";
+import { type Dialect, type Engine, relationKey, type Session, SqlError } from "../engines/engine.ts";
 import type { CompiledNode } from "./compile.ts";
 import { readsOf } from "./ephemeral.ts";
 import { runInOrder } from "./execute.ts";
+import { storageOf } from "./failure-tables.ts";
 import { sqlProjectError } from "./models.ts";
 import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
 import type { TestResult } from "./results.ts";
@@ -12,9 +13,16 @@ import { type SessionPool, withSession } from "./session-pool.ts";
 /** Failing rows that are kept of a test. */
 const SAMPLE_ROWS = 10;
 
-type Outcome = Pick<TestResult, "status" | "failures" | "sample" | "error" | "reason">;
+type Outcome = Pick<TestResult, "status" | "failures" | "sample" | "isStored" | "error" | "reason">;
 
-export interface TestWork {
+export interface TestOptions {
+  /** Whether tests whose configuration does not say keep their failing rows. */
+  storeFailures?: boolean;
+  /** Whether the first failure is the last test. */
+  failFast?: boolean;
+}
+
+export interface TestWork extends TestOptions {
   graph: Graph;
   tests: readonly TestNode[];
   compiled: ReadonlyMap<string, CompiledNode>;
@@ -26,6 +34,11 @@ export interface TestWork {
 export async function runDataTests(ctx: Context, pool: SessionPool, work: TestWork): Promise<TestResult[]> {
   const byId = new Map(work.tests.map((test) => [test.id, test]));
   const missing = await missingNodes(ctx, pool.engine, work);
+  const storageFor = (node: TestNode) => storageOf(node.config, work.storeFailures ?? false);
+  const storing = work.tests.filter((node) => storageFor(node) !== null);
+  if (storing.length > 0)
+    await pool.engine.createSchemas(new Set(storing.map(({ relation }) => relation.schema)));
+  let isStopped = false;
   const results = await runInOrder([...byId.keys()], {
     dependencies: () => [],
     limit: pool.size,
@@ -33,24 +46,34 @@ export async function runDataTests(ctx: Context, pool: SessionPool, work: TestWo
       const node = byId.get(id);
       const compiled = work.compiled.get(id);
       if (node === undefined || compiled === undefined) throw new Error(`${id} was not compiled`);
-      const culprit = readsOf(work.graph, node)
-        .map((parent) => work.broken?.get(parent))
-        .find((name) => name !== undefined);
+      const reads = readsOf(work.graph, node);
+      const whyNot = isStopped ? STOPPED : whySkipped(reads, work.broken);
       const result = await withSession(pool, (session, thread) =>
         timed(ctx, { node, thread }, () =>
           testOutcome(ctx, session, {
             node,
             compiled,
-            culprit,
-            missing: firstMissing(readsOf(work.graph, node), missing),
+            whyNot,
+            missing: firstMissing(reads, missing),
+            dialect: pool.engine,
+            storage: storageFor(node),
           }),
         ),
       );
+      if (work.failFast && (result.status === "fail" || result.status === "error")) isStopped = true;
       report(ctx, result);
       return result;
     },
   });
   return work.tests.flatMap((test) => results.get(test.id) ?? []);
+}
+
+/** Why tests do not run after the first failure. */
+const STOPPED = "a test before it failed (--fail-fast)";
+
+function whySkipped(reads: readonly string[], broken: TestWork["broken"]): string | undefined {
+  const culprit = reads.map((parent) => broken?.get(parent)).find((name) => name !== undefined);
+  return culprit === undefined ? undefined : `${culprit} failed`;
 }
 
 /** What tests look at and the engine does not have; said once for each, however many tests there are. */
@@ -100,46 +123,51 @@ async function timed(
   return { ...of, ...outcome, startedAt, endedAt, seconds: (endedAt.getTime() - startedAt.getTime()) / 1000 };
 }
 
+interface Measured {
+  node: TestNode;
+  compiled: CompiledNode;
+  dialect: Dialect;
+  storage: "table" | "view" | null;
+}
+
+/** What is said of a test that gave no verdict. */
+const NOTHING = { failures: null, sample: null, isStored: false, error: null, reason: null };
+
 async function testOutcome(
   ctx: Context,
   session: Session,
-  test: {
-    node: TestNode;
-    compiled: CompiledNode;
-    culprit: string | undefined;
-    missing: ProjectError | undefined;
-  },
+  test: Measured & { whyNot: string | undefined; missing: ProjectError | undefined },
 ): Promise<Outcome> {
-  if (test.culprit !== undefined) return skippedOutcome(`${test.culprit} failed`);
-  if (test.missing !== undefined) {
-    return {
-      status: "error",
-      failures: null,
-      sample: null,
-      error: test.missing,
-      reason: test.missing.message,
-    };
-  }
+  if (test.whyNot !== undefined) return skippedOutcome(test.whyNot);
+  if (test.missing !== undefined)
+    return { ...NOTHING, status: "error", error: test.missing, reason: test.missing.message };
   if (ctx.signal.aborted) return skippedOutcome("the run was interrupted");
   try {
-    return await measure(session, test.node, test.compiled.sql);
+    return await measure(session, test);
   } catch (error) {
     if (ctx.signal.aborted) return skippedOutcome("the run was interrupted");
-    return { status: "error", failures: null, sample: null, error: testError(error, test), reason: null };
+    return { ...NOTHING, status: "error", error: testError(error, test) };
   }
 }
 
 /** dbt's shape: the number of failures and the two verdicts on it in one query. */
-async function measure(session: Session, node: TestNode, sql: string): Promise<Outcome> {
+async function measure(session: Session, test: Measured): Promise<Outcome> {
+  const { node, compiled, storage } = test;
   const { fail_calc, warn_if, error_if, limit, severity } = node.config;
-  const limited = limit === null ? sql : `${sql}\nlimit ${limit}`;
+  const query = limit === null ? compiled.sql : `${compiled.sql}\nlimit ${limit}`;
+  if (storage === "table") await session.replaceTable(node.relation, query);
+  if (storage === "view") await session.replaceView(node.relation, query);
+  const limited = storage === null ? query : `select * from ${test.dialect.nameOf(node.relation)}`;
   const head = `select ${fail_calc} as failures, ${fail_calc} ${warn_if} as should_warn, ${fail_calc} ${error_if} as should_error\nfrom (\n`;
   const counted = await session.query(`${head}${limited}\n) as data_test`).catch((error: unknown) => {
-    throw error instanceof SqlError ? error.inside({ start: head.length, length: sql.length }) : error;
+    if (!(error instanceof SqlError)) throw error;
+    // Of stored rows only the conditions are asked, which stand in no file of their own.
+    const length = storage === null ? compiled.sql.length : 0;
+    throw error.inside({ start: length === 0 ? Number.POSITIVE_INFINITY : head.length, length });
   });
   const [count, shouldWarn, shouldError] = counted.rows[0] ?? [];
   const failures = Number(count ?? 0);
-  const passed: Outcome = { status: "pass", failures, sample: null, error: null, reason: null };
+  const passed: Outcome = { ...NOTHING, status: "pass", failures, isStored: storage !== null };
   const rows = () =>
     session.query(`select * from (\n${limited}\n) as failing order by 1 limit ${SAMPLE_ROWS}`);
   // A sum over no rows is null; over rows it would be a verdict that says nothing.
@@ -161,23 +189,24 @@ function noVerdict({ config, where }: TestNode): ProjectError {
   });
 }
 
-function testError(
-  error: unknown,
-  { node, compiled }: { node: TestNode; compiled: CompiledNode },
-): ProjectError {
+function testError(error: unknown, { node, compiled }: Measured): ProjectError {
   const [known] = projectErrorsOf(error);
   if (known !== undefined) return known;
   if (!(error instanceof SqlError)) throw error;
-  return sqlProjectError("TEST_SQL", error, { compiled, fallback: node.where });
+  const reported = sqlProjectError("TEST_SQL", error, { compiled, fallback: node.where });
+  // The SQL of a project's own test stands in its file: the place alone does not say which use of it went wrong.
+  if (reported.where !== node.where && node.generic !== null) reported.why.push(`used at ${node.where}`);
+  return reported;
 }
 
 function skippedOutcome(reason: string): Outcome {
-  return { status: "skipped", failures: null, sample: null, error: null, reason };
+  return { ...NOTHING, status: "skipped", reason };
 }
 
 function report(ctx: Context, { node, status, failures, reason, error }: TestResult): void {
   const fields = { test: node.name, status, failures };
   if (status === "pass") ctx.log.debug("test_passed", `passed ${node.name}`, fields);
+  else if (reason === STOPPED) ctx.log.debug("test_skipped", `skipped ${node.name}: ${reason}`, fields);
   else if (status === "skipped") ctx.log.warn("test_skipped", `skipped ${node.name}: ${reason}`, fields);
   else if (status === "warn")
     ctx.log.debug("test_warned", `test ${node.name}: ${failures} rows break it`, fields);

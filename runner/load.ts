@@ -5,9 +5,11 @@ import { parseYaml, validateYaml } from "../core/yaml.ts";
 import type { Dialect } from "../engines/engine.ts";
 import { Mistakes } from "./collect.ts";
 import { loadGenericTests } from "./data-test-nodes.ts";
+import { checkFailureTables } from "./failure-tables.ts";
 import { listFiles } from "./files.ts";
 import { loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
 import type { Graph, ModelNode, Node, TestNode } from "./nodes.ts";
+import { loadOwnTests } from "./own-tests.ts";
 import type { Project } from "./project.ts";
 import { propertiesSchema, rightProperties } from "./properties.ts";
 import { checkNames, dependenciesOf, type NameIndex } from "./references.ts";
@@ -36,10 +38,14 @@ export function loadGraph(
     sources: new Map(sources.map((source) => [`${source.sourceName}.${source.name}`, source])),
     disabled,
   };
-  const singular = loadSingularTests(ctx, { project, mistakes });
+  const { targetSchema } = engine;
+  const singular = loadSingularTests(ctx, { project, targetSchema, mistakes });
   for (const node of [...models, ...singular])
     resolveTemplate(node, index, { dialect: engine.dialect, mistakes });
-  const generic = loadGenericTests(files, { project, dialect: engine.dialect, index, mistakes });
+  const own = loadOwnTests(ctx, { project, dialect: engine.dialect, mistakes });
+  const scope = { project, dialect: engine.dialect, index, own, targetSchema, mistakes };
+  const generic = loadGenericTests(files, scope);
+  checkFailureTables([...generic, ...singular], [...models, ...sources], mistakes);
   const nodes = new Map<string, Node>(
     [...sources, ...models, ...generic, ...singular].map((node) => [node.id, node]),
   );

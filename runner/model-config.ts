@@ -190,7 +190,11 @@ export function configError(where: string, message: string, why: string[], hint:
 }
 
 /** dbt's generate_schema_name, or the model's schema as it is. */
-export function schemaName(project: Project, config: ModelConfig, targetSchema: string): string {
+export function schemaName(
+  project: Project,
+  config: Pick<ModelConfig, "schema">,
+  targetSchema: string,
+): string {
   if (config.schema === null) return targetSchema;
   return project.schemaNames === "exact" ? config.schema : `${targetSchema}_${config.schema}`;
 }

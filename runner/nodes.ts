@@ -68,6 +68,13 @@ export interface TestConfig {
   fail_calc: string;
   where: string | null;
   limit: number | null;
+  /** Whether failing rows are kept in the warehouse; null leaves it to `--store-failures`. */
+  store_failures: boolean | null;
+  /** How; decides over `store_failures`. `ephemeral` keeps none. */
+  store_failures_as: "table" | "view" | "ephemeral" | null;
+  /** Where, named as a model's are: `dbt_test__audit` and the test's name when not given. */
+  schema: string | null;
+  alias: string | null;
   enabled: boolean;
   tags: string[];
   meta: Record<string, unknown>;
@@ -139,16 +146,20 @@ export interface SourceNode extends NodeBase {
 export interface GenericTest {
   /** `not_null`. */
   type: string;
+  /** The package that it was named with: `dbt_utils`. */
+  namespace: string | null;
   attachedTo: string;
   columnName: string | null;
   arguments: Record<string, Literal>;
-  /** The query for the offending rows. */
-  sql: string;
+  /** The query for the offending rows; of a project's own test what it is rendered from. */
+  sql: string | { template: Template; values: Record<string, unknown> };
 }
 
 export interface TestNode extends NodeBase {
   kind: "test";
   config: TestConfig;
+  /** Where failing rows are stored, if they are. */
+  relation: Relation;
   /** `file:line:column` where it is declared. */
   where: string;
   generic: GenericTest | null;

@@ -145,11 +145,17 @@ const VALUES = ["target", "run_started_at", "invocation_id"];
 /** Adds an error for every name in the template that nothing defines. */
 export function checkNames(
   template: Template,
-  scope: { helpers: readonly string[] /** Whether `this` means a relation. */; hasRelation: boolean },
+  scope: {
+    helpers: readonly string[];
+    /** Whether `this` means a relation. */
+    hasRelation: boolean;
+    /** Names that only this template knows. */
+    values?: readonly string[];
+  },
   mistakes: Mistakes,
 ): void {
   const calls = [...CALLS, ...BLOCKS, ...scope.helpers];
-  const values = scope.hasRelation ? ["this", ...VALUES] : VALUES;
+  const values = [...(scope.hasRelation ? ["this"] : []), ...(scope.values ?? []), ...VALUES];
   for (const use of template.uses) {
     const known = use.isCall ? calls : values;
     if (known.includes(use.name)) continue;

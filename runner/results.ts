@@ -34,6 +34,8 @@ export interface TestResult extends ResultBase {
   failures: number | null;
   /** The first failing rows. */
   sample: Rows | null;
+  /** Whether all of them are in the test's relation. */
+  isStored: boolean;
   error: ProjectError | null;
   reason: string | null;
 }

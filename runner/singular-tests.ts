@@ -1,31 +1,28 @@
 import { basename } from "node:path";
 import type { Context } from "../core/context.ts";
 import { readTextFile } from "../core/text-file.ts";
-import { mergeTestConfig, type TestScope, testError } from "./data-test-nodes.ts";
+import type { TestScope } from "./data-test-nodes.ts";
 import { listFiles } from "./files.ts";
 import { templateConfig } from "./model-config.ts";
 import type { TestNode } from "./nodes.ts";
+import { isGenericTestFile } from "./own-tests.ts";
 import { testConfigInput } from "./properties.ts";
 import { parseTemplate } from "./template.ts";
+import { failuresRelation, mergeTestConfig } from "./test-config.ts";
+import { emptyTest, hasSql, testError } from "./test-types.ts";
 
 /** SQL files that return the rows which break a claim. */
-export function loadSingularTests(ctx: Context, scope: Omit<TestScope, "index" | "dialect">): TestNode[] {
+export function loadSingularTests(
+  ctx: Context,
+  scope: Pick<TestScope, "project" | "targetSchema" | "mistakes">,
+): TestNode[] {
   const { project, mistakes } = scope;
   const names = new Map<string, string>();
   return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
+    if (isGenericTestFile(project, file)) return [];
     const template = mistakes.attempt(() => parseTemplate(file, readTextFile(ctx.projectDir, file)));
     if (template === undefined) return [];
-    if (!hasSql(template.source)) {
-      mistakes.add(
-        testError(
-          "TEST_EMPTY",
-          `${file}:1:1`,
-          "the test has no SQL",
-          [],
-          "write a select for the rows that break the claim, or delete the file",
-        ),
-      );
-    }
+    if (!hasSql(template.source)) mistakes.add(emptyTest(file));
     const name = basename(file, ".sql");
     const former = names.get(name);
     if (former !== undefined) {
@@ -53,17 +50,13 @@ export function loadSingularTests(ctx: Context, scope: Omit<TestScope, "index" |
         tags: config.tags,
         dependsOn: [],
         config,
+        relation: failuresRelation(scope, config, name),
         where: `${file}:1:1`,
         generic: null,
         template,
       },
     ];
   });
-}
-
-/** Whether anything but comments is left. */
-function hasSql(text: string): boolean {
-  return text.replace(/\/\*.*?\*\/|--[^\n]*/gs, "").trim() !== "";
 }
 
 /** The claim that a test file opens with. */

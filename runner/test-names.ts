@@ -5,22 +5,26 @@ import type { Literal } from "./template.ts";
 /** A generic test as dbt names it. */
 export interface NamedTest {
   type: string;
+  /** The package that it was named with: `dbt_utils`. */
+  namespace: string | null;
   subject: ModelNode | SourceNode;
   /** Its arguments, the column's name among them. */
   args: Readonly<Record<string, Literal>>;
 }
 
 /** dbt's name for a generic test: test, model, arguments sorted by key, odd characters as underscores. */
-export function genericTestName({ type, subject, args }: NamedTest): string {
-  const owner =
-    subject.kind === "source"
-      ? `source_${type}_${subject.sourceName}_${subject.name}`
-      : `${type}_${subject.name}`;
+export function genericTestName({ args, ...test }: NamedTest): string {
+  const owner = `${beginning(test)}_${test.subject.name}`;
   const parts = Object.entries(args)
     .sort(byKey)
     .flatMap(([, value]) => (typeof value === "object" && value !== null ? Object.values(value) : [value]))
     .map((value) => pythonText(value).replace(/[^0-9a-zA-Z_]+/g, "_"));
   return `${owner}_${parts.join("__")}`;
+}
+
+function beginning({ type, namespace, subject }: Omit<NamedTest, "args">): string {
+  const own = subject.kind === "source" ? `source_${type}_${subject.sourceName}` : type;
+  return namespace === null ? own : `${namespace}_${own}`;
 }
 
 const MAX_ALIAS = 64;
@@ -29,19 +33,17 @@ const MAX_ALIAS = 64;
 export function genericTestAlias(test: NamedTest): string {
   const name = genericTestName(test);
   if (name.length < MAX_ALIAS) return name;
-  const { type, subject } = test;
-  const start = subject.kind === "source" ? `source_${type}_${subject.sourceName}` : type;
-  return `${`${start}_${subject.name}`.slice(0, 30)}_${md5(name)}`;
+  return `${`${beginning(test)}_${test.subject.name}`.slice(0, 30)}_${md5(name)}`;
 }
 
 /** The end of the id of a generic test: dbt hashes the name and Python's way to write the arguments. */
-export function genericTestHash(name: string, { type, subject, args }: NamedTest): string {
+export function genericTestHash(name: string, { type, namespace, subject, args }: NamedTest): string {
   const reference =
     subject.kind === "source"
       ? `source('${subject.sourceName}', '${subject.name}')`
       : `ref('${subject.name}')`;
   const kwargs = { ...args, model: `{{ get_where_subquery(${reference}) }}` };
-  return md5(`${name}${pythonRepr({ kwargs, name: type, namespace: null })}`).slice(-10);
+  return md5(`${name}${pythonRepr({ kwargs, name: type, namespace })}`).slice(-10);
 }
 
 function byKey([a]: [string, unknown], [b]: [string, unknown]): number {

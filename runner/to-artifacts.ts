@@ -3,6 +3,7 @@ import type { ManifestContent, ManifestNode, ManifestSource } from "../artifacts
 import type { RunResultEntry } from "../artifacts/run-results.ts";
 import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
 import { isEphemeral } from "./ephemeral.ts";
+import { storageOf } from "./failure-tables.ts";
 import type { BatchWindow } from "./materializations/batch-windows.ts";
 import {
   type Column,
@@ -16,7 +17,6 @@ import {
   testsOf,
 } from "./nodes.ts";
 import { isTestResult, type ModelResult, type NodeResult } from "./results.ts";
-import { genericTestAlias, genericTestName } from "./test-names.ts";
 
 type Compiled = ReadonlyMap<string, CompiledNode>;
 
@@ -94,9 +94,9 @@ function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): Man
     ...nodeEntry(test, scope, compiled),
     resource_type: "test" as const,
     database: scope.target.database,
-    schema: "dbt_test__audit",
-    alias: testAlias(test, scope),
-    relation_name: null,
+    schema: test.relation.schema,
+    alias: test.relation.name,
+    relation_name: storageOf(config, false) === null ? null : scope.dialect.nameOf(test.relation),
     config: { ...config, severity: config.severity.toUpperCase(), materialized: "test" },
     meta: config.meta,
     columns: {},
@@ -108,21 +108,13 @@ function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): Man
   }
   return {
     ...entry,
-    raw_code: `{{ test_${generic.type}(**_dbt_generic_test_kwargs) }}`,
+    raw_code: `{{ ${generic.namespace === null ? "" : `${generic.namespace}.`}test_${generic.type}(**_dbt_generic_test_kwargs) }}`,
     checksum: { name: "none", checksum: "" },
     column_name: generic.columnName,
     file_key_name: `${generic.attachedTo.startsWith("source.") ? "sources" : "models"}.${scope.graph.nodes.get(generic.attachedTo)?.name}`,
     attached_node: generic.attachedTo,
-    test_metadata: { name: generic.type, kwargs: testArguments(test), namespace: null },
+    test_metadata: { name: generic.type, kwargs: testArguments(test), namespace: generic.namespace },
   };
-}
-
-function testAlias({ name, generic }: TestNode, { graph }: CompileScope): string {
-  const subject = generic === null ? undefined : graph.nodes.get(generic.attachedTo);
-  if (generic === null || subject === undefined || subject.kind === "test") return name;
-  const { type, columnName, arguments: own } = generic;
-  const named = { type, subject, args: columnName === null ? own : { ...own, column_name: columnName } };
-  return name === genericTestName(named) ? genericTestAlias(named) : name;
 }
 
 function testArguments({ generic }: TestNode): Record<string, unknown> {
@@ -249,7 +241,7 @@ export function runResultEntries(
       unique_id: result.node.id,
       compiled: sql !== null,
       compiled_code: sql,
-      relation_name: isTest ? null : scope.dialect.nameOf(result.node.relation),
+      relation_name: isTest && !result.isStored ? null : scope.dialect.nameOf(result.node.relation),
       batch_results: isTest || result.batches == null ? null : batchEntries(result.batches),
     };
   });

@@ -8,7 +8,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { duckdbDialect } from "../engines/duckdb-sql.ts";
 import { ingestSettings } from "../ingest/settings.ts";
 import { startApi } from "../moovitamix/server.ts";
-import { GENERIC_TESTS } from "../runner/generic-tests.ts";
+import { DBT_TESTS } from "../runner/generic-tests/dbt.ts";
+import { GENERIC_TESTS, TEST_ALIASES } from "../runner/generic-tests/known.ts";
 import { modelConfigInput, TEST_CONFIG_KEYS } from "../runner/properties.ts";
 import { parseTemplate, type TemplateCall } from "../runner/template.ts";
 import {
@@ -232,6 +233,22 @@ describe("docs/from-dbt.md", () => {
     ];
     expect(words.filter((word) => !text.includes(`\`${word}\``))).toEqual([]);
   });
+});
+
+test("docs/from-dbt.md lists every test of the packages with where it belongs and its arguments", () => {
+  const rows = tableOf(read("docs/from-dbt.md"), "| test | arguments | it fails for |");
+  const shown = rows.map(([test = "", cell = ""]) => {
+    const [, on = "column"] = /\((model|model or column)\)/.exec(test) ?? [];
+    const names = [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
+    return [/`(\w+)`/.exec(test)?.[1], on === "model or column" ? "either" : on, names.sort()];
+  });
+  const known = Object.entries(GENERIC_TESTS)
+    .filter(([name]) => !(name in DBT_TESTS))
+    .map(([name, { on, arguments: shape }]) => [name, on, Object.keys(shape.shape).sort()]);
+  expect(shown.sort()).toEqual(known.sort());
+  expect(
+    Object.keys(TEST_ALIASES).filter((name) => !read("docs/from-dbt.md").includes(`\`${name}\``)),
+  ).toEqual([]);
 });
 
 describe("docs/from-dlt.md", () => {

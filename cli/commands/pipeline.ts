@@ -1,6 +1,7 @@
 import type { Context } from "../../core/context.ts";
 import type { Engine } from "../../engines/engine.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
+import type { TestOptions } from "../../runner/data-tests.ts";
 import { isEphemeral } from "../../runner/ephemeral.ts";
 import { skippedModel } from "../../runner/models.ts";
 import { type ModelNode, modelsOf } from "../../runner/nodes.ts";
@@ -50,16 +51,20 @@ export interface PipelineResults {
 /** What the whole job needs, read and checked before anything is opened. */
 export interface PipelinePlan {
   ingest: IngestPlan;
-  graph: GraphPlan;
+  graph: GraphPlan & Pick<TestOptions, "storeFailures">;
   toPublish: ModelNode[];
   isFullRefresh?: boolean;
 }
 
-export async function planPipeline(workspace: Workspace, selection: SelectionOptions): Promise<PipelinePlan> {
+export async function planPipeline(
+  workspace: Workspace,
+  options: SelectionOptions & Pick<TestOptions, "storeFailures">,
+): Promise<PipelinePlan> {
+  const { storeFailures = false, ...selection } = options;
   const scope = openGraph(workspace);
   return {
     ingest: await planIngest(workspace, []),
-    graph: planGraph(workspace, scope, selection),
+    graph: { ...planGraph(workspace, scope, selection), storeFailures },
     toPublish: modelsToPublish(workspace, scope),
   };
 }
@@ -68,7 +73,7 @@ export async function planPipeline(workspace: Workspace, selection: SelectionOpt
 export async function runPipeline(
   workspace: Workspace,
   terminal: Terminal,
-  options: SelectionOptions & { fullRefresh?: boolean },
+  options: SelectionOptions & { fullRefresh?: boolean } & Pick<TestOptions, "storeFailures">,
 ): Promise<Outcome> {
   const isFullRefresh = options.fullRefresh ?? false;
   const plan = { ...(await planPipeline(workspace, options)), isFullRefresh };

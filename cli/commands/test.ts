@@ -1,3 +1,4 @@
+import type { TestOptions } from "../../runner/data-tests.ts";
 import { hasFailed } from "../../runner/results.ts";
 import type { SelectionOptions } from "../../runner/select.ts";
 import { formatTests, summarizeTests } from "../answers.ts";
@@ -11,14 +12,14 @@ import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 export async function runTests(
   workspace: Workspace,
   terminal: Terminal,
-  options: SelectionOptions,
+  options: SelectionOptions & TestOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "test" });
   const results = await withWarehouse(workspace, "run test", (engine) =>
     withRunHooks(workspace, engine, {
       hooks: plan.hooks,
       work: async () => {
-        const tested = await testsStep(workspace, engine, plan);
+        const tested = await testsStep(workspace, engine, { ...plan, ...options });
         writeArtifacts(workspace, plan, { which: "test", results: tested });
         return tested;
       },

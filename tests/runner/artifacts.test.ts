@@ -176,3 +176,24 @@ test("the compiled SQL is what the engine is given, in dbt's place", async () =>
   expect(read("models/marts/m.yml/unique_m_a.sql")).toContain('from "main"."m"');
   expect(existsSync(join(target, "runs", ctx.invocationId, "run_results.json"))).toBe(true);
 });
+
+test("a test of a package that stores its rows says so in dbt's words", async () => {
+  const project = createProject({
+    "models/m.sql": "select 1 as a",
+    "models/m.yml":
+      "models: [{name: m, columns: [{name: a, tests: [{dbt_utils.accepted_range: {min_value: 2, store_failures: true}}]}]}]",
+  });
+  const warehouse = await openWarehouse(project);
+  await warehouse.build();
+  const results = await warehouse.check();
+  const scope = project.scope();
+  const [entry] = manifestContent(scope, new Map()).nodes.filter((node) => node.resource_type === "test");
+  const relation_name = '"dbt_test__audit"."dbt_utils_accepted_range_m_a__2"';
+  expect(entry).toMatchObject({
+    relation_name,
+    raw_code: "{{ dbt_utils.test_accepted_range(**_dbt_generic_test_kwargs) }}",
+    test_metadata: { name: "accepted_range", namespace: "dbt_utils" },
+    config: { store_failures: true, schema: "dbt_test__audit" },
+  });
+  expect(runResultEntries(scope, results, new Map())).toMatchObject([{ status: "fail", relation_name }]);
+});

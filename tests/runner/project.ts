@@ -9,7 +9,7 @@ import { openDuckdb } from "../../engines/duckdb.ts";
 import { duckdbDialect } from "../../engines/duckdb-sql.ts";
 import type { Engine, Session } from "../../engines/engine.ts";
 import { type CompileScope, compileNodes } from "../../runner/compile.ts";
-import { runDataTests } from "../../runner/data-tests.ts";
+import { runDataTests, type TestOptions } from "../../runner/data-tests.ts";
 import { loadGraph } from "../../runner/load.ts";
 import type { EventTimeRange } from "../../runner/materializations/batch-windows.ts";
 import { buildModels, modelsToBuild } from "../../runner/models.ts";
@@ -122,7 +122,7 @@ export interface Warehouse {
       eventTime?: EventTimeRange;
     },
   ): Promise<ModelResult[]>;
-  check(options?: { broken?: ReadonlyMap<string, string> }): Promise<TestResult[]>;
+  check(options?: TestOptions & { broken?: ReadonlyMap<string, string> }): Promise<TestResult[]>;
 }
 
 /** The project's warehouse, open until the test is over. */
