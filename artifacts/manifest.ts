@@ -15,6 +15,8 @@ export interface ManifestSource extends Record<string, unknown> {
   resource_type: "source";
 }
 
+export type ManifestEntry = Readonly<Record<string, unknown>>;
+
 export interface ManifestContent {
   projectName: string;
   adapterType: string;

@@ -1,19 +1,23 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { FAULTS_HELP } from "../moovitamix/faults.ts";
 import type { TestOptions } from "../runner/data-tests.ts";
 import type { SelectionOptions } from "../runner/select.ts";
 import type { ApiCommandOptions } from "./commands/api.ts";
+import type { CompileOptions } from "./commands/compile.ts";
+import type { LsOptions } from "./commands/ls.ts";
 import type { ModelsOptions } from "./commands/models.ts";
 import type { ShowOptions } from "./commands/show.ts";
 import type { CommandSpec } from "./execute.ts";
 import type { Invocation } from "./invocation.ts";
 import {
+  addChoiceOptions,
   addFullRefreshOption,
   addGraphOptions,
   addProjectOptions,
   addSelectionOptions,
   addStoreFailuresOption,
   addWriteOptions,
+  LS_OUTPUTS,
   numberOption,
 } from "./options.ts";
 import type { CommonOptions } from "./workspace.ts";
@@ -105,6 +109,35 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
 }
 
 function addReadCommands(program: Command, invocation: Invocation): void {
+  addChoiceOptions(addProjectOptions(program.command("ls")))
+    .description("what a selection chooses, one a line; opens no warehouse")
+    .addOption(new Option("--output <form>", "what of each node").choices(LS_OUTPUTS).default("selector"))
+    .option("--output-keys <keys...>", "keys of the manifest that --output json shows")
+    .addHelpText(
+      "after",
+      examples("run ls --select tag:marts+", "run ls --output json --output-keys name tags"),
+    )
+    .action(async (options: CommonOptions & LsOptions) => {
+      const { runLs } = await import("./commands/ls.ts");
+      const work: Work = async (workspace) => runLs(workspace, options);
+      await execute(invocation, { name: "ls", options, isRecorded: false, work });
+    });
+  addChoiceOptions(addProjectOptions(program.command("compile")))
+    .description("SQL of what is chosen into target/compiled, of one model on stdout; opens no warehouse")
+    .option("--inline <sql>", "a query, in which ref() and source() work")
+    .addHelpText("after", examples("run compile", "run compile --select fct_listens"))
+    .action(async (options: CommonOptions & CompileOptions) => {
+      const { runCompile } = await import("./commands/compile.ts");
+      const work: Work = async (workspace) => runCompile(workspace, options);
+      await execute(invocation, { name: "compile", options, isRecorded: false, work });
+    });
+  addWriteOptions(program.command("clean"))
+    .description("removes target/ and what clean-targets of project.yml names, never data/")
+    .addHelpText("after", examples("run clean"))
+    .action(async (options: CommonOptions) => {
+      const { runClean } = await import("./commands/clean.ts");
+      await execute(invocation, { name: "clean", options, isRecorded: false, work: runClean });
+    });
   addProjectOptions(program.command("show"))
     .description("rows of a model or of a query; from the published copy while another command writes")
     .argument("[model]", "a model's name")

@@ -79,8 +79,9 @@ function terminalOf(invocation: Invocation, options: CommonOptions): Terminal {
 
 function answer(terminal: Terminal, spec: CommandSpec, outcome: Outcome, { ctx }: Workspace): void {
   const exitCode = interruptionOf(terminal.signal)?.exitCode ?? outcome.exitCode;
-  if (!spec.options.json) terminal.stdout.write(`${ctx.secrets.mask(outcome.text)}\n`);
-  else {
+  if (!spec.options.json) {
+    if (outcome.text !== "") terminal.stdout.write(`${ctx.secrets.mask(outcome.text)}\n`);
+  } else {
     const head = { invocation_id: ctx.invocationId, exit_code: exitCode, summary: outcome.summary };
     writeDocument(terminal, ctx.secrets, { command: spec.name, ...head, ...outcome.json });
   }

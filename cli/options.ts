@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { INDIRECT_MODES, RESOURCE_TYPES } from "../runner/select/words.ts";
 
 /** A whole number of at least `minimum`. */
 function wholeNumber(minimum: number): (text: string) => number {
@@ -42,14 +43,27 @@ export function addGraphOptions(command: Command): Command {
   return addWriteOptions(command).addOption(numberOption("--threads <n>", "models and tests at once", 1));
 }
 
-/** Options that choose nodes of the graph. */
+/** Options of commands that run what is chosen. */
 export function addSelectionOptions(command: Command): Command {
-  return addGraphOptions(command)
+  return addChoiceOptions(addGraphOptions(command));
+}
+
+/** Options that choose nodes of the graph. */
+export function addChoiceOptions(command: Command): Command {
+  return command
     .option(
       "-s, --select <nodes...>",
       "names, folders, tag:NAME, path:…; + before or after takes ancestors or descendants",
     )
-    .option("--exclude <nodes...>", "the same, to leave out");
+    .option("--exclude <nodes...>", "the same, to leave out")
+    .option("--selector <name>", "a selection of selectors.yml")
+    .addOption(
+      new Option("--indirect-selection <mode>", "which tests come along with a node").choices(INDIRECT_MODES),
+    )
+    .addOption(new Option("--resource-type <types...>", "only these").choices(RESOURCE_TYPES))
+    .addOption(new Option("--exclude-resource-type <types...>", "all but these").choices(RESOURCE_TYPES))
+    .option("--state <folder>", "artifacts of an earlier run, for state:, result: and source_status:")
+    .option("--allow-empty-selection", "exit 0 when nothing matches");
 }
 
 export function addFullRefreshOption(command: Command): Command {
@@ -62,3 +76,6 @@ export function addFullRefreshOption(command: Command): Command {
 export function addStoreFailuresOption(command: Command): Command {
   return command.option("--store-failures", "keep the rows that fail in the warehouse, a table a test");
 }
+
+export const LS_OUTPUTS = ["selector", "name", "path", "json"] as const;
+export type LsOutput = (typeof LS_OUTPUTS)[number];

@@ -21,12 +21,12 @@ import { isEphemeral } from "../runner/ephemeral.ts";
 import { type CompiledHook, runHooks } from "../runner/hooks.ts";
 import { type EventTimeRange, parseEventTime } from "../runner/materializations/batch-windows.ts";
 import { buildModels, modelsToBuild } from "../runner/models.ts";
-import { type Graph, type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
+import { type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
 import type { ModelResult, NodeResult, TestResult } from "../runner/results.ts";
-import { type SelectionOptions, selectNodes } from "../runner/select.ts";
 import { createSessionPool } from "../runner/session-pool.ts";
 import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
+import { chooseNodes, type GraphSelection } from "./selection.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What `run ingest` needs, read and checked before anything is opened. */
@@ -52,11 +52,6 @@ export async function ingestStep(
   plan: IngestPlan,
 ): Promise<StreamResult[]> {
   return ingest(workspace.ctx, engine, plan);
-}
-
-/** What the command line chooses, of the kind that the command runs. */
-export interface GraphSelection extends SelectionOptions {
-  kind?: "model" | "test";
 }
 
 /** What of the project's graph a command runs, compiled. */
@@ -117,31 +112,9 @@ export async function withRunHooks<T>(
 
 /** Renders every model and test, so that no mistake of the project waits for its turn. */
 export function planGraph(workspace: Workspace, scope: CompileScope, selection: GraphSelection): GraphPlan {
-  const selected = selectNodes(scope.graph, selection);
-  checkSelection(scope.graph, selected, selection);
+  const selected = chooseNodes(workspace, scope, selection);
   const compiled = compileNodes(workspace.ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
   return { scope, selected, compiled, hooks: compileRunHooks(workspace.ctx, scope) };
-}
-
-/** A selection that leaves nothing of the kind that a command runs is a mistake, as one that matches nothing. */
-function checkSelection(
-  graph: Graph,
-  selected: ReadonlySet<string>,
-  { select, exclude, kind }: GraphSelection,
-): void {
-  if (select === undefined && exclude === undefined) return;
-  const isWanted = (id: string) => kind === undefined || graph.nodes.get(id)?.kind === kind;
-  if ([...selected].some(isWanted)) return;
-  const options = [
-    ...(select ?? []).map((word) => `--select ${word}`),
-    ...(exclude ?? []).map((word) => `--exclude ${word}`),
-  ];
-  throw new ProjectError("SELECTION_EMPTY", {
-    message: `the selection leaves no ${kind ?? "node"}`,
-    where: options.join(" "),
-    hint: "select more, or exclude less",
-    exitCode: EXIT.usage,
-  });
 }
 
 export interface ModelsOutcome {
@@ -195,7 +168,7 @@ export async function testsStep(
 
 /** The models that `publish.select` of project.yml shows to readers. */
 export function modelsToPublish(workspace: Workspace, scope: CompileScope): ModelNode[] {
-  const selected = selectNodes(scope.graph, { select: [workspace.project.publish.select] });
+  const selected = chooseNodes(workspace, scope, { select: [workspace.project.publish.select] });
   return modelsOf(scope.graph).filter((model) => selected.has(model.id) && !isEphemeral(model));
 }
 
@@ -206,6 +179,18 @@ export async function publishStep(
 ): Promise<Release> {
   const { ctx, folders, project } = workspace;
   return publishRelease(ctx, engine, { folder: folders.published, models, keep: project.publish.keep });
+}
+
+/** Writes the SQL of what is selected into target/compiled/, and manifest.json. */
+export function writeCompilation(
+  { ctx, folders, project }: Workspace,
+  { scope, selected, compiled }: GraphPlan,
+): Map<string, CompiledNode> {
+  const sql = new Map([...compiled].filter(([id]) => selected.has(id)));
+  const nodes = [...modelsOf(scope.graph), ...testsOf(scope.graph)].filter(({ id }) => sql.has(id));
+  writeCompiled(folders.target, project, { nodes, sql });
+  writeManifest(ctx, folders.target, manifestContent(scope, sql));
+  return sql;
 }
 
 /** Writes target/: compiled SQL, manifest.json and run_results.json of this command. */

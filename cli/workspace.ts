@@ -38,6 +38,8 @@ export interface Workspace {
   options: CommonOptions;
   /** The command as typed. */
   invocation: string;
+  /** Where it was typed. */
+  cwd: string;
 }
 
 /** Finds the project and reads its settings. Throws PROJECT_*, PROFILE* (exit 2). */
@@ -59,6 +61,7 @@ export function openWorkspace(terminal: Terminal, options: CommonOptions): Works
     target,
     options,
     invocation: terminal.invocation,
+    cwd: terminal.cwd,
   };
 }
 
@@ -106,14 +109,19 @@ export function openGraph({ ctx, project, target }: Workspace): CompileScope {
 
 const DEFAULT_WAIT_SECONDS = 30;
 
+/** How long to wait for another command of the project. */
+export function waitMsOf({ options: { wait } }: Workspace): number {
+  return (wait === false ? 0 : (wait ?? DEFAULT_WAIT_SECONDS)) * 1000;
+}
+
 /** Holds the project's lock and the warehouse while `work` runs; waits for either until the same moment. */
 export async function withWarehouse<T>(
   workspace: Workspace,
   command: string,
   work: (engine: Engine) => Promise<T>,
 ): Promise<T> {
-  const { ctx, folders, options } = workspace;
-  const waitMs = (options.wait === false ? 0 : (options.wait ?? DEFAULT_WAIT_SECONDS)) * 1000;
+  const { ctx, folders } = workspace;
+  const waitMs = waitMsOf(workspace);
   const deadlineMs = ctx.clock.now().getTime() + waitMs;
   const lock = await acquireLock(ctx, folders.lockFile, { command, waitMs });
   try {

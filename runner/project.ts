@@ -22,6 +22,8 @@ const projectSchema = z.strictObject({
   profile: z.string().optional(),
   "model-paths": folders.default(["models"]),
   "test-paths": folders.default(["tests/data"]),
+  /** What `run clean` removes besides target/. */
+  "clean-targets": folders.default([]),
   vars: z.record(z.string(), z.json()).default({}),
   /** `exact`: a model's schema is what it says; `dbt`: the target's schema comes before it. */
   schema_names: z.enum(["dbt", "exact"]).default("dbt"),
@@ -39,6 +41,7 @@ export interface Project {
   profileName: string;
   modelPaths: string[];
   testPaths: string[];
+  cleanTargets: string[];
   vars: Record<string, Literal>;
   schemaNames: "dbt" | "exact";
   publish: { select: string; keep: number };
@@ -58,6 +61,7 @@ export function loadProject(ctx: Context, overrides: { vars?: Record<string, Lit
     profileName: settings.profile ?? settings.name,
     modelPaths: settings["model-paths"],
     testPaths: settings["test-paths"],
+    cleanTargets: settings["clean-targets"],
     vars: { ...settings.vars, ...overrides.vars },
     schemaNames: settings.schema_names,
     publish: settings.publish ?? { select: "marts", keep: 5 },

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ManifestContent, ManifestNode, ManifestSource } from "../artifacts/manifest.ts";
+import type { ManifestContent, ManifestEntry, ManifestNode, ManifestSource } from "../artifacts/manifest.ts";
 import type { RunResultEntry } from "../artifacts/run-results.ts";
 import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
 import { isEphemeral } from "./ephemeral.ts";
@@ -17,6 +17,7 @@ import {
   testsOf,
 } from "./nodes.ts";
 import { isTestResult, type ModelResult, type NodeResult } from "./results.ts";
+import type { PresentState } from "./select/state.ts";
 
 type Compiled = ReadonlyMap<string, CompiledNode>;
 
@@ -31,6 +32,22 @@ export function manifestContent(scope: CompileScope, compiled: Compiled): Manife
       ...testsOf(graph).map((test) => testEntry(test, scope, compiled)),
     ],
     sources: sourcesOf(graph).map((source) => sourceEntry(source, scope)),
+  };
+}
+
+/** What the manifest says of all that has an id; without compiled SQL. */
+export function manifestEntries(scope: CompileScope): Map<string, ManifestEntry> {
+  const parts = Object.values(manifestContent(scope, new Map())).filter((part) => Array.isArray(part));
+  return new Map(parts.flat().map((entry: ManifestEntry) => [String(entry.unique_id), entry]));
+}
+
+/** The project as `state:` compares it. */
+export function presentState(scope: CompileScope): PresentState {
+  const entries = [...manifestEntries(scope)];
+  const isMacro = ([, entry]: [string, ManifestEntry]) => entry.resource_type === "macro";
+  return {
+    nodes: new Map(entries.filter((pair) => !isMacro(pair))),
+    macros: new Map(entries.filter(isMacro)),
   };
 }
 

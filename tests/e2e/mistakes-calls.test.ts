@@ -105,6 +105,42 @@ describe("a wrong call", () => {
       },
     ],
     [
+      "a state that there is not",
+      {
+        args: "models --select state:modified --state nowhere",
+        where: "/",
+        message: "there is no manifest.json",
+        help: "a copy of target/",
+      },
+    ],
+    [
+      "an unknown selector",
+      {
+        args: "test --selector nightly",
+        where: "--selector",
+        message: 'no selector "nightly"',
+        help: "there is no selectors.yml",
+      },
+    ],
+    [
+      "an unknown kind of resource",
+      {
+        args: "ls --resource-type models",
+        where: "run: ",
+        message: "argument 'models' is invalid",
+        help: "Allowed choices are model, source",
+      },
+    ],
+    [
+      "a query and a selection to compile",
+      {
+        args: "compile --inline 'select 1' --select marts",
+        where: "run compile",
+        message: "--inline goes with no selection",
+        help: "leave one of them out",
+      },
+    ],
+    [
       "a show of nothing",
       {
         args: "show",

@@ -1,0 +1,84 @@
+import type { ManifestEntry } from "../../artifacts/manifest.ts";
+import { EXIT } from "../../core/errors.ts";
+import type { Node } from "../../runner/nodes.ts";
+import type { SelectionOptions } from "../../runner/select.ts";
+import { manifestEntries } from "../../runner/to-artifacts.ts";
+import type { LsOutput } from "../options.ts";
+import type { Outcome } from "../outcome.ts";
+import { plural } from "../print.ts";
+import { chooseNodes } from "../selection.ts";
+import { openGraph, type Workspace } from "../workspace.ts";
+
+export interface LsOptions extends SelectionOptions {
+  output: LsOutput;
+  outputKeys?: readonly string[];
+}
+
+/** `run ls`: what a selection chooses, one a line. */
+export function runLs(workspace: Workspace, options: LsOptions): Outcome {
+  const scope = openGraph(workspace);
+  const selected = chooseNodes(workspace, scope, { ...options, mayBeEmpty: true });
+  const nodes = [...scope.graph.nodes.values()]
+    .filter(({ id }) => selected.has(id))
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const entries = manifestEntries(scope);
+  const keys = (options.outputKeys ?? KEYS).flatMap((word) => word.split(/[\s,]+/)).filter(Boolean);
+  const documentOf = ({ id }: Node) => pick(entries.get(id) ?? {}, keys);
+  const lines = nodes.map((node) =>
+    options.output === "json" ? JSON.stringify(documentOf(node)) : WORDS[options.output](node),
+  );
+  if (nodes.length === 0) workspace.ctx.log.warn("selection_empty", "the selection leaves no node");
+  return {
+    exitCode: EXIT.ok,
+    summary: plural(nodes.length, "node"),
+    text: lines.join("\n"),
+    json: { nodes: nodes.map(documentOf) },
+  };
+}
+
+/** What of the manifest `--output json` shows unless `--output-keys` says it; dbt's list. */
+const KEYS = [
+  "alias",
+  "name",
+  "package_name",
+  "depends_on",
+  "tags",
+  "config",
+  "resource_type",
+  "source_name",
+  "original_file_path",
+  "unique_id",
+];
+
+const WORDS: Record<Exclude<LsOutput, "json">, (node: Node) => string> = {
+  selector: selectorOf,
+  name: (node) => (node.kind === "source" ? `${node.sourceName}.${node.name}` : node.name),
+  path: (node) => node.file,
+};
+
+/** What `--select` takes for this node alone. */
+function selectorOf(node: Node): string {
+  const project = node.fqn[0];
+  if (node.kind === "source") return `source:${project}.${node.sourceName}.${node.name}`;
+  if (node.kind === "model" || node.kind === "test") return node.fqn.join(".");
+  return otherSelector(node);
+}
+
+/** Exposures and unit tests are named by their kind, the rest as models are. */
+function otherSelector({ kind, name, fqn }: Pick<Node, "name" | "fqn"> & { kind: string }): string {
+  return kind === "exposure" || kind === "unit_test" ? `${kind}:${fqn[0]}.${name}` : fqn.join(".");
+}
+
+/** The keys that the entry has; `config.materialized` is a key inside another. */
+function pick(entry: ManifestEntry, keys: readonly string[]): Record<string, unknown> {
+  const valueAt = (key: string) =>
+    Object.hasOwn(entry, key)
+      ? entry[key]
+      : key.split(".").reduce<unknown>((level, step) => (level as ManifestEntry | undefined)?.[step], entry); // any value may be asked so
+  return Object.fromEntries(
+    keys.flatMap((key) => {
+      const value = valueAt(key);
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
+}

@@ -1,0 +1,71 @@
+import { resolve } from "node:path";
+import { EXIT, ProjectError } from "../core/errors.ts";
+import type { CompileScope } from "../runner/compile.ts";
+import type { Graph, Node } from "../runner/nodes.ts";
+import { loadSelectors, type Selectors } from "../runner/select/selectors-file.ts";
+import { openFormerRun } from "../runner/select/state.ts";
+import { dependsOnFormerRun, type SelectionOptions, selectNodes } from "../runner/select.ts";
+import { presentState } from "../runner/to-artifacts.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** What the command line chooses, of the kind that the command runs. */
+export interface GraphSelection extends SelectionOptions {
+  kind?: Node["kind"];
+  /** Nothing is an answer, as long as every name exists. */
+  mayBeEmpty?: boolean;
+}
+
+/** Ids of the nodes that a command works on. Throws what is wrong with the selection (exit 2). */
+export function chooseNodes(
+  workspace: Workspace,
+  scope: CompileScope,
+  selection: GraphSelection,
+): Set<string> {
+  const { ctx, folders, cwd } = workspace;
+  const selectors = loadSelectors(ctx);
+  const selected = selectNodes(scope.graph, selection, {
+    selectors,
+    ...(selection.state === undefined
+      ? {}
+      : {
+          former: openFormerRun(resolve(cwd, selection.state), {
+            state: () => presentState(scope),
+            target: folders.target,
+          }),
+        }),
+    onEmpty: ({ where, message }) => ctx.log.warn("selection_empty", `${where}  ${message}`),
+  });
+  checkSelection(scope.graph, selected, { selection, selectors });
+  return selected;
+}
+
+/** A selection that leaves nothing of the kind that a command runs is a mistake, as one that matches nothing. */
+function checkSelection(
+  graph: Graph,
+  selected: ReadonlySet<string>,
+  { selection, selectors }: { selection: GraphSelection; selectors: Selectors },
+): void {
+  const { kind, allowEmptySelection, mayBeEmpty } = selection;
+  const given = givenOptions(selection);
+  if (given.length === 0 || allowEmptySelection || mayBeEmpty) return;
+  const isWanted = (id: string) => kind === undefined || graph.nodes.get(id)?.kind === kind;
+  if ([...selected].some(isWanted) || dependsOnFormerRun(selection, selectors)) return;
+  throw new ProjectError("SELECTION_EMPTY", {
+    message: `the selection leaves no ${kind ?? "node"}`,
+    where: given.join(" "),
+    hint: "select more, or exclude less; --allow-empty-selection makes it exit 0",
+    exitCode: EXIT.usage,
+  });
+}
+
+function givenOptions(selection: GraphSelection): string[] {
+  const { select, exclude, selector, resourceType, excludeResourceType } = selection;
+  const all: [string, readonly string[] | undefined][] = [
+    ["--select", select],
+    ["--exclude", exclude],
+    ["--selector", selector === undefined ? undefined : [selector]],
+    ["--resource-type", resourceType],
+    ["--exclude-resource-type", excludeResourceType],
+  ];
+  return all.flatMap(([option, words]) => (words ?? []).map((word) => `${option} ${word}`));
+}
