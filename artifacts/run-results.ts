@@ -5,7 +5,7 @@ import { artifactMetadata, writeArtifact } from "./metadata.ts";
 
 /** One entry of run_results.json, version 6. */
 export interface RunResultEntry {
-  status: "success" | "error" | "skipped" | "pass" | "fail" | "warn";
+  status: "success" | "partial success" | "error" | "skipped" | "pass" | "fail" | "warn";
   timing: { name: "compile" | "execute"; started_at: string; completed_at: string }[];
   thread_id: string;
   execution_time: number;
@@ -16,7 +16,8 @@ export interface RunResultEntry {
   compiled: boolean;
   compiled_code: string | null;
   relation_name: string | null;
-  batch_results: null;
+  /** Starts and ends of batches, ISO 8601. */
+  batch_results: { successful: [string, string][]; failed: [string, string][] } | null;
 }
 
 /** Writes target/run_results.json and the run's own copy under target/runs/, where the last 50 stay. */

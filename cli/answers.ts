@@ -57,7 +57,7 @@ export function formatModels(results: readonly ModelResult[], colors: Colors): s
   const rows = results.map(({ node, status, rows: count, seconds, reason }) => [
     `${node.relation.schema}.${node.relation.name}`,
     node.config.materialized,
-    (status === "success" ? count : null) ?? "–",
+    (status.endsWith("success") ? count : null) ?? "–",
     formatSeconds(seconds),
     status === "success"
       ? colors.green("ok")
@@ -70,6 +70,7 @@ export function summarizeModels(results: readonly ModelResult[]): string {
   const count = (status: ModelResult["status"]) =>
     results.filter((result) => result.status === status).length;
   const parts = [`${plural(count("success"), "model")} built`];
+  if (count("partial success") > 0) parts.push(`${count("partial success")} built in part`);
   if (count("error") > 0) parts.push(`${count("error")} failed`);
   if (count("skipped") > 0) parts.push(`${count("skipped")} skipped`);
   return parts.join(", ");

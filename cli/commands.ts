@@ -74,6 +74,8 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
   addFullRefreshOption(addSelectionOptions(program.command("models")))
     .description("build models as tables and views, parents first")
     .option("--only-selected", "do not build parents that were never built")
+    .option("--event-time-start <time>", "with --event-time-end: the batches of microbatch models, in UTC")
+    .option("--event-time-end <time>", "where they end")
     .addHelpText(
       "after",
       examples(

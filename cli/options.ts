@@ -67,7 +67,10 @@ export function addChoiceOptions(command: Command): Command {
 }
 
 export function addFullRefreshOption(command: Command): Command {
-  return command.option("-f, --full-refresh", "build from nothing; tables and views always are");
+  return command.option(
+    "-f, --full-refresh",
+    "build incremental models from nothing; tables and views always are",
+  );
 }
 
 export function addStoreFailuresOption(command: Command): Command {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { writeManifest } from "../artifacts/manifest.ts";
 import { writeRunResults } from "../artifacts/run-results.ts";
+import { EXIT, ProjectError } from "../core/errors.ts";
 import type { SourceDefinition } from "../core/sillon.ts";
 import { validateYaml } from "../core/yaml.ts";
 import type { Engine } from "../engines/engine.ts";
@@ -8,8 +9,17 @@ import { checkIngest, ingest } from "../ingest/ingest.ts";
 import { loadSources } from "../ingest/load-sources.ts";
 import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
-import { type CompiledNode, type CompileScope, compileNodes, writeCompiled } from "../runner/compile.ts";
+import {
+  type CompiledNode,
+  type CompileScope,
+  compileNodes,
+  compileRunHooks,
+  writeCompiled,
+} from "../runner/compile.ts";
 import { runDataTests, type TestOptions } from "../runner/data-tests.ts";
+import { isEphemeral } from "../runner/ephemeral.ts";
+import { type CompiledHook, runHooks } from "../runner/hooks.ts";
+import { type EventTimeRange, parseEventTime } from "../runner/materializations/batch-windows.ts";
 import { buildModels, modelsToBuild } from "../runner/models.ts";
 import { type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
@@ -49,13 +59,62 @@ export interface GraphPlan {
   scope: CompileScope;
   selected: ReadonlySet<string>;
   compiled: ReadonlyMap<string, CompiledNode>;
+  /** The statements of project.yml around the command. */
+  hooks: RunHooks;
+}
+
+export interface BatchOptions {
+  eventTimeStart?: string;
+  eventTimeEnd?: string;
+}
+
+/** The batches that `--event-time-start` and `--event-time-end` ask for. Throws EVENT_TIME (exit 2). */
+export function eventTimeRange(options: BatchOptions): EventTimeRange | undefined {
+  const { eventTimeStart: from, eventTimeEnd: till } = options;
+  if (from === undefined && till === undefined) return undefined;
+  const [start, end] = [parseEventTime(from ?? ""), parseEventTime(till ?? "")];
+  if (start !== undefined && end !== undefined && start < end) return { start, end };
+  throw new ProjectError("EVENT_TIME", {
+    message: "the range of event time is not one",
+    where: [
+      ...(from === undefined ? [] : [`--event-time-start ${from}`]),
+      ...(till === undefined ? [] : [`--event-time-end ${till}`]),
+    ].join(" "),
+    why: ["it takes a start and a later end, as dates or times in UTC"],
+    hint: "--event-time-start 2026-01-01 --event-time-end 2026-02-01",
+    exitCode: EXIT.usage,
+  });
+}
+
+interface RunHooks {
+  start: CompiledHook[];
+  end: CompiledHook[];
+}
+
+/** Runs `work` between the on-run-start and the on-run-end statements. Throws HOOK_SQL. */
+export async function withRunHooks<T>(
+  { ctx }: Workspace,
+  engine: Engine,
+  around: { hooks: RunHooks; work: () => Promise<T> },
+): Promise<T> {
+  const { start, end } = around.hooks;
+  if (start.length + end.length === 0) return around.work();
+  const session = await engine.openSession();
+  try {
+    await runHooks(ctx, session, { hooks: start, owner: "on-run-start" });
+    const result = await around.work();
+    if (!ctx.signal.aborted) await runHooks(ctx, session, { hooks: end, owner: "on-run-end" });
+    return result;
+  } finally {
+    session.close();
+  }
 }
 
 /** Renders every model and test, so that no mistake of the project waits for its turn. */
 export function planGraph(workspace: Workspace, scope: CompileScope, selection: GraphSelection): GraphPlan {
   const selected = chooseNodes(workspace, scope, selection);
   const compiled = compileNodes(workspace.ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
-  return { scope, selected, compiled };
+  return { scope, selected, compiled, hooks: compileRunHooks(workspace.ctx, scope) };
 }
 
 export interface ModelsOutcome {
@@ -67,7 +126,11 @@ export interface ModelsOutcome {
 export async function modelsStep(
   workspace: Workspace,
   engine: Engine,
-  plan: GraphPlan & { onlySelected: boolean },
+  plan: GraphPlan & {
+    onlySelected: boolean;
+    isFullRefresh?: boolean;
+    eventTime?: EventTimeRange | undefined;
+  },
 ): Promise<ModelsOutcome> {
   const { ctx, target } = workspace;
   const { graph } = plan.scope;
@@ -81,7 +144,9 @@ export async function modelsStep(
     );
   }
   const pool = createSessionPool(engine, target.duckdb.threads);
-  return { results: await buildModels(ctx, pool, { graph, models, compiled: plan.compiled }), added };
+  const { compiled, isFullRefresh = false, eventTime } = plan;
+  const work = { graph, models, compiled, isFullRefresh, eventTime };
+  return { results: await buildModels(ctx, pool, work), added };
 }
 
 export async function testsStep(
@@ -104,7 +169,7 @@ export async function testsStep(
 /** The models that `publish.select` of project.yml shows to readers. */
 export function modelsToPublish(workspace: Workspace, scope: CompileScope): ModelNode[] {
   const selected = chooseNodes(workspace, scope, { select: [workspace.project.publish.select] });
-  return modelsOf(scope.graph).filter((model) => selected.has(model.id));
+  return modelsOf(scope.graph).filter((model) => selected.has(model.id) && !isEphemeral(model));
 }
 
 export async function publishStep(
@@ -137,9 +202,9 @@ export function writeArtifacts(
   const { ctx, folders, project } = workspace;
   const nodes = run.results.map((result) => result.node);
   const compiled = new Map(
-    nodes.flatMap(({ id }) => {
-      const node = plan.compiled.get(id);
-      return node === undefined ? [] : [[id, node] as const];
+    run.results.flatMap((result) => {
+      const node = ("ran" in result ? result.ran : undefined) ?? plan.compiled.get(result.node.id);
+      return node === undefined ? [] : [[result.node.id, node] as const];
     }),
   );
   writeCompiled(folders.target, project, { nodes, sql: compiled });

@@ -1,7 +1,19 @@
 import type { DuckDBConnection, DuckDBResultReader, DuckDBType } from "@duckdb/node-api";
 import { duckdbError } from "./duckdb-errors.ts";
-import { quote } from "./duckdb-names.ts";
-import { type LandingType, type Relation, type Rows, type Session, SqlError, type Value } from "./engine.ts";
+import { literal, quote } from "./duckdb-names.ts";
+import * as statements from "./duckdb-statements.ts";
+import {
+  type ColumnType,
+  type LandingType,
+  type Relation,
+  type RelationKind,
+  type RowMatch,
+  type Rows,
+  type Session,
+  SqlError,
+  type TableDefinition,
+  type Value,
+} from "./engine.ts";
 
 /** DuckDB fills its vectors by this many rows. */
 const CHUNK_ROWS = 2048;
@@ -10,6 +22,7 @@ export class DuckdbSession implements Session {
   private readonly landingTypes = new Map<string, LandingType[]>();
   private isClosed = false;
   private runningStatements = 0;
+  private isInTransaction = false;
 
   constructor(
     private readonly connection: DuckDBConnection,
@@ -58,7 +71,9 @@ export class DuckdbSession implements Session {
   }
 
   async transaction<T>(work: () => Promise<T>): Promise<T> {
+    if (this.isInTransaction) return work();
     await this.execute("begin");
+    this.isInTransaction = true;
     try {
       const result = await work();
       await this.execute("commit");
@@ -67,6 +82,8 @@ export class DuckdbSession implements Session {
       // A failed COMMIT or an interrupt may have ended the transaction already.
       await this.connection.run("rollback").catch(() => undefined);
       throw error;
+    } finally {
+      this.isInTransaction = false;
     }
   }
 
@@ -100,37 +117,127 @@ export class DuckdbSession implements Session {
     }
   }
 
-  async replaceTable(relation: Relation, query: string): Promise<number> {
-    return this.replace("table", relation, query);
-  }
-
-  async replaceView(relation: Relation, query: string): Promise<void> {
-    await this.replace("view", relation, query);
-  }
-
-  private async replace(kind: "table" | "view", relation: Relation, query: string): Promise<number> {
-    const name = `${quote(relation.schema)}.${quote(relation.name)}`;
-    const head = `create or replace ${kind} ${name} as (\n`;
+  async replaceTable(relation: Relation, query: string, definition?: TableDefinition): Promise<number> {
     return this.transaction(async () => {
-      await this.dropOther(kind, relation);
-      try {
-        return await this.run(`${head}${query}\n)`);
-      } catch (error) {
-        throw error instanceof SqlError ? error.inside({ start: head.length, length: query.length }) : error;
-      }
+      await this.dropOther("table", relation);
+      if (definition === undefined)
+        return this.runAround(`create or replace table ${statements.nameOf(relation)} as (\n`, query, "\n)");
+      await this.runOwn(statements.createTable(relation, definition));
+      const columns = definition.columns.map(({ name }) => quote(name)).join(", ");
+      const head = `insert into ${statements.nameOf(relation)} (${columns}) select ${columns} from (\n`;
+      return this.runAround(head, query, "\n) as new_rows");
     });
   }
 
+  async replaceView(relation: Relation, query: string): Promise<void> {
+    await this.transaction(async () => {
+      await this.dropOther("view", relation);
+      await this.runAround(`create or replace view ${statements.nameOf(relation)} as (\n`, query, "\n)");
+    });
+  }
+
+  /** Places of errors are those of the query. */
+  private async runAround(head: string, query: string, tail: string): Promise<number> {
+    try {
+      return await this.run(`${head}${query}${tail}`);
+    } catch (error) {
+      throw error instanceof SqlError ? error.inside({ start: head.length, length: query.length }) : error;
+    }
+  }
+
+  /** A place in a statement that nobody wrote would mislead. */
+  private async runOwn(sql: string): Promise<number> {
+    try {
+      return await this.run(sql);
+    } catch (error) {
+      throw error instanceof SqlError ? new SqlError(error.message, { cause: error }) : error;
+    }
+  }
+
   /** CREATE OR REPLACE does not turn a view into a table, nor a table into a view. */
-  private async dropOther(kind: "table" | "view", relation: Relation): Promise<void> {
+  private async dropOther(kind: RelationKind, relation: Relation): Promise<void> {
+    const existing = await this.kindOf(relation);
+    if (existing !== undefined && existing !== kind)
+      await this.run(`drop ${existing} ${statements.nameOf(relation)}`);
+  }
+
+  async kindOf({ schema, name }: Relation): Promise<RelationKind | undefined> {
     const found = await this.query(
       "select table_type from information_schema.tables where table_catalog = current_database() and lower(table_schema) = lower(?) and lower(table_name) = lower(?)",
-      [relation.schema, relation.name],
+      [schema, name],
     );
-    const existing = found.rows[0]?.[0];
-    if (existing === undefined) return;
-    const other = existing === "VIEW" ? "view" : "table";
-    if (other !== kind) await this.run(`drop ${other} ${quote(relation.schema)}.${quote(relation.name)}`);
+    const type = found.rows[0]?.[0];
+    if (type === undefined) return undefined;
+    return type === "VIEW" ? "view" : "table";
+  }
+
+  async columnsOf(relation: Relation): Promise<ColumnType[]> {
+    return this.columnsOfQuery(`from ${statements.nameOf(relation)}`);
+  }
+
+  async columnsOfQuery(query: string): Promise<ColumnType[]> {
+    const head = "describe (\n";
+    try {
+      const { rows } = await this.query(`${head}${query}\n)`);
+      return rows.map(([name, type]) => ({ name: String(name), type: String(type) }));
+    } catch (error) {
+      throw error instanceof SqlError ? error.inside({ start: head.length, length: query.length }) : error;
+    }
+  }
+
+  async stageRows(query: string): Promise<{ table: string; columns: ColumnType[] }> {
+    await this.runAround(
+      `create or replace temp table ${quote(statements.STAGED_NAME)} as (\n`,
+      query,
+      "\n)",
+    );
+    return { table: statements.STAGED, columns: await this.columnsOfQuery(`from ${statements.STAGED}`) };
+  }
+
+  async dropStaged(): Promise<void> {
+    await this.run(`drop table if exists ${statements.STAGED}`);
+  }
+
+  async alterTable(
+    relation: Relation,
+    change: { add: readonly ColumnType[]; drop: readonly string[]; retype: readonly ColumnType[] },
+  ): Promise<void> {
+    for (const statement of statements.alterTable(relation, change)) await this.runOwn(statement);
+  }
+
+  async insertStaged(relation: Relation, columns: readonly string[]): Promise<number> {
+    return this.runOwn(statements.insertStaged(relation, columns));
+  }
+
+  async deleteStaged(relation: Relation, match: RowMatch): Promise<number> {
+    return this.runOwn(statements.deleteStaged(relation, match));
+  }
+
+  async deleteWindow(
+    relation: Relation,
+    { column, start, end }: { column: string; start: string; end: string },
+  ): Promise<number> {
+    const between = `${column} >= timestamp ${literal(start)} and ${column} < timestamp ${literal(end)}`;
+    return this.runOwn(`delete from ${statements.nameOf(relation)} where ${between}`);
+  }
+
+  async mergeStaged(
+    relation: Relation,
+    match: RowMatch & { columns: readonly string[]; update: readonly string[] },
+  ): Promise<number> {
+    return this.runOwn(statements.mergeStaged(relation, match));
+  }
+
+  async describe(
+    relation: Relation,
+    text: { relation?: string; columns: Readonly<Record<string, string>> },
+  ): Promise<void> {
+    const name = statements.nameOf(relation);
+    const comment = (of: string) => (of === "" ? "null" : literal(of));
+    if (text.relation !== undefined)
+      await this.runOwn(`comment on ${await this.kindOf(relation)} ${name} is ${comment(text.relation)}`);
+    for (const [column, description] of Object.entries(text.columns))
+      await this.runOwn(`comment on column ${name}.${quote(column)} is ${comment(description)}`);
   }
 
   interrupt(): void {

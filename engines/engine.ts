@@ -15,6 +15,30 @@ export interface Relation {
 
 export type RelationKind = "table" | "view";
 
+export interface ColumnType {
+  name: string;
+  /** As the engine spells it. */
+  type: string;
+}
+
+/** A table whose columns are declared before its rows come. Constraints are clauses of SQL. */
+export interface TableDefinition {
+  columns: readonly (ColumnType & { constraints: readonly string[] })[];
+  constraints: readonly string[];
+}
+
+/** Names by which conditions on a change of rows call the table and the new rows; dbt's. */
+export const CHANGED_TABLE = "DBT_INTERNAL_DEST";
+export const NEW_ROWS = "DBT_INTERNAL_SOURCE";
+
+/** Which rows of a table a set of new rows is about. */
+export interface RowMatch {
+  /** Columns; nulls are equal to each other. */
+  keys: readonly string[];
+  /** Further conditions, in SQL. */
+  predicates: readonly string[];
+}
+
 /** Column types that rows are landed in. Raw text is never given another type at landing. */
 export type LandingType = "text" | "integer";
 
@@ -30,15 +54,43 @@ export interface Session {
   query(sql: string, values?: readonly Value[]): Promise<Rows>;
   /** Runs a statement and returns the number of rows that it changed or created. Throws SqlError. */
   run(sql: string, values?: readonly Value[]): Promise<number>;
-  /** Commits when `work` resolves; rolls back and rethrows when anything in it fails. */
+  /** Commits when `work` resolves; rolls back and rethrows when anything in it fails. Inside another it is part of that. */
   transaction<T>(work: () => Promise<T>): Promise<T>;
+  /** Undefined when there is no such relation. */
+  kindOf(relation: Relation): Promise<RelationKind | undefined>;
+  columnsOf(relation: Relation): Promise<ColumnType[]>;
+  /** What a query would yield; it is not run. Throws SqlError. */
+  columnsOfQuery(query: string): Promise<ColumnType[]>;
   /** A table that only this session sees, gone when it is closed. Returns its name for SQL. */
   createLandingTable(name: string, columns: Readonly<Record<string, LandingType>>): Promise<string>;
   /** Adds rows, given column by column, to a table of `createLandingTable`. */
   land(table: string, columns: readonly (readonly (string | number | null)[])[]): Promise<void>;
   /** Replaces the relation by the query's rows in one step: readers see the old or the new one. */
-  replaceTable(relation: Relation, query: string): Promise<number>;
+  replaceTable(relation: Relation, query: string, definition?: TableDefinition): Promise<number>;
   replaceView(relation: Relation, query: string): Promise<void>;
+  /** The query's rows in a table that only this session sees, until `dropStaged`; `table` is for SQL. */
+  stageRows(query: string): Promise<{ table: string; columns: ColumnType[] }>;
+  dropStaged(): Promise<void>;
+  alterTable(
+    relation: Relation,
+    change: { add: readonly ColumnType[]; drop: readonly string[]; retype: readonly ColumnType[] },
+  ): Promise<void>;
+  /** Adds the staged rows. Returns how many. */
+  insertStaged(relation: Relation, columns: readonly string[]): Promise<number>;
+  /** Deletes the rows that the staged ones match. */
+  deleteStaged(relation: Relation, match: RowMatch): Promise<number>;
+  /** Deletes the rows whose time lies in a stretch; `column` is SQL, the times are `2026-01-31 00:00:00`. */
+  deleteWindow(relation: Relation, window: { column: string; start: string; end: string }): Promise<number>;
+  /** Updates the rows that the staged ones match, and adds the others. Returns how many it touched. */
+  mergeStaged(
+    relation: Relation,
+    match: RowMatch & { columns: readonly string[]; update: readonly string[] },
+  ): Promise<number>;
+  /** Writes descriptions beside the relation; an empty one removes what was there. */
+  describe(
+    relation: Relation,
+    text: { relation?: string; columns: Readonly<Record<string, string>> },
+  ): Promise<void>;
   close(): void;
 }
 

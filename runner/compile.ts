@@ -4,9 +4,20 @@ import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
 import type { Dialect, Relation } from "../engines/engine.ts";
+import { inBatch } from "./batch-marks.ts";
 import { Mistakes } from "./collect.ts";
+import { ephemeralsOf, isEphemeral, type PlacedSql, referenceSql, withEphemerals } from "./ephemeral.ts";
+import { type CompiledHook, parseHook } from "./hooks.ts";
 import { macroCalls } from "./macro-calls.ts";
-import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
+import {
+  type Graph,
+  type Hook,
+  type HookText,
+  isMicrobatch,
+  type ModelNode,
+  type SourceNode,
+  type TestNode,
+} from "./nodes.ts";
 import type { Project } from "./project.ts";
 import { dependenciesOf, type NameIndex, resolveReference } from "./references.ts";
 import { bindArguments } from "./signature.ts";
@@ -28,18 +39,19 @@ export interface CompileScope {
   target: { name: string; profileName: string; schema: string; threads: number; database: string };
 }
 
+export interface CompiledNode extends PlacedSql {
+  /** Of an incremental model: what is run when its table is there already. */
+  incremental?: CompiledNode;
+  /** Of a model. */
+  hooks?: { pre: CompiledHook[]; post: CompiledHook[] };
+}
+
 /** What all renderings of one command have in common. */
 interface RenderScope extends CompileScope {
   index: NameIndex;
   helpers: TemplateContext["helpers"];
-}
-
-export interface CompiledNode {
-  sql: string;
-  /** `file:line:column` of the author's text for a place in `sql`. */
-  placeOf(offset: number): string;
-  /** Where the author's text calls the macro that wrote this place of `sql`. */
-  callOf?(offset: number): string | undefined;
+  /** The ephemeral models that could be rendered, by id. */
+  ephemerals: ReadonlyMap<string, CompiledNode>;
 }
 
 /** SQL of the nodes, by id. Throws ProjectErrors that hold every mistake of all of them. */
@@ -49,39 +61,121 @@ export function compileNodes(
   nodes: readonly (ModelNode | TestNode)[],
 ): Map<string, CompiledNode> {
   const mistakes = new Mistakes();
-  const common = { ...scope, index: indexOf(scope.graph), helpers: engineHelpers(scope) };
+  const rendering = renderScope(ctx, scope, mistakes);
   const compiled = new Map<string, CompiledNode>();
   for (const node of nodes) {
-    const result = mistakes.attempt(() => compileNode(ctx, common, node));
+    const inlined = ephemeralsOf(scope.graph, [node.id, ...node.dependsOn]);
+    if (inlined.some(({ id }) => !rendering.ephemerals.has(id))) continue; // Its mistake is known already.
+    const result = mistakes.attempt(() => compileNode(ctx, rendering, node));
     if (result !== undefined) compiled.set(node.id, result);
   }
   mistakes.throwIfAny();
   return compiled;
 }
 
+/** Ephemeral models are rendered first: others hold their text. */
+function renderScope(ctx: Context, scope: CompileScope, mistakes: Mistakes): RenderScope {
+  const ephemerals = new Map<string, CompiledNode>();
+  const rendering = { ...scope, index: indexOf(scope.graph), helpers: engineHelpers(scope), ephemerals };
+  for (const node of rendering.index.models.values()) {
+    if (!isEphemeral(node)) continue;
+    const { template, relation } = node;
+    const body = mistakes.attempt(() => renderTemplate(ctx, rendering, { template, relation, node }));
+    if (body !== undefined) ephemerals.set(node.id, body);
+  }
+  return rendering;
+}
+
 function compileNode(ctx: Context, scope: RenderScope, node: ModelNode | TestNode): CompiledNode {
-  if (node.kind === "model")
-    return renderTemplate(ctx, scope, { template: node.template, relation: node.relation, node });
-  if (node.template !== null)
+  if (node.kind === "model") return compileModel(ctx, scope, node);
+  return inlineEphemerals(scope, testQuery(ctx, scope, node), node.dependsOn);
+}
+
+function testQuery(ctx: Context, scope: RenderScope, node: TestNode): CompiledNode {
+  if (node.template !== null) {
     return renderTemplate(ctx, scope, { template: node.template, relation: null, node });
+  }
   const sql = node.generic?.sql ?? "";
   if (typeof sql === "string") return { sql, placeOf: () => node.where };
   return renderTemplate(ctx, scope, { ...sql, relation: null });
 }
 
+function inlineEphemerals(scope: RenderScope, query: CompiledNode, reads: readonly string[]): CompiledNode {
+  const parts = ephemeralsOf(scope.graph, reads).flatMap((node) => {
+    const compiled = scope.ephemerals.get(node.id);
+    return compiled === undefined ? [] : [{ node, compiled }];
+  });
+  return withEphemerals(scope.dialect, query, parts);
+}
+
+/** An incremental model is rendered both ways, so that no mistake waits for the day its branch is taken. */
+function compileModel(ctx: Context, scope: RenderScope, node: ModelNode): CompiledNode {
+  const variant = (isIncremental: boolean): CompiledNode => {
+    const render = (template: Template, isBatched = false) =>
+      renderTemplate(ctx, scope, { template, relation: node.relation, node, isIncremental, isBatched });
+    const query = scope.ephemerals.get(node.id) ?? render(node.template, isMicrobatch(node));
+    return {
+      ...inlineEphemerals(scope, query, node.dependsOn),
+      hooks: {
+        pre: node.hooks.pre.map((hook) => compiledHook(hook, render)),
+        post: node.hooks.post.map((hook) => compiledHook(hook, render)),
+      },
+    };
+  };
+  if (node.config.materialized !== "incremental") return variant(false);
+  return { ...variant(false), incremental: variant(true) };
+}
+
+function compiledHook(
+  { template, isInTransaction, where }: Hook,
+  render: (template: Template) => CompiledNode,
+): CompiledHook {
+  return { sql: render(template).sql, isInTransaction, where };
+}
+
+/** The hooks of project.yml. Throws ProjectErrors that hold every mistake of all of them. */
+export function compileRunHooks(
+  ctx: Context,
+  scope: CompileScope,
+): { start: CompiledHook[]; end: CompiledHook[] } {
+  const mistakes = new Mistakes();
+  const rendering = renderScope(ctx, scope, mistakes);
+  const compile = (key: "on-run-start" | "on-run-end", texts: readonly HookText[]) =>
+    texts.flatMap((text, place) => {
+      const where = scope.project.file.locate([key, place]);
+      return (
+        mistakes.attempt(() => {
+          const hook = parseHook(text, where);
+          const own = new Mistakes();
+          dependenciesOf(rendering.index, hook.template, own);
+          checkNames(
+            hook.template,
+            { dialect: scope.dialect, macros: scope.graph.macros, hasRelation: false },
+            own,
+          );
+          own.throwIfAny();
+          return compiledHook(hook, (template) =>
+            renderTemplate(ctx, rendering, { template, relation: null }),
+          );
+        }) ?? []
+      );
+    });
+  const { start, end } = scope.project.runHooks;
+  const hooks = { start: compile("on-run-start", start), end: compile("on-run-end", end) };
+  mistakes.throwIfAny();
+  return hooks;
+}
+
 /** SQL typed at the command line, in which `ref` and `source` work as in a model. */
 export function compileInline(ctx: Context, scope: CompileScope, sql: string): CompiledNode {
   const template = parseTemplate("--inline", sql);
-  const index = indexOf(scope.graph);
   const mistakes = new Mistakes();
-  dependenciesOf(index, template, mistakes);
-  checkNames(template, { dialect: scope.dialect, macros: index.macros, hasRelation: false }, mistakes);
+  const rendering = renderScope(ctx, scope, mistakes);
+  const reads = dependenciesOf(rendering.index, template, mistakes);
+  checkNames(template, { dialect: scope.dialect, macros: scope.graph.macros, hasRelation: false }, mistakes);
   mistakes.throwIfAny();
-  return renderTemplate(
-    ctx,
-    { ...scope, index, helpers: engineHelpers(scope) },
-    { template, relation: null },
-  );
+  const query = renderTemplate(ctx, rendering, { template, relation: null });
+  return inlineEphemerals(rendering, query, reads);
 }
 
 function indexOf(graph: Graph): NameIndex {
@@ -104,6 +198,9 @@ interface Rendering {
   node?: ModelNode | TestNode;
   /** Values that only this template has. */
   values?: Record<string, unknown>;
+  isIncremental?: boolean;
+  /** Whether it reads only what belongs to the batch that is being built. */
+  isBatched?: boolean;
 }
 
 function renderTemplate(ctx: Context, scope: RenderScope, rendering: Rendering): CompiledNode {
@@ -117,12 +214,14 @@ function withoutEnd(sql: string): string {
 }
 
 function templateContext(ctx: Context, scope: RenderScope, rendering: Rendering): TemplateContext {
-  const { template, relation } = rendering;
+  const { template, relation, isIncremental = false, isBatched = false } = rendering;
   const { macros } = scope.graph;
   const resolve = (name: "ref" | "source", args: unknown[], where: string) => {
     const found = resolveReference(scope.index, { name, args: args as Literal[], where });
     checkIsKnown(rendering, found, where);
-    return scope.dialect.nameOf(found.relation);
+    const sql = referenceSql(scope.dialect, found);
+    const eventTime = found.kind === "model" ? found.config.event_time : found.eventTime;
+    return isBatched && eventTime !== null ? inBatch(sql, eventTime) : sql;
   };
   const helpers: TemplateContext["helpers"] = {
     ...scope.helpers,
@@ -132,7 +231,7 @@ function templateContext(ctx: Context, scope: RenderScope, rendering: Rendering)
     env_var: (call) => environmentVariable(ctx, call),
     config: () => "",
     arguments: () => "",
-    is_incremental: () => false,
+    is_incremental: () => isIncremental,
     log: ({ args }) => {
       ctx.log.info("template_logged", `${template.file}: ${args.join(" ")}`);
       return "";

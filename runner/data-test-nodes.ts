@@ -1,5 +1,6 @@
 import type { Dialect } from "../engines/engine.ts";
 import { Mistakes } from "./collect.ts";
+import { referenceSql } from "./ephemeral.ts";
 import type { GenericTestDefinition } from "./generic-tests/definition.ts";
 import type { PropertiesFile } from "./model-nodes.ts";
 import type { ModelNode, SourceNode, TestNode } from "./nodes.ts";
@@ -97,7 +98,7 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
   const config = mergeTestConfig([...defaultConfigs(definition), ...configs]);
   const dependsOn = new Set([subject.id]);
   const { dialect } = scope;
-  const relation = dialect.nameOf(subject.relation);
+  const relation = referenceSql(dialect, subject);
   const at = {
     relation: config.where === null ? relation : `(select * from ${relation} where ${config.where})`,
     column: column === null ? null : dialect.quote(column),
@@ -105,7 +106,7 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
   const resolve = (argument: string) => {
     const node = resolveArgument(scope.index, argument, where);
     dependsOn.add(node.id);
-    return dialect.nameOf(node.relation);
+    return referenceSql(dialect, node);
   };
   const parsed = parseArguments(declaration, definition, { type, args: own });
   const { template } = definition;

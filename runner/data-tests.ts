@@ -2,6 +2,7 @@ import type { Context } from "../core/context.ts";
 import { describeError, ProjectError, projectErrorsOf } from "../core/errors.ts";
 import { type Dialect, type Engine, relationKey, type Session, SqlError } from "../engines/engine.ts";
 import type { CompiledNode } from "./compile.ts";
+import { readsOf } from "./ephemeral.ts";
 import { runInOrder } from "./execute.ts";
 import { storageOf } from "./failure-tables.ts";
 import { sqlProjectError } from "./models.ts";
@@ -45,14 +46,15 @@ export async function runDataTests(ctx: Context, pool: SessionPool, work: TestWo
       const node = byId.get(id);
       const compiled = work.compiled.get(id);
       if (node === undefined || compiled === undefined) throw new Error(`${id} was not compiled`);
-      const whyNot = isStopped ? STOPPED : whySkipped(node, work.broken);
+      const reads = readsOf(work.graph, node);
+      const whyNot = isStopped ? STOPPED : whySkipped(reads, work.broken);
       const result = await withSession(pool, (session, thread) =>
         timed(ctx, { node, thread }, () =>
           testOutcome(ctx, session, {
             node,
             compiled,
             whyNot,
-            missing: firstMissing(node, missing),
+            missing: firstMissing(reads, missing),
             dialect: pool.engine,
             storage: storageFor(node),
           }),
@@ -69,8 +71,8 @@ export async function runDataTests(ctx: Context, pool: SessionPool, work: TestWo
 /** Why tests do not run after the first failure. */
 const STOPPED = "a test before it failed (--fail-fast)";
 
-function whySkipped(node: TestNode, broken: TestWork["broken"]): string | undefined {
-  const culprit = node.dependsOn.map((parent) => broken?.get(parent)).find((name) => name !== undefined);
+function whySkipped(reads: readonly string[], broken: TestWork["broken"]): string | undefined {
+  const culprit = reads.map((parent) => broken?.get(parent)).find((name) => name !== undefined);
   return culprit === undefined ? undefined : `${culprit} failed`;
 }
 
@@ -82,7 +84,7 @@ async function missingNodes(
 ): Promise<Map<string, ProjectError>> {
   const existing = await engine.relations();
   const missing = new Map<string, ProjectError>();
-  for (const id of new Set(tests.flatMap((test) => test.dependsOn))) {
+  for (const id of new Set(tests.flatMap((test) => readsOf(graph, test)))) {
     const node = graph.nodes.get(id);
     if (node === undefined || node.kind === "test" || broken?.has(id)) continue;
     if (existing.has(relationKey(node.relation))) continue;
@@ -103,8 +105,11 @@ function notThere(node: ModelNode | SourceNode): ProjectError {
   });
 }
 
-function firstMissing(test: TestNode, missing: ReadonlyMap<string, ProjectError>): ProjectError | undefined {
-  return test.dependsOn.map((id) => missing.get(id)).find((error) => error !== undefined);
+function firstMissing(
+  reads: readonly string[],
+  missing: ReadonlyMap<string, ProjectError>,
+): ProjectError | undefined {
+  return reads.map((id) => missing.get(id)).find((error) => error !== undefined);
 }
 
 async function timed(

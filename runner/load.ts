@@ -80,6 +80,12 @@ function resolveTemplate(
   node.dependsOn = dependenciesOf(index, node.template, mistakes);
   const scope = { dialect, macros: index.macros, hasRelation: node.kind === "model" };
   checkNames(node.template, scope, mistakes);
+  if (node.kind === "test") return;
+  for (const { template } of [...node.hooks.pre, ...node.hooks.post]) {
+    checkNames(template, { ...scope, hasRelation: true }, mistakes);
+    const reads = dependenciesOf(index, template, mistakes).filter((id) => id !== node.id);
+    node.dependsOn = [...new Set([...node.dependsOn, ...reads])];
+  }
 }
 
 function childrenOf(nodes: ReadonlyMap<string, Node>): Map<string, string[]> {

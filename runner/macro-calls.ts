@@ -1,7 +1,7 @@
 import type { Context } from "../core/context.ts";
 import { ProjectError, ProjectErrors, projectErrorsOf } from "../core/errors.ts";
 import type { MacroContext } from "../core/sillon.ts";
-import type { Macro, Macros } from "./macros.ts";
+import type { Macro, Macros } from "./macro.ts";
 import { bindArguments } from "./signature.ts";
 import type { TemplateCall, TemplateContext } from "./template.ts";
 

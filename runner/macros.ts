@@ -4,29 +4,11 @@ import { EXIT, ProjectError } from "../core/errors.ts";
 import { readTextFile } from "../core/text-file.ts";
 import type { Mistakes } from "./collect.ts";
 import { listFiles } from "./files.ts";
-import { type CodeMacro, loadCodeMacros } from "./macro-code.ts";
+import type { Macro, MacroBase, Macros, TemplateMacro } from "./macro.ts";
+import { loadCodeMacros } from "./macro-code.ts";
 import type { Project } from "./project.ts";
-import { type Parameter, parseParameters } from "./signature.ts";
+import { parseParameters } from "./signature.ts";
 import { parseTemplate, type Template, type TemplateUse } from "./template.ts";
-
-interface MacroBase {
-  /** `macro.shop.cents_to_dollars`. */
-  id: string;
-  name: string;
-  file: string;
-  source: string;
-  description: string;
-  parameters: Parameter[];
-}
-
-export interface TemplateMacro extends MacroBase {
-  kind: "template";
-  template: Template;
-}
-
-/** SQL text that templates call by name: a Handlebars file, or a function of a TypeScript file. */
-export type Macro = TemplateMacro | (MacroBase & { kind: "code"; code: CodeMacro });
-export type Macros = ReadonlyMap<string, Macro>;
 
 /** Names that macros cannot take. */
 export interface TakenNames {

@@ -2,12 +2,12 @@ import type { z } from "zod";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
 import type { Mistakes } from "./collect.ts";
-import type { ModelConfig } from "./nodes.ts";
+import type { HookText, ModelConfig } from "./nodes.ts";
 import type { Project } from "./project.ts";
 import { type ModelConfigInput, modelConfigInput } from "./properties.ts";
 import type { Template } from "./template.ts";
 
-/** The nearest wins, tags add up, meta merges: dbt's rules. Later inputs are nearer. */
+/** The nearest wins, tags and hooks add up, maps merge: dbt's rules. Later inputs are nearer. */
 export function mergeModelConfig(inputs: readonly ModelConfigInput[]): ModelConfig {
   const merged: ModelConfig = {
     materialized: "view",
@@ -16,6 +16,7 @@ export function mergeModelConfig(inputs: readonly ModelConfigInput[]): ModelConf
     enabled: true,
     tags: [],
     meta: {},
+    ...MATERIALIZATION_DEFAULTS,
   };
   for (const input of inputs) {
     merged.materialized = input.materialized ?? merged.materialized;
@@ -24,8 +25,56 @@ export function mergeModelConfig(inputs: readonly ModelConfigInput[]): ModelConf
     merged.enabled = input.enabled ?? merged.enabled;
     merged.tags = [...new Set([...merged.tags, ...(input.tags ?? [])])];
     merged.meta = { ...merged.meta, ...input.meta };
+    mergeMaterialization(merged, input);
   }
   return merged;
+}
+
+const MATERIALIZATION_DEFAULTS = {
+  incremental_strategy: null,
+  unique_key: [],
+  on_schema_change: "ignore",
+  incremental_predicates: [],
+  merge_update_columns: null,
+  merge_exclude_columns: null,
+  full_refresh: null,
+  event_time: null,
+  batch_size: null,
+  lookback: 1,
+  begin: null,
+  concurrent_batches: null,
+  pre_hook: [],
+  post_hook: [],
+  contract: { enforced: false },
+  persist_docs: { relation: false, columns: false },
+} satisfies Partial<ModelConfig>;
+
+function mergeMaterialization(merged: ModelConfig, input: ModelConfigInput): void {
+  if (input.incremental_strategy !== undefined) merged.incremental_strategy = input.incremental_strategy;
+  if (input.unique_key !== undefined) merged.unique_key = input.unique_key ?? [];
+  if (input.on_schema_change !== undefined) merged.on_schema_change = input.on_schema_change;
+  if (input.incremental_predicates !== undefined)
+    merged.incremental_predicates = input.incremental_predicates ?? [];
+  if (input.merge_update_columns !== undefined) merged.merge_update_columns = input.merge_update_columns;
+  if (input.merge_exclude_columns !== undefined) merged.merge_exclude_columns = input.merge_exclude_columns;
+  if (input.full_refresh !== undefined) merged.full_refresh = input.full_refresh;
+  if (input.event_time !== undefined) merged.event_time = input.event_time;
+  if (input.batch_size !== undefined) merged.batch_size = input.batch_size;
+  if (input.begin !== undefined) merged.begin = input.begin;
+  if (input.concurrent_batches !== undefined) merged.concurrent_batches = input.concurrent_batches;
+  merged.lookback = input.lookback ?? merged.lookback;
+  merged.pre_hook = [...merged.pre_hook, ...hookTexts(input, "pre")];
+  merged.post_hook = [...merged.post_hook, ...hookTexts(input, "post")];
+  merged.contract = { enforced: input.contract?.enforced ?? merged.contract.enforced };
+  merged.persist_docs = {
+    relation: input.persist_docs?.relation ?? merged.persist_docs.relation,
+    columns: input.persist_docs?.columns ?? merged.persist_docs.columns,
+  };
+}
+
+/** The hooks of one place, under either of dbt's spellings. */
+export function hookTexts(input: ModelConfigInput, kind: "pre" | "post"): HookText[] {
+  return [...(input[`${kind}_hook`] ?? []), ...(input[`${kind}-hook`] ?? [])];
 }
 
 /** The `models:` tree of project.yml: what each folder says, and what lies below it. */
@@ -136,7 +185,7 @@ export function configErrors(
   });
 }
 
-function configError(where: string, message: string, why: string[], hint: string): ProjectError {
+export function configError(where: string, message: string, why: string[], hint: string): ProjectError {
   return new ProjectError("CONFIG_INVALID", { message, where, why, hint, exitCode: EXIT.usage });
 }
 

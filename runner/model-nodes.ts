@@ -6,20 +6,30 @@ import { readTextFile } from "../core/text-file.ts";
 import type { YamlFile } from "../core/yaml.ts";
 import type { Mistakes } from "./collect.ts";
 import { listFiles } from "./files.ts";
-import { type Macros, usesWithMacros } from "./macros.ts";
+import { parseHook } from "./hooks.ts";
+import type { Macros } from "./macro.ts";
+import { usesWithMacros } from "./macros.ts";
+import { checkMaterialization } from "./materializations/check.ts";
 import {
   type ConfigTree,
   configTree,
   folderConfigs,
+  hookTexts,
   mergeModelConfig,
   schemaName,
   templateConfig,
   unusedFolders,
 } from "./model-config.ts";
-import type { Column, ModelNode, SourceNode } from "./nodes.ts";
+import type { Column, Hook, ModelNode, SourceNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
-import { type ColumnInput, type ModelProperties, modelConfigInput, type Properties } from "./properties.ts";
-import { parseTemplate } from "./template.ts";
+import {
+  type ColumnInput,
+  type ModelConfigInput,
+  type ModelProperties,
+  modelConfigInput,
+  type Properties,
+} from "./properties.ts";
+import { parseTemplate, type Template } from "./template.ts";
 
 export interface PropertiesFile {
   file: YamlFile;
@@ -100,12 +110,13 @@ function loadModel(
   const template = parseTemplate(file, readTextFile(ctx.projectDir, file));
   if (template.source.trim() === "") throw emptyModel(file);
   const properties = described?.properties;
-  const config = mergeModelConfig([
-    ...folderConfigs(given.configs, fqn),
-    ...(properties ? [properties.config] : []),
-    ...templateConfig({ uses: usesWithMacros(given.macros, template) }, modelConfigInput, mistakes),
-  ]);
-  return {
+  const configs = {
+    folders: folderConfigs(given.configs, fqn),
+    properties: properties ? [properties.config] : [],
+    template: templateConfig({ uses: usesWithMacros(given.macros, template) }, modelConfigInput, mistakes),
+  };
+  const config = mergeModelConfig([...configs.folders, ...configs.properties, ...configs.template]);
+  const model: ModelNode = {
     kind: "model",
     id: `model.${project.name}.${name}`,
     name,
@@ -117,9 +128,39 @@ function loadModel(
     config,
     relation: { schema: schemaName(project, config, given.targetSchema), name: config.alias ?? name },
     columns: (properties?.columns ?? []).map(toColumn),
+    constraints: properties?.constraints ?? [],
     template,
+    hooks: loadHooks(configs, { project, described, template, mistakes }),
     patchFile: described?.file.path ?? null,
   };
+  checkMaterialization(model, mistakes);
+  return model;
+}
+
+/** The hooks of a model from every place that gives some, in dbt's order: the project's, the YAML's, its own. */
+function loadHooks(
+  configs: Record<"folders" | "properties" | "template", readonly ModelConfigInput[]>,
+  from: { project: Project; described: Described | undefined; template: Template; mistakes: Mistakes },
+): { pre: Hook[]; post: Hook[] } {
+  const { project, described, template, mistakes } = from;
+  const whereIs = (kind: "pre" | "post") => ({
+    folders: () => project.file.locate(["models"]),
+    properties: () => {
+      const keys = Object.keys(described?.properties.config ?? {});
+      const key = keys.find((name) => name === `${kind}-hook`) ?? `${kind}_hook`;
+      return described?.file.locateKey(["models", described.index, "config"], key) ?? "";
+    },
+    template: () =>
+      template.uses.find((use) => use.name === "config" && `${kind}_hook` in use.named)?.where ??
+      `${template.file}:1:1`,
+  });
+  const hooksOf = (kind: "pre" | "post") =>
+    (["folders", "properties", "template"] as const).flatMap((origin) =>
+      configs[origin]
+        .flatMap((input) => hookTexts(input, kind))
+        .flatMap((text) => mistakes.attempt(() => parseHook(text, whereIs(kind)[origin]())) ?? []),
+    );
+  return { pre: hooksOf("pre"), post: hooksOf("post") };
 }
 
 function emptyModel(file: string): ProjectError {
@@ -132,8 +173,8 @@ function emptyModel(file: string): ProjectError {
 }
 
 function toColumn(input: ColumnInput): Column {
-  const { name, data_type, tags, meta } = input;
-  return { name, description: input.description.trim(), dataType: data_type, tags, meta };
+  const { name, data_type, constraints, tags, meta } = input;
+  return { name, description: input.description.trim(), dataType: data_type, constraints, tags, meta };
 }
 
 function indexDescriptions(files: readonly PropertiesFile[], mistakes: Mistakes): Map<string, Described> {
@@ -215,6 +256,7 @@ export function loadSourceNodes(
           name: table.name,
           sourceName: source.name,
           sourceDescription: source.description.trim(),
+          eventTime: table.config.event_time ?? null,
           fqn: [project.name, ...folderOf(project, file.path), source.name, table.name],
           file: file.path,
           description: table.description.trim(),

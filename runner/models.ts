@@ -2,7 +2,10 @@ import type { Context } from "../core/context.ts";
 import { describeError, ProjectError, projectErrorsOf } from "../core/errors.ts";
 import { type Engine, relationKey, type Session, SqlError } from "../engines/engine.ts";
 import type { CompiledNode } from "./compile.ts";
+import { isEphemeral, readsOf } from "./ephemeral.ts";
 import { runInOrder } from "./execute.ts";
+import type { EventTimeRange } from "./materializations/batch-windows.ts";
+import { materialize } from "./materializations/materialize.ts";
 import { type Graph, type ModelNode, modelsOf } from "./nodes.ts";
 import type { ModelResult } from "./results.ts";
 import { type SessionPool, withSession } from "./session-pool.ts";
@@ -13,14 +16,15 @@ export async function modelsToBuild(
   graph: Graph,
   options: { selected: ReadonlySet<string>; onlySelected: boolean },
 ): Promise<{ models: ModelNode[]; added: ModelNode[] }> {
-  const chosen = modelsOf(graph).filter((model) => options.selected.has(model.id));
+  const relations = modelsOf(graph).filter((model) => !isEphemeral(model));
+  const chosen = relations.filter((model) => options.selected.has(model.id));
   if (options.onlySelected) return { models: chosen, added: [] };
   const built = await engine.relations();
   const wanted = new Set(chosen.map((model) => model.id));
   const added: ModelNode[] = [];
   const toVisit = [...chosen];
   for (let model = toVisit.pop(); model !== undefined; model = toVisit.pop()) {
-    for (const id of model.dependsOn) {
+    for (const id of readsOf(graph, model)) {
       const parent = graph.nodes.get(id);
       if (parent?.kind !== "model" || wanted.has(id) || built.has(relationKey(parent.relation))) continue;
       wanted.add(id);
@@ -28,29 +32,47 @@ export async function modelsToBuild(
       toVisit.push(parent);
     }
   }
-  return { models: modelsOf(graph).filter((model) => wanted.has(model.id)), added };
+  return { models: relations.filter((model) => wanted.has(model.id)), added };
 }
 
 /** Builds the models in order. A failed one skips its descendants and nothing else. */
 export async function buildModels(
   ctx: Context,
   pool: SessionPool,
-  work: { graph: Graph; models: readonly ModelNode[]; compiled: ReadonlyMap<string, CompiledNode> },
+  work: {
+    graph: Graph;
+    models: readonly ModelNode[];
+    compiled: ReadonlyMap<string, CompiledNode>;
+    /** Incremental tables are built from nothing. */
+    isFullRefresh?: boolean;
+    /** The batches of microbatch models, when not those that are due. */
+    eventTime?: EventTimeRange | undefined;
+  },
 ): Promise<ModelResult[]> {
   await pool.engine.createSchemas(new Set(work.models.map((model) => model.relation.schema)));
   const byId = new Map(work.models.map((model) => [model.id, model]));
+  const reads = new Map(work.models.map((model) => [model.id, readsOf(work.graph, model)]));
   const broken = new Map<string, string>();
   const results = await runInOrder([...byId.keys()], {
-    dependencies: (id) => byId.get(id)?.dependsOn ?? [],
+    dependencies: (id) => reads.get(id) ?? [],
     limit: pool.size,
     work: async (id) => {
       const node = nodeOf(byId, id);
-      const culprit = node.dependsOn.map((parent) => broken.get(parent)).find((name) => name !== undefined);
+      const culprit = reads
+        .get(id)
+        ?.map((parent) => broken.get(parent))
+        .find((name) => name !== undefined);
       const result =
         culprit !== undefined || ctx.signal.aborted
           ? skippedModel(ctx, node, culprit === undefined ? "the run was interrupted" : `${culprit} failed`)
           : await withSession(pool, (session, thread) =>
-              buildModel(ctx, session, { node, thread, compiled: work.compiled }),
+              buildModel(ctx, session, {
+                node,
+                thread,
+                compiled: work.compiled,
+                isFullRefresh: work.isFullRefresh ?? false,
+                eventTime: work.eventTime,
+              }),
             );
       if (result.status !== "success") broken.set(id, culprit ?? node.name);
       report(ctx, result);
@@ -69,13 +91,21 @@ function nodeOf(byId: ReadonlyMap<string, ModelNode>, id: string): ModelNode {
 async function buildModel(
   ctx: Context,
   session: Session,
-  work: { node: ModelNode; thread: number; compiled: ReadonlyMap<string, CompiledNode> },
+  work: {
+    node: ModelNode;
+    thread: number;
+    compiled: ReadonlyMap<string, CompiledNode>;
+    isFullRefresh: boolean;
+    eventTime: EventTimeRange | undefined;
+  },
 ): Promise<ModelResult> {
   const { node, thread } = work;
   const compiled = work.compiled.get(node.id);
   if (compiled === undefined) throw new Error(`${node.id} was not compiled`);
   const startedAt = ctx.clock.now();
-  const end = (outcome: Pick<ModelResult, "status" | "rows" | "error" | "reason">): ModelResult => {
+  const end = (
+    outcome: Pick<ModelResult, "status" | "rows" | "ran" | "batches" | "error" | "reason">,
+  ): ModelResult => {
     const endedAt = ctx.clock.now();
     return {
       node,
@@ -86,15 +116,22 @@ async function buildModel(
       ...outcome,
     };
   };
+  let ran = compiled;
+  const onChosen = (text: CompiledNode) => {
+    ran = text;
+  };
   try {
-    const isTable = node.config.materialized === "table";
-    const rows = isTable ? await session.replaceTable(node.relation, compiled.sql) : null;
-    if (!isTable) await session.replaceView(node.relation, compiled.sql);
-    return end({ status: "success", rows, error: null, reason: null });
+    const { isFullRefresh, eventTime } = work;
+    const built = await materialize(ctx, session, { node, compiled, isFullRefresh, eventTime, onChosen });
+    const { rows, batches, failure } = built;
+    if (failure === null) return end({ status: "success", rows, ran, batches, error: null, reason: null });
+    const status = batches?.successful.length === 0 ? "error" : "partial success";
+    const error = modelError(failure.error, node, failure.ran);
+    return end({ status, rows, ran: failure.ran, batches, error, reason: null });
   } catch (error) {
     if (ctx.signal.aborted)
       return end({ status: "skipped", rows: null, error: null, reason: "the run was interrupted" });
-    return end({ status: "error", rows: null, error: modelError(error, node, compiled), reason: null });
+    return end({ status: "error", rows: null, ran, error: modelError(error, node, ran), reason: null });
   }
 }
 

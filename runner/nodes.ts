@@ -1,12 +1,55 @@
 import type { Relation } from "../engines/engine.ts";
-import type { Macros } from "./macros.ts";
+import type { Macros } from "./macro.ts";
 import type { Literal, Template } from "./template.ts";
 
-export const MATERIALIZATIONS = ["view", "table"] as const;
+export const MATERIALIZATIONS = ["view", "table", "incremental", "ephemeral"] as const;
 export type Materialization = (typeof MATERIALIZATIONS)[number];
 
-export interface ModelConfig {
+export const INCREMENTAL_STRATEGIES = ["append", "delete+insert", "merge", "microbatch"] as const;
+export const SCHEMA_CHANGES = [
+  "ignore",
+  "append_new_columns",
+  "sync_all_columns",
+  "fail",
+  "full_refresh",
+] as const;
+
+export const BATCH_SIZES = ["hour", "day", "month", "year"] as const;
+export type BatchSize = (typeof BATCH_SIZES)[number];
+
+/** A statement to run before or after a model or a run, as it was written. */
+export interface HookText {
+  sql: string;
+  /** Whether it is part of the model's transaction. */
+  transaction: boolean;
+}
+
+export interface IncrementalConfig {
+  /** By default `delete+insert` with a unique key, `append` without one. */
+  incremental_strategy: (typeof INCREMENTAL_STRATEGIES)[number] | null;
+  unique_key: string[];
+  on_schema_change: (typeof SCHEMA_CHANGES)[number];
+  incremental_predicates: string[];
+  merge_update_columns: string[] | null;
+  merge_exclude_columns: string[] | null;
+  /** Overrides `--full-refresh`, either way. */
+  full_refresh: boolean | null;
+  /** SQL for the time of a row, by which batches are cut. */
+  event_time: string | null;
+  batch_size: BatchSize | null;
+  /** Batches before the latest one that are built again. */
+  lookback: number;
+  /** The time of the first batch. */
+  begin: string | null;
+  concurrent_batches: boolean | null;
+}
+
+export interface ModelConfig extends IncrementalConfig {
   materialized: Materialization;
+  pre_hook: HookText[];
+  post_hook: HookText[];
+  contract: { enforced: boolean };
+  persist_docs: { relation: boolean; columns: boolean };
   schema: string | null;
   alias: string | null;
   enabled: boolean;
@@ -38,10 +81,22 @@ export interface TestConfig {
   meta: Record<string, unknown>;
 }
 
+export const CONSTRAINTS = ["not_null", "unique", "primary_key", "foreign_key", "check", "custom"] as const;
+
+/** What a contract says about a column or, with `columns`, about a whole model. */
+export interface Constraint {
+  type: (typeof CONSTRAINTS)[number];
+  expression?: string | undefined;
+  columns?: string[] | undefined;
+  warn_unenforced?: boolean | undefined;
+  [key: string]: unknown;
+}
+
 export interface Column {
   name: string;
   description: string;
   dataType: string | null;
+  constraints: Constraint[];
   tags: string[];
   meta: Record<string, unknown>;
 }
@@ -60,12 +115,21 @@ interface NodeBase {
   dependsOn: string[];
 }
 
+export interface Hook {
+  template: Template;
+  isInTransaction: boolean;
+  /** `file:line:column` where it is written. */
+  where: string;
+}
+
 export interface ModelNode extends NodeBase {
   kind: "model";
   config: ModelConfig;
   relation: Relation;
   columns: Column[];
+  constraints: Constraint[];
   template: Template;
+  hooks: { pre: Hook[]; post: Hook[] };
   /** The YAML file that describes it. */
   patchFile: string | null;
 }
@@ -74,6 +138,8 @@ export interface SourceNode extends NodeBase {
   kind: "source";
   sourceName: string;
   sourceDescription: string;
+  /** SQL for the time of a row, for microbatches that read it. */
+  eventTime: string | null;
   relation: Relation;
   columns: Column[];
 }
@@ -123,4 +189,9 @@ export function testsOf(graph: Graph): TestNode[] {
 
 export function sourcesOf(graph: Graph): SourceNode[] {
   return [...graph.nodes.values()].filter((node) => node.kind === "source");
+}
+
+/** Whether a model is built batch by batch. */
+export function isMicrobatch({ config }: ModelNode): boolean {
+  return config.materialized === "incremental" && config.incremental_strategy === "microbatch";
 }

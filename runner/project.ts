@@ -3,6 +3,8 @@ import { z } from "zod";
 import type { Context } from "../core/context.ts";
 import { readTextFile } from "../core/text-file.ts";
 import { parseYaml, validateYaml, type YamlFile } from "../core/yaml.ts";
+import type { HookText } from "./nodes.ts";
+import { hooks } from "./properties.ts";
 import type { Literal } from "./template.ts";
 
 /** Folders of the project as file names begin with them: `./models/` is `models`. */
@@ -31,6 +33,8 @@ const projectSchema = z.strictObject({
   /** Settings of the connector; its own schema checks them. */
   ingest: z.record(z.string(), z.json()).default({}),
   models: z.record(z.string(), z.json()).default({}),
+  "on-run-start": hooks.default([]),
+  "on-run-end": hooks.default([]),
 });
 
 export interface Project {
@@ -45,6 +49,8 @@ export interface Project {
   publish: { select: string; keep: number };
   /** The `models:` tree: folders, and keys that begin with `+`. */
   modelConfigs: Record<string, unknown>;
+  /** Statements around every command that builds or tests. */
+  runHooks: { start: HookText[]; end: HookText[] };
   file: YamlFile;
 }
 
@@ -63,6 +69,7 @@ export function loadProject(ctx: Context, overrides: { vars?: Record<string, Lit
     schemaNames: settings.schema_names,
     publish: settings.publish ?? { select: "marts", keep: 5 },
     modelConfigs: settings.models,
+    runHooks: { start: settings["on-run-start"], end: settings["on-run-end"] },
     file,
   };
 }

@@ -1,9 +1,57 @@
 import { z } from "zod";
-import { MATERIALIZATIONS, SEVERITIES } from "./nodes.ts";
+import {
+  BATCH_SIZES,
+  CONSTRAINTS,
+  INCREMENTAL_STRATEGIES,
+  MATERIALIZATIONS,
+  SCHEMA_CHANGES,
+  SEVERITIES,
+} from "./nodes.ts";
 
 /** A tag or a list of them, as dbt takes either. */
 const tags = z.union([z.string().transform((tag) => [tag]), z.array(z.string())]);
 const meta = z.record(z.string(), z.json());
+
+/** One name or a list of them. */
+const oneOrMore = z.union([z.string().transform((name) => [name]), z.array(z.string())], {
+  error: "expected a text or a list of texts",
+});
+
+const hook = z.union(
+  [
+    z.string().transform((sql) => ({ sql, transaction: true })),
+    z.strictObject({ sql: z.string(), transaction: z.boolean().default(true) }),
+  ],
+  { error: "expected SQL, or a map with sql: and transaction:" },
+);
+export const hooks = z.union([hook.transform((one) => [one]), z.array(hook)], {
+  error: "expected SQL, or a list of statements",
+});
+
+const materializationInput = {
+  incremental_strategy: z.enum(INCREMENTAL_STRATEGIES).nullable().optional(),
+  unique_key: oneOrMore.nullable().optional(),
+  on_schema_change: z.enum(SCHEMA_CHANGES).optional(),
+  incremental_predicates: oneOrMore.nullable().optional(),
+  merge_update_columns: oneOrMore.nullable().optional(),
+  merge_exclude_columns: oneOrMore.nullable().optional(),
+  full_refresh: z.boolean().nullable().optional(),
+  event_time: z.string().nullable().optional(),
+  batch_size: z.enum(BATCH_SIZES).nullable().optional(),
+  lookback: z.int().min(0).optional(),
+  begin: z.string().nullable().optional(),
+  concurrent_batches: z.boolean().nullable().optional(),
+  pre_hook: hooks.optional(),
+  "pre-hook": hooks.optional(),
+  post_hook: hooks.optional(),
+  "post-hook": hooks.optional(),
+  contract: z
+    .strictObject({ enforced: z.boolean().optional(), alias_types: z.boolean().optional() })
+    .optional(),
+  persist_docs: z
+    .strictObject({ relation: z.boolean().optional(), columns: z.boolean().optional() })
+    .optional(),
+};
 
 /** Configuration of a model, from any of the places that may give it; absent keys are left to the others. */
 export const modelConfigInput = z.strictObject({
@@ -13,6 +61,7 @@ export const modelConfigInput = z.strictObject({
   enabled: z.boolean().optional(),
   tags: tags.optional(),
   meta: meta.optional(),
+  ...materializationInput,
 });
 export type ModelConfigInput = z.output<typeof modelConfigInput>;
 
@@ -48,10 +97,22 @@ export type DataTestInput = z.output<typeof dataTest>;
 
 const tested = { data_tests: z.array(dataTest).default([]), tests: z.array(dataTest).default([]) };
 
+const constraint = z.strictObject({
+  type: z.enum(CONSTRAINTS),
+  name: z.string().optional(),
+  expression: z.string().optional(),
+  to: z.string().optional(),
+  to_columns: z.array(z.string()).optional(),
+  columns: z.array(z.string()).optional(),
+  warn_unenforced: z.boolean().optional(),
+  warn_unsupported: z.boolean().optional(),
+});
+
 const column = z.strictObject({
   name: z.string(),
   description: z.string().default(""),
   data_type: z.string().nullable().default(null),
+  constraints: z.array(constraint).default([]),
   tags: tags.default([]),
   meta: meta.default({}),
   ...tested,
@@ -63,6 +124,7 @@ const modelProperties = z.strictObject({
   description: z.string().default(""),
   config: modelConfigInput.default({}),
   columns: z.array(column).default([]),
+  constraints: z.array(constraint).default([]),
   ...tested,
 });
 export type ModelProperties = z.output<typeof modelProperties>;
@@ -70,6 +132,7 @@ export type ModelProperties = z.output<typeof modelProperties>;
 const sourceTable = z.strictObject({
   name: z.string(),
   description: z.string().default(""),
+  config: z.strictObject({ event_time: z.string().nullable().optional() }).default({}),
   /** The table's or view's own name, when it differs. */
   identifier: z.string().optional(),
   tags: tags.default([]),

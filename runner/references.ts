@@ -1,7 +1,7 @@
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
 import type { Mistakes } from "./collect.ts";
-import type { Macro, Macros } from "./macros.ts";
+import type { Macro, Macros } from "./macro.ts";
 import type { ModelNode, SourceNode } from "./nodes.ts";
 import { bindArguments } from "./signature.ts";
 import { type Literal, parseTemplate, type Template, type TemplateUse } from "./template.ts";

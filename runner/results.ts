@@ -1,5 +1,7 @@
 import type { ProjectError } from "../core/errors.ts";
 import type { Rows } from "../engines/engine.ts";
+import type { CompiledNode } from "./compile.ts";
+import type { BatchWindow } from "./materializations/batch-windows.ts";
 import type { ModelNode, TestNode } from "./nodes.ts";
 
 interface ResultBase {
@@ -12,9 +14,14 @@ interface ResultBase {
 
 export interface ModelResult extends ResultBase {
   node: ModelNode;
-  status: "success" | "error" | "skipped";
+  /** partial success: some of its batches failed. */
+  status: "success" | "partial success" | "error" | "skipped";
   /** Null for views and for what was not built. */
   rows: number | null;
+  /** What was run, where that was known only then. */
+  ran?: CompiledNode;
+  /** Of a model that is built in batches. */
+  batches?: { successful: BatchWindow[]; failed: BatchWindow[] } | null;
   error: ProjectError | null;
   /** Why it was skipped. */
   reason: string | null;
@@ -41,5 +48,5 @@ export function isTestResult(result: NodeResult): result is TestResult {
 
 /** Whether a command that gave this result has failed. Warnings have not. */
 export function hasFailed(result: NodeResult): boolean {
-  return ["error", "fail", "skipped"].includes(result.status);
+  return ["error", "fail", "skipped", "partial success"].includes(result.status);
 }

@@ -2,7 +2,7 @@ import { EXIT, ProjectError } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
 import type { Dialect } from "../engines/engine.ts";
 import type { Mistakes } from "./collect.ts";
-import type { Macros } from "./macros.ts";
+import type { Macros } from "./macro.ts";
 import { isReference, type NameIndex, resolveReference } from "./references.ts";
 import { argumentProblems, type Parameter, parseParameters, signatureText } from "./signature.ts";
 import { type Template, type TemplateUse, VALUES } from "./template.ts";

@@ -8,10 +8,15 @@ import type {
 } from "../artifacts/manifest.ts";
 import type { RunResultEntry } from "../artifacts/run-results.ts";
 import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
+import { isEphemeral } from "./ephemeral.ts";
 import { storageOf } from "./failure-tables.ts";
-import { type Macro, macrosIn, macrosOf } from "./macros.ts";
+import type { Macro } from "./macro.ts";
+import { macrosIn, macrosOf } from "./macros.ts";
+import type { BatchWindow } from "./materializations/batch-windows.ts";
 import {
   type Column,
+  type Constraint,
+  type HookText,
   type ModelNode,
   modelsOf,
   type SourceNode,
@@ -19,7 +24,7 @@ import {
   type TestNode,
   testsOf,
 } from "./nodes.ts";
-import { isTestResult, type NodeResult } from "./results.ts";
+import { isTestResult, type ModelResult, type NodeResult } from "./results.ts";
 import type { PresentState } from "./select/state.ts";
 
 type Compiled = ReadonlyMap<string, CompiledNode>;
@@ -62,20 +67,50 @@ function modelEntry(model: ModelNode, scope: CompileScope, compiled: Compiled): 
     database: scope.target.database,
     schema: model.relation.schema,
     alias: model.relation.name,
-    relation_name: scope.dialect.nameOf(model.relation),
+    relation_name: isEphemeral(model) ? null : scope.dialect.nameOf(model.relation),
     raw_code: model.template.source,
     checksum: checksum(model.template.source),
-    config: { ...model.config, database: null },
+    config: configEntry(model),
     meta: model.config.meta,
     columns: columnEntries(model.columns),
     patch_path: model.patchFile === null ? null : `${scope.graph.projectName}://${model.patchFile}`,
     access: "protected",
-    constraints: [],
+    constraints: model.constraints.map(constraintEntry),
+    contract: { enforced: model.config.contract.enforced, alias_types: true, checksum: null },
     version: null,
     latest_version: null,
     deprecation_date: null,
     primary_key: [],
     time_spine: null,
+  };
+}
+
+/** Hooks by dbt's names, a key of one column as the column. */
+function configEntry({ config }: ModelNode): Record<string, unknown> {
+  const { pre_hook, post_hook, unique_key, incremental_predicates, ...same } = config;
+  const hookEntries = (hooks: readonly HookText[]) =>
+    hooks.map(({ sql, transaction }) => ({ sql, transaction, index: null }));
+  return {
+    ...same,
+    database: null,
+    unique_key: unique_key.length < 2 ? (unique_key[0] ?? null) : unique_key,
+    incremental_predicates: incremental_predicates.length === 0 ? null : incremental_predicates,
+    contract: { ...config.contract, alias_types: true },
+    "pre-hook": hookEntries(pre_hook),
+    "post-hook": hookEntries(post_hook),
+  };
+}
+
+function constraintEntry({ type, ...rest }: Constraint): Record<string, unknown> {
+  return {
+    name: null,
+    expression: null,
+    warn_unenforced: true,
+    warn_unsupported: true,
+    to: null,
+    to_columns: [],
+    ...rest,
+    type,
   };
 }
 
@@ -217,7 +252,7 @@ function sourceEntry(source: SourceNode, scope: CompileScope): ManifestSource {
 
 function columnEntries(columns: readonly Column[]): Record<string, unknown> {
   return Object.fromEntries(
-    columns.map(({ name, description, dataType, tags, meta }) => [
+    columns.map(({ name, description, dataType, constraints, tags, meta }) => [
       name,
       {
         name,
@@ -225,7 +260,7 @@ function columnEntries(columns: readonly Column[]): Record<string, unknown> {
         data_type: dataType,
         tags,
         meta,
-        constraints: [],
+        constraints: constraints.map(constraintEntry),
         quote: null,
         config: { meta, tags },
         granularity: null,
@@ -260,9 +295,15 @@ export function runResultEntries(
       compiled: sql !== null,
       compiled_code: sql,
       relation_name: isTest && !result.isStored ? null : scope.dialect.nameOf(result.node.relation),
-      batch_results: null,
+      batch_results: isTest || result.batches == null ? null : batchEntries(result.batches),
     };
   });
+}
+
+function batchEntries({ successful, failed }: NonNullable<ModelResult["batches"]>) {
+  const entries = (windows: readonly BatchWindow[]) =>
+    windows.map(({ start, end }): [string, string] => [start.toISOString(), end.toISOString()]);
+  return { successful: entries(successful), failed: entries(failed) };
 }
 
 function executeTiming({ startedAt, endedAt }: NodeResult): RunResultEntry["timing"][number] {

@@ -3,12 +3,20 @@ import type { SelectionOptions } from "../../runner/select.ts";
 import { formatModels, summarizeModels } from "../answers.ts";
 import { modelJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
-import { modelsStep, planGraph, writeArtifacts } from "../steps.ts";
+import {
+  type BatchOptions,
+  eventTimeRange,
+  modelsStep,
+  planGraph,
+  withRunHooks,
+  writeArtifacts,
+} from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 
-export interface ModelsOptions extends SelectionOptions {
+export interface ModelsOptions extends SelectionOptions, BatchOptions {
   onlySelected?: boolean;
+  fullRefresh?: boolean;
 }
 
 /** `run models`: the chosen models as tables and views, in order. */
@@ -17,11 +25,24 @@ export async function runModels(
   terminal: Terminal,
   options: ModelsOptions,
 ): Promise<Outcome> {
+  const eventTime = eventTimeRange(options);
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "model" });
+  const { onlySelected = false, fullRefresh: isFullRefresh = false } = options;
   const { results, added } = await withWarehouse(workspace, "run models", (engine) =>
-    modelsStep(workspace, engine, { ...plan, onlySelected: options.onlySelected ?? false }),
+    withRunHooks(workspace, engine, {
+      hooks: plan.hooks,
+      work: async () => {
+        const built = await modelsStep(workspace, engine, {
+          ...plan,
+          onlySelected,
+          isFullRefresh,
+          eventTime,
+        });
+        writeArtifacts(workspace, plan, { which: "run", results: built.results });
+        return built;
+      },
+    }),
   );
-  writeArtifacts(workspace, plan, { which: "run", results });
   const summary = summarizeModels(results);
   return {
     exitCode: exitCodeFor(results, results.some(hasFailed)),

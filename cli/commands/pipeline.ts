@@ -2,6 +2,7 @@ import type { Context } from "../../core/context.ts";
 import type { Engine } from "../../engines/engine.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
 import type { TestOptions } from "../../runner/data-tests.ts";
+import { isEphemeral } from "../../runner/ephemeral.ts";
 import { skippedModel } from "../../runner/models.ts";
 import { type ModelNode, modelsOf } from "../../runner/nodes.ts";
 import type { Release } from "../../runner/publish.ts";
@@ -30,6 +31,7 @@ import {
   planIngest,
   publishStep,
   testsStep,
+  withRunHooks,
   writeArtifacts,
 } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
@@ -51,6 +53,7 @@ export interface PipelinePlan {
   ingest: IngestPlan;
   graph: GraphPlan & Pick<TestOptions, "storeFailures">;
   toPublish: ModelNode[];
+  isFullRefresh?: boolean;
 }
 
 export async function planPipeline(
@@ -70,9 +73,10 @@ export async function planPipeline(
 export async function runPipeline(
   workspace: Workspace,
   terminal: Terminal,
-  options: SelectionOptions & Pick<TestOptions, "storeFailures">,
+  options: SelectionOptions & { fullRefresh?: boolean } & Pick<TestOptions, "storeFailures">,
 ): Promise<Outcome> {
-  const plan = await planPipeline(workspace, options);
+  const isFullRefresh = options.fullRefresh ?? false;
+  const plan = { ...(await planPipeline(workspace, options)), isFullRefresh };
   const results = await withWarehouse(workspace, "run pipeline", (engine) =>
     pipelineSteps(workspace, engine, plan),
   );
@@ -94,12 +98,10 @@ export async function pipelineSteps(
     writeArtifacts(workspace, plan.graph, { which: "build", results: models });
     return { streams, models: { results: models, added: [] }, tests: [], release: null, withheld };
   }
-  const models = await modelsStep(workspace, engine, { ...plan.graph, onlySelected: false });
-  const broken = new Map(
-    models.results.filter(({ status }) => status !== "success").map(({ node }) => [node.id, node.name]),
-  );
-  const tests = await testsStep(workspace, engine, { ...plan.graph, broken });
-  writeArtifacts(workspace, plan.graph, { which: "build", results: [...models.results, ...tests] });
+  const { models, tests } = await withRunHooks(workspace, engine, {
+    hooks: plan.graph.hooks,
+    work: () => buildAndTest(workspace, engine, plan),
+  });
   ctx.signal.throwIfAborted();
   const withheld = whyWithheld(plan, { streams, results: [...models.results, ...tests] });
   if (withheld !== null)
@@ -108,8 +110,23 @@ export async function pipelineSteps(
   return { streams, models, tests, release, withheld };
 }
 
+async function buildAndTest(
+  workspace: Workspace,
+  engine: Engine,
+  plan: PipelinePlan,
+): Promise<{ models: ModelsOutcome; tests: TestResult[] }> {
+  const isFullRefresh = plan.isFullRefresh ?? false;
+  const models = await modelsStep(workspace, engine, { ...plan.graph, onlySelected: false, isFullRefresh });
+  const broken = new Map(
+    models.results.filter(({ status }) => status !== "success").map(({ node }) => [node.id, node.name]),
+  );
+  const tests = await testsStep(workspace, engine, { ...plan.graph, broken });
+  writeArtifacts(workspace, plan.graph, { which: "build", results: [...models.results, ...tests] });
+  return { models, tests };
+}
+
 function skippedModels(ctx: Context, { scope, selected }: GraphPlan, reason: string): ModelResult[] {
-  const chosen = modelsOf(scope.graph).filter((model) => selected.has(model.id));
+  const chosen = modelsOf(scope.graph).filter((model) => selected.has(model.id) && !isEphemeral(model));
   return chosen.map((model) => skippedModel(ctx, model, reason));
 }
 

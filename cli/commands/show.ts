@@ -1,6 +1,7 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { type Rows, SqlError } from "../../engines/engine.ts";
 import { type CompiledNode, type CompileScope, compileInline } from "../../runner/compile.ts";
+import { isEphemeral } from "../../runner/ephemeral.ts";
 import { sqlProjectError } from "../../runner/models.ts";
 import { type ModelNode, modelsOf } from "../../runner/nodes.ts";
 import { toCell } from "../answers.ts";
@@ -60,6 +61,14 @@ function showUsage(): ProjectError {
 }
 
 function modelQuery({ dialect }: CompileScope, model: ModelNode): CompiledNode {
+  if (isEphemeral(model)) {
+    throw new ProjectError("MODEL_EPHEMERAL", {
+      message: `"${model.name}" is ephemeral: there is no table of it to show`,
+      where: model.file,
+      hint: `run show --inline "select * from {{ ref('${model.name}') }}"`,
+      exitCode: EXIT.usage,
+    });
+  }
   return { sql: `select * from ${dialect.nameOf(model.relation)}`, placeOf: () => model.file };
 }
 

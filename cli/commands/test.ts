@@ -4,7 +4,7 @@ import type { SelectionOptions } from "../../runner/select.ts";
 import { formatTests, summarizeTests } from "../answers.ts";
 import { testJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
-import { planGraph, testsStep, writeArtifacts } from "../steps.ts";
+import { planGraph, testsStep, withRunHooks, writeArtifacts } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 
@@ -16,9 +16,15 @@ export async function runTests(
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "test" });
   const results = await withWarehouse(workspace, "run test", (engine) =>
-    testsStep(workspace, engine, { ...plan, ...options }),
+    withRunHooks(workspace, engine, {
+      hooks: plan.hooks,
+      work: async () => {
+        const tested = await testsStep(workspace, engine, { ...plan, ...options });
+        writeArtifacts(workspace, plan, { which: "test", results: tested });
+        return tested;
+      },
+    }),
   );
-  writeArtifacts(workspace, plan, { which: "test", results });
   const summary = summarizeTests(results);
   const open = formatTests(results, terminal.colors);
   return {

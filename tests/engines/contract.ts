@@ -119,6 +119,112 @@ export function engineContract(open: OpenEngine): void {
     });
   });
 
+  describe("a transaction inside another", () => {
+    test("is part of it", async () => {
+      const { session } = await opened(open);
+      await session.run("create table t (a integer)");
+      const work = session.transaction(async () => {
+        await session.transaction(() => session.run("insert into t values (1)"));
+        throw new Error("no luck");
+      });
+      await expect(work).rejects.toThrow("no luck");
+      expect(await firstValue(session, "select cast(count(*) as integer) from t")).toBe(0);
+      await session.transaction(() => session.run("insert into t values (2)"));
+      expect(await firstValue(session, "select a from t")).toBe(2);
+    });
+  });
+
+  describe("staged rows", () => {
+    const relation = { schema: "main", name: "Odd name" };
+    const rows = async (session: Session) =>
+      (await session.query('select * from main."Odd name" order by 1, 2')).rows;
+    const start = async () => {
+      const { engine, session } = await opened(open);
+      await session.replaceTable(relation, `select 1 as "a b", 'old' as c union all select null, 'old'`);
+      const staged = await session.stageRows(`select 2 as "a b", 'new' as c union all select null, 'new'`);
+      return { engine, session, staged };
+    };
+    const match = { keys: ["a b"], predicates: [] };
+
+    test("say what they hold, and are seen by their session alone", async () => {
+      const { engine, session, staged } = await start();
+      expect(staged.columns).toEqual([
+        { name: "a b", type: "INTEGER" },
+        { name: "c", type: "VARCHAR" },
+      ]);
+      expect([...(await engine.relations()).keys()]).toEqual(["main.odd name"]);
+      await expect((await engine.openSession()).query(`select * from ${staged.table}`)).rejects.toThrow();
+      await session.dropStaged();
+      await expect(session.query(`select * from ${staged.table}`)).rejects.toThrow();
+    });
+
+    test("replace the rows of their keys, nulls as well", async () => {
+      const { session } = await start();
+      expect(await session.deleteStaged(relation, match)).toBe(1);
+      expect(await session.insertStaged(relation, ["a b", "c"])).toBe(2);
+      expect(await rows(session)).toEqual([
+        [1, "old"],
+        [2, "new"],
+        [null, "new"],
+      ]);
+    });
+
+    test("are merged by their keys", async () => {
+      const { session } = await start();
+      expect(await session.mergeStaged(relation, { ...match, columns: ["a b", "c"], update: ["c"] })).toBe(2);
+      expect(await rows(session)).toEqual([
+        [1, "old"],
+        [2, "new"],
+        [null, "new"],
+      ]);
+    });
+
+    test("whose change fails say nothing of a place that nobody wrote", async () => {
+      const { session } = await start();
+      await expect(session.insertStaged(relation, ["nope"])).rejects.toMatchObject({
+        name: "SqlError",
+        offset: undefined,
+      });
+      const work = session.deleteStaged(relation, { ...match, predicates: ["nope = 1"] });
+      await expect(work).rejects.toMatchObject({ name: "SqlError", offset: undefined });
+    });
+  });
+
+  describe("a table", () => {
+    const relation = { schema: "main", name: "t" };
+
+    test("changes its columns", async () => {
+      const { session } = await opened(open);
+      await session.replaceTable(relation, "select 1 as a, 'x' as b");
+      await session.alterTable(relation, {
+        add: [{ name: "c d", type: "DATE" }],
+        drop: ["b"],
+        retype: [{ name: "a", type: "BIGINT" }],
+      });
+      expect(await session.columnsOf(relation)).toEqual([
+        { name: "a", type: "BIGINT" },
+        { name: "c d", type: "DATE" },
+      ]);
+    });
+
+    test("is created with declared columns, which its query fills by name", async () => {
+      const { session } = await opened(open);
+      const definition = {
+        columns: [
+          { name: "a", type: "BIGINT", constraints: ["not null"] },
+          { name: "b", type: "VARCHAR", constraints: [] },
+        ],
+        constraints: ["unique (b)"],
+      };
+      expect(await session.replaceTable(relation, "select 'x' as b, 1 as a", definition)).toBe(1);
+      const work = session.replaceTable(relation, "select 'x' as b, null as a", definition);
+      await expect(work).rejects.toThrow("NOT NULL");
+      expect((await session.query("select * from main.t")).rows).toEqual([["1", "x"]]);
+      const wrong = session.replaceTable(relation, "select 'é' as b,\n  nope as a", definition);
+      await expect(wrong).rejects.toMatchObject({ name: "SqlError", offset: 19 });
+    });
+  });
+
   describe("a relation", () => {
     const relation = { schema: "main", name: "Odd name" };
     const table = 'main."Odd name"';

@@ -36,7 +36,7 @@ describe("a model's configuration", () => {
   });
 
   test("is a view without tags when nothing is said", () => {
-    expect(createProject({ "models/m.sql": "select 1" }).model("m").config).toEqual({
+    expect(createProject({ "models/m.sql": "select 1" }).model("m").config).toMatchObject({
       materialized: "view",
       schema: null,
       alias: null,

@@ -11,6 +11,7 @@ import type { Engine, Session } from "../../engines/engine.ts";
 import { type CompileScope, compileNodes } from "../../runner/compile.ts";
 import { runDataTests, type TestOptions } from "../../runner/data-tests.ts";
 import { loadGraph } from "../../runner/load.ts";
+import type { EventTimeRange } from "../../runner/materializations/batch-windows.ts";
 import { buildModels, modelsToBuild } from "../../runner/models.ts";
 import { type ModelNode, modelsOf, type TestNode, testsOf } from "../../runner/nodes.ts";
 import { loadProject } from "../../runner/project.ts";
@@ -23,6 +24,8 @@ import type { Literal } from "../../runner/template.ts";
 export interface TestProject {
   ctx: Context;
   log: LogEntry[];
+  /** Replaces a file. */
+  write(file: string, content: string): void;
   /** Reads and checks it. Throws what the runner throws. */
   scope(): CompileScope;
   model(name: string): ModelNode;
@@ -70,6 +73,7 @@ export function createProject(
   return {
     ctx,
     log,
+    write: (file, content) => writeFileSync(join(projectDir, file), content),
     scope,
     model: (name) => find(modelsOf(scope().graph), name),
     test: (name) => find(testsOf(scope().graph), name),
@@ -110,8 +114,14 @@ export function mistakesIn(
 export interface Warehouse {
   engine: Engine;
   session: Session;
-  /** Builds what is chosen, and parents that were never built. */
-  build(selection?: SelectionOptions & { onlySelected?: boolean }): Promise<ModelResult[]>;
+  /** Reads the project anew and builds what is chosen, and parents that were never built. */
+  build(
+    selection?: SelectionOptions & {
+      onlySelected?: boolean;
+      isFullRefresh?: boolean;
+      eventTime?: EventTimeRange;
+    },
+  ): Promise<ModelResult[]>;
   check(options?: TestOptions & { broken?: ReadonlyMap<string, string> }): Promise<TestResult[]>;
 }
 
@@ -125,18 +135,30 @@ export async function openWarehouse({ ctx, scope: load }: TestProject): Promise<
     settings: {},
   });
   onTestFinished(() => engine.close());
-  const scope = load();
-  const compiled = compileNodes(ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
+  const compile = () => {
+    const scope = load();
+    const compiled = compileNodes(ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
+    return { scope, compiled };
+  };
+  compile();
   const pool = createSessionPool(engine, 2);
   return {
     engine,
     session: await engine.openSession(),
-    build: async ({ onlySelected = false, ...selection } = {}) => {
+    build: async ({ onlySelected = false, isFullRefresh = false, eventTime, ...selection } = {}) => {
+      const { scope, compiled } = compile();
       const selected = selectNodes(scope.graph, selection);
       const { models } = await modelsToBuild(engine, scope.graph, { selected, onlySelected });
-      return buildModels(ctx, pool, { graph: scope.graph, models, compiled });
+      return buildModels(ctx, pool, { graph: scope.graph, models, compiled, isFullRefresh, eventTime });
     },
-    check: (options = {}) =>
-      runDataTests(ctx, pool, { graph: scope.graph, tests: testsOf(scope.graph), compiled, ...options }),
+    check: async (options = {}) => {
+      const { scope, compiled } = compile();
+      return runDataTests(ctx, pool, {
+        graph: scope.graph,
+        tests: testsOf(scope.graph),
+        compiled,
+        ...options,
+      });
+    },
   };
 }
