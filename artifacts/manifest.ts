@@ -3,10 +3,10 @@ import { join } from "node:path";
 import type { Context } from "../core/context.ts";
 import { artifactMetadata, writeArtifact } from "./metadata.ts";
 
-/** What a manifest says of a model or a data test; keys as in dbt's manifest version 12. */
+/** What a manifest says of a model, a seed or a data test; keys as in dbt's manifest version 12. */
 export interface ManifestNode extends Record<string, unknown> {
   unique_id: string;
-  resource_type: "model" | "test";
+  resource_type: "model" | "seed" | "test";
   depends_on: { macros: string[]; nodes: string[] };
 }
 

@@ -85,6 +85,14 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runModels(workspace, terminal, options);
       await execute(invocation, { name: "models", options, isRecorded: true, work });
     });
+  addFullRefreshOption(addSelectionOptions(program.command("seed")))
+    .description("load the CSV files in seeds/ as tables")
+    .addHelpText("after", examples("run seed", "run seed --select raw_customers"))
+    .action(async (options: CommonOptions & SelectionOptions) => {
+      const { runSeed } = await import("./commands/seed.ts");
+      const work: Work = (workspace, terminal) => runSeed(workspace, terminal, options);
+      await execute(invocation, { name: "seed", options, isRecorded: true, work });
+    });
   addStoreFailuresOption(addSelectionOptions(program.command("test")))
     .description("check the claims about the data, and show the rows that break them")
     .option("-x, --fail-fast", "stop at the first test that fails")

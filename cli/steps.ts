@@ -11,9 +11,17 @@ import type { StreamResult } from "../ingest/stream-result.ts";
 import { type CompiledNode, type CompileScope, compileNodes, writeCompiled } from "../runner/compile.ts";
 import { runDataTests, type TestOptions } from "../runner/data-tests.ts";
 import { buildModels, modelsToBuild } from "../runner/models.ts";
-import { type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
+import {
+  type ModelNode,
+  modelsOf,
+  type SeedNode,
+  seedsOf,
+  type TestNode,
+  testsOf,
+} from "../runner/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
-import type { ModelResult, NodeResult, TestResult } from "../runner/results.ts";
+import type { ModelResult, NodeResult, SeedResult, TestResult } from "../runner/results.ts";
+import { loadSeedTables, missingSeeds } from "../runner/seeds.ts";
 import { createSessionPool } from "../runner/session-pool.ts";
 import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
@@ -62,12 +70,14 @@ export interface ModelsOutcome {
   results: ModelResult[];
   /** Ancestors outside the selection that had to be built first. */
   added: ModelNode[];
+  /** Seeds that they read and that were never loaded: loaded first. */
+  seeds: SeedResult[];
 }
 
 export async function modelsStep(
   workspace: Workspace,
   engine: Engine,
-  plan: GraphPlan & { onlySelected: boolean },
+  plan: GraphPlan & { onlySelected: boolean; seeds?: readonly SeedResult[] },
 ): Promise<ModelsOutcome> {
   const { ctx, target } = workspace;
   const { graph } = plan.scope;
@@ -81,7 +91,49 @@ export async function modelsStep(
     );
   }
   const pool = createSessionPool(engine, target.duckdb.threads);
-  return { results: await buildModels(ctx, pool, { graph, models, compiled: plan.compiled }), added };
+  const given = new Set(plan.seeds?.map(({ node }) => node.id));
+  const missing = plan.onlySelected ? [] : await missingSeeds(engine, graph, models);
+  const seeds = await seedsFirst(
+    workspace,
+    engine,
+    missing.filter(({ id }) => !given.has(id)),
+  );
+  const broken = new Map(
+    [...(plan.seeds ?? []), ...seeds]
+      .filter(({ status }) => status !== "success")
+      .map(({ node }) => [node.id, node.name]),
+  );
+  const results = await buildModels(ctx, pool, { graph, models, compiled: plan.compiled, broken });
+  return { results, added, seeds };
+}
+
+async function seedsFirst(
+  workspace: Workspace,
+  engine: Engine,
+  seeds: readonly SeedNode[],
+): Promise<SeedResult[]> {
+  if (seeds.length === 0) return [];
+  const names = seeds.map((seed) => seed.name).sort();
+  workspace.ctx.log.info(
+    "seeds_added",
+    `loading ${names.join(", ")} first: never loaded in target ${workspace.target.name}`,
+    { names },
+  );
+  return seedsStep(workspace, engine, seeds);
+}
+
+/** The seeds of a selection. */
+export function chosenSeeds({ scope, selected }: GraphPlan): SeedNode[] {
+  return seedsOf(scope.graph).filter((seed) => selected.has(seed.id));
+}
+
+export async function seedsStep(
+  workspace: Workspace,
+  engine: Engine,
+  seeds: readonly SeedNode[],
+): Promise<SeedResult[]> {
+  const pool = createSessionPool(engine, workspace.target.duckdb.threads);
+  return loadSeedTables(workspace.ctx, pool, seeds);
 }
 
 export async function testsStep(
@@ -132,10 +184,10 @@ export function writeCompilation(
 export function writeArtifacts(
   workspace: Workspace,
   plan: GraphPlan,
-  run: { which: "run" | "test" | "build"; results: readonly NodeResult[] },
+  run: { which: "run" | "seed" | "test" | "build"; results: readonly NodeResult[] },
 ): void {
   const { ctx, folders, project } = workspace;
-  const nodes = run.results.map((result) => result.node);
+  const nodes = run.results.flatMap(({ node }) => (node.kind === "seed" ? [] : [node]));
   const compiled = new Map(
     nodes.flatMap(({ id }) => {
       const node = plan.compiled.get(id);

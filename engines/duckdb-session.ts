@@ -1,7 +1,16 @@
 import type { DuckDBConnection, DuckDBResultReader, DuckDBType } from "@duckdb/node-api";
+import { csvQuery, firstWrongValue, readCsv } from "./duckdb-csv.ts";
 import { duckdbError } from "./duckdb-errors.ts";
 import { quote } from "./duckdb-sql.ts";
-import { type LandingType, type Relation, type Rows, type Session, SqlError, type Value } from "./engine.ts";
+import {
+  type CsvFile,
+  type LandingType,
+  type Relation,
+  type Rows,
+  type Session,
+  SqlError,
+  type Value,
+} from "./engine.ts";
 
 /** DuckDB fills its vectors by this many rows. */
 const CHUNK_ROWS = 2048;
@@ -106,6 +115,17 @@ export class DuckdbSession implements Session {
 
   async replaceView(relation: Relation, query: string): Promise<void> {
     await this.replace("view", relation, query);
+  }
+
+  async replaceTableFromCsv(relation: Relation, file: CsvFile): Promise<number> {
+    const query = (sql: string) => this.query(sql);
+    const csv = await readCsv(file, query);
+    try {
+      return await this.replaceTable(relation, csvQuery(csv));
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      throw (await firstWrongValue(csv, query)) ?? error;
+    }
   }
 
   private async replace(kind: "table" | "view", relation: Relation, query: string): Promise<number> {

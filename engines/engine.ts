@@ -21,6 +21,27 @@ export type LandingType = "text" | "integer";
 /** What a template may call to say the same thing to every engine: SQL in, SQL out. */
 export type SqlHelpers = Readonly<Record<string, (...args: string[]) => string>>;
 
+/** A file with a header, its values separated by `delimiter`. */
+export interface CsvFile {
+  path: string;
+  delimiter: string;
+  /** SQL types by column; columns without one get the type that all their values have. */
+  types: Readonly<Record<string, string>>;
+}
+
+type CsvProblem =
+  | { kind: "column"; column: string; known: string[] }
+  | { kind: "value"; row: number; column: string; value: string; type: string };
+
+/** What is wrong in a CSV file, row 1 being the first below the header. */
+export class CsvValueError extends Error {
+  override readonly name = "CsvValueError";
+
+  constructor(readonly problem: CsvProblem) {
+    super(`column ${problem.column}`);
+  }
+}
+
 /** One connection. Its calls run one after another; open a second session for parallel work. */
 export interface Session {
   /** Throws SqlError. */
@@ -36,6 +57,8 @@ export interface Session {
   /** Replaces the relation by the query's rows in one step: readers see the old or the new one. */
   replaceTable(relation: Relation, query: string): Promise<number>;
   replaceView(relation: Relation, query: string): Promise<void>;
+  /** Replaces the table by the rows of the file in one step. Throws SqlError or CsvValueError. */
+  replaceTableFromCsv(relation: Relation, file: CsvFile): Promise<number>;
   close(): void;
 }
 

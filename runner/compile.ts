@@ -74,7 +74,7 @@ export function compileInline(ctx: Context, scope: CompileScope, sql: string): C
 
 function indexOf(graph: Graph): NameIndex {
   const nodes = [...graph.nodes.values()];
-  const models = nodes.filter((node) => node.kind === "model");
+  const models = nodes.filter((node) => node.kind === "model" || node.kind === "seed");
   const sources = nodes.filter((node) => node.kind === "source");
   return {
     projectName: graph.projectName,

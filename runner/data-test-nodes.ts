@@ -2,7 +2,7 @@ import type { Dialect } from "../engines/engine.ts";
 import type { Mistakes } from "./collect.ts";
 import type { GenericTestDefinition } from "./generic-tests/definition.ts";
 import type { PropertiesFile } from "./model-nodes.ts";
-import type { ModelNode, SourceNode, TestNode } from "./nodes.ts";
+import type { RelationNode, TestNode } from "./nodes.ts";
 import { type OwnTest, ownTestValues } from "./own-tests.ts";
 import type { Project } from "./project.ts";
 import type { DataTestInput, TestConfigInput } from "./properties.ts";
@@ -52,7 +52,7 @@ interface Testable {
 function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex): Declaration[] {
   const declarations: Declaration[] = [];
   const add = (
-    subject: ModelNode | SourceNode,
+    subject: RelationNode,
     owner: Testable,
     at: { path: PropertyKey[]; column: string | null },
   ) => {
@@ -64,7 +64,7 @@ function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex):
     }
   };
   const addAll = (
-    subject: ModelNode | SourceNode | undefined,
+    subject: RelationNode | undefined,
     owner: Testable & { columns: (Testable & { name: string })[] },
     path: PropertyKey[],
   ) => {
@@ -76,6 +76,8 @@ function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex):
   };
   for (const [place, model] of properties.models.entries())
     addAll(index.models.get(model.name), model, ["models", place]);
+  for (const [place, seed] of properties.seeds.entries())
+    addAll(index.models.get(seed.name), seed, ["seeds", place]);
   for (const [place, source] of properties.sources.entries()) {
     for (const [tablePlace, table] of source.tables.entries()) {
       addAll(index.sources.get(`${source.name}.${table.name}`), table, [

@@ -5,7 +5,7 @@ import type { CompiledNode } from "./compile.ts";
 import { runInOrder } from "./execute.ts";
 import { storageOf } from "./failure-tables.ts";
 import { sqlProjectError } from "./models.ts";
-import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
+import type { Graph, RelationNode, TestNode } from "./nodes.ts";
 import type { TestResult } from "./results.ts";
 import { type SessionPool, withSession } from "./session-pool.ts";
 
@@ -93,13 +93,17 @@ async function missingNodes(
   return missing;
 }
 
-function notThere(node: ModelNode | SourceNode): ProjectError {
-  const isModel = node.kind === "model";
+function notThere(node: RelationNode): ProjectError {
+  const hints = {
+    model: `build it first: run models --select ${node.name}`,
+    seed: `load it first: run seed --select ${node.name}`,
+    source: "load it first: run ingest",
+  };
   return new ProjectError("TEST_RELATION_MISSING", {
     message: `${node.relation.schema}.${node.relation.name} does not exist`,
     where: `${node.file}:1:1`,
     why: ["tests that look at it could not run"],
-    hint: isModel ? `build it first: run models --select ${node.name}` : "load it first: run ingest",
+    hint: hints[node.kind],
   });
 }
 

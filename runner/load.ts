@@ -7,12 +7,13 @@ import { Mistakes } from "./collect.ts";
 import { loadGenericTests } from "./data-test-nodes.ts";
 import { checkFailureTables } from "./failure-tables.ts";
 import { listFiles } from "./files.ts";
-import { loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
+import { checkDuplicates, loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
 import type { Graph, ModelNode, Node, TestNode } from "./nodes.ts";
 import { loadOwnTests } from "./own-tests.ts";
 import type { Project } from "./project.ts";
 import { propertiesSchema, rightProperties } from "./properties.ts";
 import { checkNames, dependenciesOf, type NameIndex } from "./references.ts";
+import { loadSeeds } from "./seed-nodes.ts";
 import { loadSingularTests } from "./singular-tests.ts";
 
 /**
@@ -31,12 +32,14 @@ export function loadGraph(
     targetSchema: engine.targetSchema,
     mistakes,
   });
+  const seeds = loadSeeds(ctx, project, { descriptions: files, targetSchema: engine.targetSchema, mistakes });
+  checkDuplicates([...models, ...seeds.seeds], mistakes);
   const sources = loadSourceNodes(project, files, mistakes);
   const index: NameIndex = {
     projectName: project.name,
-    models: new Map(models.map((model) => [model.name, model])),
+    models: new Map([...seeds.seeds, ...models].map((node) => [node.name, node])),
     sources: new Map(sources.map((source) => [`${source.sourceName}.${source.name}`, source])),
-    disabled,
+    disabled: new Set([...disabled, ...seeds.disabled]),
   };
   const { targetSchema } = engine;
   const singular = loadSingularTests(ctx, { project, targetSchema, mistakes });
@@ -45,9 +48,9 @@ export function loadGraph(
   const own = loadOwnTests(ctx, { project, dialect: engine.dialect, mistakes });
   const scope = { project, dialect: engine.dialect, index, own, targetSchema, mistakes };
   const generic = loadGenericTests(files, scope);
-  checkFailureTables([...generic, ...singular], [...models, ...sources], mistakes);
+  checkFailureTables([...generic, ...singular], [...models, ...seeds.seeds, ...sources], mistakes);
   const nodes = new Map<string, Node>(
-    [...sources, ...models, ...generic, ...singular].map((node) => [node.id, node]),
+    [...sources, ...seeds.seeds, ...models, ...generic, ...singular].map((node) => [node.id, node]),
   );
   for (const cycle of findCycles(models)) mistakes.add(cycleError(cycle));
   mistakes.throwIfAny();

@@ -15,7 +15,7 @@ import {
   templateConfig,
   unusedFolders,
 } from "./model-config.ts";
-import type { Column, ModelNode, SourceNode } from "./nodes.ts";
+import type { Column, ModelNode, ReferableNode, SourceNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
 import { type ColumnInput, type ModelProperties, modelConfigInput, type Properties } from "./properties.ts";
 import { parseTemplate } from "./template.ts";
@@ -39,7 +39,11 @@ export function loadModels(
 ): { models: ModelNode[]; disabled: Set<string> } {
   const { mistakes } = given;
   const described = indexDescriptions(given.descriptions, mistakes);
-  const configs = configTree(project, mistakes);
+  const configs = configTree(
+    project,
+    { key: "models", levels: project.modelConfigs, schema: modelConfigInput },
+    mistakes,
+  );
   const models: ModelNode[] = [];
   const disabled = new Set<string>();
   const fqns: string[][] = [];
@@ -63,7 +67,6 @@ export function loadModels(
   for (const [name, { file, index }] of described) {
     if (!names.has(name)) mistakes.add(describesNothing(name, file.locate(["models", index, "name"]), names));
   }
-  checkDuplicates(models, mistakes);
   for (const { where, name, known } of unusedFolders(configs, fqns)) {
     const why = nearestLine(name, known).map((line) => `; ${line}`);
     ctx.log.warn("config_unused", `${where}  no model lies below "${name}"${why.join("")}`);
@@ -123,7 +126,7 @@ function emptyModel(file: string): ProjectError {
   });
 }
 
-function toColumn(input: ColumnInput): Column {
+export function toColumn(input: ColumnInput): Column {
   const { name, data_type, tags, meta } = input;
   return { name, description: input.description.trim(), dataType: data_type, tags, meta };
 }
@@ -161,8 +164,8 @@ function describesNothing(name: string, where: string, known: Iterable<string>):
   });
 }
 
-function checkDuplicates(models: readonly ModelNode[], mistakes: Mistakes): void {
-  const seen = new Map<string, ModelNode>();
+export function checkDuplicates(models: readonly ReferableNode[], mistakes: Mistakes): void {
+  const seen = new Map<string, ReferableNode>();
   for (const model of models) {
     const keys = [
       `name ${model.name.toLowerCase()}`,
@@ -173,7 +176,7 @@ function checkDuplicates(models: readonly ModelNode[], mistakes: Mistakes): void
     if (former === undefined) continue;
     mistakes.add(
       new ProjectError("MODEL_DUPLICATE", {
-        message: `model "${model.name}" would build what another file builds`,
+        message: `${model.kind} "${model.name}" would build what another file builds`,
         where: `${model.file}:1:1`,
         why: [`the other file: ${former.file}`, "names that differ only in case are the same to the engine"],
         hint: "rename one of them, or give it another schema or alias",

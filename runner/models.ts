@@ -35,11 +35,14 @@ export async function modelsToBuild(
 export async function buildModels(
   ctx: Context,
   pool: SessionPool,
-  work: { graph: Graph; models: readonly ModelNode[]; compiled: ReadonlyMap<string, CompiledNode> },
+  work: { graph: Graph; models: readonly ModelNode[]; compiled: ReadonlyMap<string, CompiledNode> } & {
+    /** Names of the seeds that could not be loaded, by id. */
+    broken?: ReadonlyMap<string, string>;
+  },
 ): Promise<ModelResult[]> {
   await pool.engine.createSchemas(new Set(work.models.map((model) => model.relation.schema)));
   const byId = new Map(work.models.map((model) => [model.id, model]));
-  const broken = new Map<string, string>();
+  const broken = new Map<string, string>(work.broken);
   const results = await runInOrder([...byId.keys()], {
     dependencies: (id) => byId.get(id)?.dependsOn ?? [],
     limit: pool.size,

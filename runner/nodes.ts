@@ -13,6 +13,19 @@ export interface ModelConfig {
   meta: Record<string, unknown>;
 }
 
+export interface SeedConfig {
+  materialized: "seed";
+  schema: string | null;
+  alias: string | null;
+  enabled: boolean;
+  tags: string[];
+  meta: Record<string, unknown>;
+  /** SQL types by column; the others get the type that all their values have. */
+  column_types: Record<string, string>;
+  delimiter: string;
+  quote_columns: boolean | null;
+}
+
 export const SEVERITIES = ["error", "warn"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
@@ -69,6 +82,17 @@ export interface ModelNode extends NodeBase {
   patchFile: string | null;
 }
 
+/** A CSV file that is loaded as a table. */
+export interface SeedNode extends NodeBase {
+  kind: "seed";
+  config: SeedConfig;
+  relation: Relation;
+  columns: Column[];
+  patchFile: string | null;
+  /** SHA-256 of the file. */
+  checksum: string;
+}
+
 export interface SourceNode extends NodeBase {
   kind: "source";
   sourceName: string;
@@ -101,7 +125,11 @@ export interface TestNode extends NodeBase {
   template: Template | null;
 }
 
-export type Node = ModelNode | SourceNode | TestNode;
+/** What `ref` may name. */
+export type ReferableNode = ModelNode | SeedNode;
+/** What data tests look at. */
+export type RelationNode = ReferableNode | SourceNode;
+export type Node = RelationNode | TestNode;
 
 /** All that a project consists of, checked: names resolve and there is no cycle. */
 export interface Graph {
@@ -113,6 +141,10 @@ export interface Graph {
 
 export function modelsOf(graph: Graph): ModelNode[] {
   return [...graph.nodes.values()].filter((node) => node.kind === "model");
+}
+
+export function seedsOf(graph: Graph): SeedNode[] {
+  return [...graph.nodes.values()].filter((node) => node.kind === "seed");
 }
 
 export function testsOf(graph: Graph): TestNode[] {

@@ -19,6 +19,7 @@ const projectSchema = z.strictObject({
   /** The profile in profiles.yml; the project's name when absent. */
   profile: z.string().optional(),
   "model-paths": folders.default(["models"]),
+  "seed-paths": folders.default(["seeds"]),
   "test-paths": folders.default(["tests/data"]),
   /** What `run clean` removes besides target/. */
   "clean-targets": folders.default([]),
@@ -30,12 +31,14 @@ const projectSchema = z.strictObject({
   /** Settings of the connector; its own schema checks them. */
   ingest: z.record(z.string(), z.json()).default({}),
   models: z.record(z.string(), z.json()).default({}),
+  seeds: z.record(z.string(), z.json()).default({}),
 });
 
 export interface Project {
   name: string;
   profileName: string;
   modelPaths: string[];
+  seedPaths: string[];
   testPaths: string[];
   cleanTargets: string[];
   vars: Record<string, Literal>;
@@ -43,6 +46,8 @@ export interface Project {
   publish: { select: string; keep: number };
   /** The `models:` tree: folders, and keys that begin with `+`. */
   modelConfigs: Record<string, unknown>;
+  /** The same of `seeds:`. */
+  seedConfigs: Record<string, unknown>;
   file: YamlFile;
 }
 
@@ -54,12 +59,14 @@ export function loadProject(ctx: Context, overrides: { vars?: Record<string, Lit
     name: settings.name,
     profileName: settings.profile ?? settings.name,
     modelPaths: settings["model-paths"],
+    seedPaths: settings["seed-paths"],
     testPaths: settings["test-paths"],
     cleanTargets: settings["clean-targets"],
     vars: { ...settings.vars, ...overrides.vars },
     schemaNames: settings.schema_names,
     publish: settings.publish ?? { select: "marts", keep: 5 },
     modelConfigs: settings.models,
+    seedConfigs: settings.seeds,
     file,
   };
 }

@@ -16,6 +16,26 @@ export const modelConfigInput = z.strictObject({
 });
 export type ModelConfigInput = z.output<typeof modelConfigInput>;
 
+/** Configuration of a seed, from the same places. */
+export const seedConfigInput = z.strictObject({
+  schema: z.string().nullable().optional(),
+  alias: z.string().nullable().optional(),
+  enabled: z.boolean().optional(),
+  tags: tags.optional(),
+  meta: meta.optional(),
+  column_types: z
+    .record(
+      z.string(),
+      z
+        .string()
+        .regex(/^[A-Za-z][\w ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?[\w ]*(\[\])*$/, "expected the name of a type"),
+    )
+    .optional(),
+  delimiter: z.string().length(1, "expected one character").optional(),
+  quote_columns: z.boolean().nullable().optional(),
+});
+export type SeedConfigInput = z.output<typeof seedConfigInput>;
+
 /** Configuration of a data test; the same keys inline, under `config:`, or in `{{ config(…) }}`. */
 export const testConfigInput = z.strictObject({
   severity: z.string().toLowerCase().pipe(z.enum(SEVERITIES)).optional(),
@@ -67,6 +87,15 @@ const modelProperties = z.strictObject({
 });
 export type ModelProperties = z.output<typeof modelProperties>;
 
+const seedProperties = z.strictObject({
+  name: z.string(),
+  description: z.string().default(""),
+  config: seedConfigInput.default({}),
+  columns: z.array(column).default([]),
+  ...tested,
+});
+export type SeedProperties = z.output<typeof seedProperties>;
+
 const sourceTable = z.strictObject({
   name: z.string(),
   description: z.string().default(""),
@@ -92,23 +121,32 @@ const source = z.strictObject({
 export const propertiesSchema = z.strictObject({
   version: z.literal(2).optional(),
   models: z.array(modelProperties).default([]),
+  seeds: z.array(seedProperties).default([]),
   sources: z.array(source).default([]),
 });
 export type Properties = z.output<typeof propertiesSchema>;
 
 const names = z.array(z.object({ name: z.string() }).catch({ name: "" })).catch([]);
 const lists = z
-  .object({ models: z.array(z.unknown()).catch([]), sources: z.array(z.unknown()).catch([]) })
-  .catch({ models: [], sources: [] });
+  .object({
+    models: z.array(z.unknown()).catch([]),
+    seeds: z.array(z.unknown()).catch([]),
+    sources: z.array(z.unknown()).catch([]),
+  })
+  .catch({ models: [], seeds: [], sources: [] });
 
 /** What is right in a file that has mistakes, so that those of other entries show too. Places in its lists stay. */
 export function rightProperties(value: unknown): Properties {
-  const { models, sources } = lists.parse(value ?? {});
+  const { models, seeds, sources } = lists.parse(value ?? {});
   const nameOf = (entry: unknown) => names.parse([entry])[0]?.name ?? "";
   return {
     models: models.map((entry) => {
       const parsed = modelProperties.safeParse(entry);
       return parsed.success ? parsed.data : modelProperties.parse({ name: nameOf(entry) });
+    }),
+    seeds: seeds.map((entry) => {
+      const parsed = seedProperties.safeParse(entry);
+      return parsed.success ? parsed.data : seedProperties.parse({ name: nameOf(entry) });
     }),
     sources: sources.map((entry) => {
       const parsed = source.safeParse(entry);

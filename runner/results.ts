@@ -1,6 +1,6 @@
 import type { ProjectError } from "../core/errors.ts";
 import type { Rows } from "../engines/engine.ts";
-import type { ModelNode, TestNode } from "./nodes.ts";
+import type { ModelNode, SeedNode, TestNode } from "./nodes.ts";
 
 interface ResultBase {
   startedAt: Date;
@@ -20,6 +20,10 @@ export interface ModelResult extends ResultBase {
   reason: string | null;
 }
 
+export interface SeedResult extends Omit<ModelResult, "node"> {
+  node: SeedNode;
+}
+
 export interface TestResult extends ResultBase {
   node: TestNode;
   /** error: the test could not be run. */
@@ -33,7 +37,7 @@ export interface TestResult extends ResultBase {
   reason: string | null;
 }
 
-export type NodeResult = ModelResult | TestResult;
+export type NodeResult = ModelResult | SeedResult | TestResult;
 
 export function isTestResult(result: NodeResult): result is TestResult {
   return result.node.kind === "test";

@@ -7,7 +7,9 @@ import {
   type Column,
   type ModelNode,
   modelsOf,
+  type SeedNode,
   type SourceNode,
+  seedsOf,
   sourcesOf,
   type TestNode,
   testsOf,
@@ -25,6 +27,7 @@ export function manifestContent(scope: CompileScope, compiled: Compiled): Manife
     adapterType: scope.dialect.type,
     nodes: [
       ...modelsOf(graph).map((model) => modelEntry(model, scope, compiled)),
+      ...seedsOf(graph).map((seed) => seedEntry(seed, scope)),
       ...testsOf(graph).map((test) => testEntry(test, scope, compiled)),
     ],
     sources: sourcesOf(graph).map((source) => sourceEntry(source, scope)),
@@ -71,6 +74,25 @@ function modelEntry(model: ModelNode, scope: CompileScope, compiled: Compiled): 
   };
 }
 
+function seedEntry(seed: SeedNode, scope: CompileScope): ManifestNode {
+  return {
+    ...commonEntry(seed, scope),
+    resource_type: "seed",
+    database: scope.target.database,
+    schema: seed.relation.schema,
+    alias: seed.relation.name,
+    relation_name: scope.dialect.nameOf(seed.relation),
+    raw_code: "",
+    checksum: { name: "sha256", checksum: seed.checksum },
+    config: { ...seed.config, database: null },
+    meta: seed.config.meta,
+    columns: columnEntries(seed.columns),
+    patch_path: seed.patchFile === null ? null : `${scope.graph.projectName}://${seed.patchFile}`,
+    root_path: null,
+    depends_on: { macros: [], nodes: [] },
+  };
+}
+
 function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): ManifestNode {
   const { generic, config } = test;
   const entry = {
@@ -94,7 +116,7 @@ function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): Man
     raw_code: `{{ ${generic.namespace === null ? "" : `${generic.namespace}.`}test_${generic.type}(**_dbt_generic_test_kwargs) }}`,
     checksum: { name: "none", checksum: "" },
     column_name: generic.columnName,
-    file_key_name: `${generic.attachedTo.startsWith("source.") ? "sources" : "models"}.${scope.graph.nodes.get(generic.attachedTo)?.name}`,
+    file_key_name: `${generic.attachedTo.startsWith("source.") ? "sources" : generic.attachedTo.startsWith("seed.") ? "seeds" : "models"}.${scope.graph.nodes.get(generic.attachedTo)?.name}`,
     attached_node: generic.attachedTo,
     test_metadata: { name: generic.type, kwargs: testArguments(test), namespace: generic.namespace },
   };
@@ -107,10 +129,8 @@ function testArguments({ generic }: TestNode): Record<string, unknown> {
     : { column_name: generic.columnName, ...generic.arguments };
 }
 
-/** The keys that models and tests share. */
-function nodeEntry(node: ModelNode | TestNode, scope: CompileScope, compiled: Compiled) {
-  const parents = node.dependsOn.flatMap((id) => scope.graph.nodes.get(id) ?? []);
-  const sql = compiled.get(node.id)?.sql;
+/** The keys that every node has. */
+function commonEntry(node: ModelNode | SeedNode | TestNode, scope: CompileScope) {
   return {
     unique_id: node.id,
     name: node.name,
@@ -126,9 +146,18 @@ function nodeEntry(node: ModelNode | TestNode, scope: CompileScope, compiled: Co
     unrendered_config: {},
     created_at: 0,
     doc_blocks: [],
+  };
+}
+
+/** The keys that models and tests share. */
+function nodeEntry(node: ModelNode | TestNode, scope: CompileScope, compiled: Compiled) {
+  const parents = node.dependsOn.flatMap((id) => scope.graph.nodes.get(id) ?? []);
+  const sql = compiled.get(node.id)?.sql;
+  return {
+    ...commonEntry(node, scope),
     language: "sql",
     refs: parents
-      .filter((parent) => parent.kind === "model")
+      .filter((parent) => parent.kind === "model" || parent.kind === "seed")
       .map(({ name }) => ({ name, package: null, version: null })),
     sources: parents
       .filter((parent) => parent.kind === "source")

@@ -18,15 +18,18 @@ export async function runModels(
   options: ModelsOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "model" });
-  const { results, added } = await withWarehouse(workspace, "run models", (engine) =>
+  const { results, added, seeds } = await withWarehouse(workspace, "run models", (engine) =>
     modelsStep(workspace, engine, { ...plan, onlySelected: options.onlySelected ?? false }),
   );
-  writeArtifacts(workspace, plan, { which: "run", results });
+  writeArtifacts(workspace, plan, { which: "run", results: [...seeds, ...results] });
   const summary = summarizeModels(results);
   return {
-    exitCode: exitCodeFor(results, results.some(hasFailed)),
+    exitCode: exitCodeFor([...seeds, ...results], [...seeds, ...results].some(hasFailed)),
     summary,
     text: `${formatModels(results, terminal.colors)}\n\n${summary}`,
-    json: { models: results.map(modelJson), built_first: added.map((model) => model.name).sort() },
+    json: {
+      models: results.map(modelJson),
+      built_first: [...seeds.map(({ node }) => node), ...added].map(({ name }) => name).sort(),
+    },
   };
 }
