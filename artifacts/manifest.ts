@@ -16,21 +16,34 @@ export interface ManifestSource extends Record<string, unknown> {
 }
 
 export type ManifestEntry = Readonly<Record<string, unknown>>;
+export interface ManifestPart extends Record<string, unknown> {
+  unique_id: string;
+}
+
+export interface ManifestExposure extends ManifestPart {
+  resource_type: "exposure";
+  depends_on: { macros: string[]; nodes: string[] };
+}
 
 export interface ManifestContent {
   projectName: string;
   adapterType: string;
   nodes: readonly ManifestNode[];
   sources: readonly ManifestSource[];
+  exposures: readonly ManifestExposure[];
+  groups: readonly ManifestPart[];
+  docs: readonly ManifestPart[];
+  /** Ids of the members of each group, by its name. */
+  groupMembers: Readonly<Record<string, string[]>>;
 }
 
 /** Writes target/manifest.json. */
 export function writeManifest(ctx: Context, target: string, content: ManifestContent): void {
-  const { nodes, sources, projectName } = content;
-  const ids = [...nodes, ...sources].map((node) => node.unique_id);
+  const { nodes, sources, exposures, projectName } = content;
+  const ids = [...nodes, ...sources, ...exposures].map((node) => node.unique_id);
   const parents = new Map(ids.map((id): [string, string[]] => [id, []]));
   const children = new Map(ids.map((id): [string, string[]] => [id, []]));
-  for (const node of nodes) {
+  for (const node of [...nodes, ...exposures]) {
     parents.set(node.unique_id, node.depends_on.nodes);
     for (const parent of node.depends_on.nodes) children.get(parent)?.push(node.unique_id);
   }
@@ -48,15 +61,15 @@ export function writeManifest(ctx: Context, target: string, content: ManifestCon
     nodes: byId(nodes),
     sources: byId(sources),
     macros: {},
-    docs: {},
-    exposures: {},
+    docs: byId(content.docs),
+    exposures: byId(exposures),
     metrics: {},
-    groups: {},
+    groups: byId(content.groups),
     selectors: {},
     disabled: {},
     parent_map: Object.fromEntries(parents),
     child_map: Object.fromEntries(children),
-    group_map: {},
+    group_map: content.groupMembers,
     saved_queries: {},
     semantic_models: {},
     unit_tests: {},

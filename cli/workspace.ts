@@ -96,7 +96,11 @@ function varsError(why: string): ProjectError {
 /** Reads models and tests. Throws all mistakes of the project at once (exit 2). */
 export function openGraph({ ctx, project, target }: Workspace): CompileScope {
   const { schema, threads, path } = target.duckdb;
-  const graph = loadGraph(ctx, project, { dialect: duckdbDialect, targetSchema: schema });
+  const graph = loadGraph(ctx, project, {
+    dialect: duckdbDialect,
+    targetSchema: schema,
+    targetDatabase: databaseName(path),
+  });
   const place = {
     name: target.name,
     profileName: target.profileName,

@@ -45,7 +45,8 @@ export const duckdbDialect: Dialect = {
   checks,
   quote,
   literal,
-  nameOf: (relation: Relation) => `${quote(relation.schema)}.${quote(relation.name)}`,
+  nameOf: ({ database, schema, name }: Relation) =>
+    [database, schema, name].flatMap((part) => (part === undefined ? [] : [quote(part)])).join("."),
 };
 
 /** DuckDB names a database after its file. */

@@ -120,11 +120,15 @@ class DuckdbEngine implements Engine {
 
   async relations(): Promise<Map<string, RelationKind>> {
     const found = await this.main.query(
-      "select table_schema, table_name, table_type from information_schema.tables where table_catalog = current_database()",
+      "select table_schema, table_name, table_type, case when table_catalog <> current_database() then table_catalog end from information_schema.tables where table_catalog not in ('system', 'temp')",
     );
     return new Map(
-      found.rows.map(([schema, name, type]) => [
-        relationKey({ schema: String(schema), name: String(name) }),
+      found.rows.map(([schema, name, type, database]) => [
+        relationKey({
+          ...(database === null ? {} : { database: String(database) }),
+          schema: String(schema),
+          name: String(name),
+        }),
         type === "VIEW" ? "view" : "table",
       ]),
     );

@@ -9,6 +9,8 @@ export interface Rows {
 }
 
 export interface Relation {
+  /** Only when it is not the warehouse itself. */
+  database?: string;
   schema: string;
   name: string;
 }
@@ -104,7 +106,7 @@ export interface Dialect {
 
 export interface Engine extends Dialect {
   openSession(): Promise<Session>;
-  /** Every table and view of the database, keyed `schema.name`. */
+  /** Every table and view of the database, keyed `schema.name`; those of attached ones after their name. */
   relations(): Promise<Map<string, RelationKind>>;
   createSchemas(schemas: Iterable<string>): Promise<void>;
   /** Copies the relations, as tables, into a new database file that other processes may read. */
@@ -136,7 +138,10 @@ export class SqlError extends Error {
 }
 
 export function relationKey(relation: Relation): string {
-  return `${relation.schema}.${relation.name}`.toLowerCase();
+  return [relation.database, relation.schema, relation.name]
+    .filter((part) => part !== undefined)
+    .join(".")
+    .toLowerCase();
 }
 
 /** Values of the first column, as text. */

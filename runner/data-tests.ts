@@ -84,7 +84,7 @@ async function missingNodes(
   const missing = new Map<string, ProjectError>();
   for (const id of new Set(tests.flatMap((test) => test.dependsOn))) {
     const node = graph.nodes.get(id);
-    if (node === undefined || node.kind === "test" || broken?.has(id)) continue;
+    if (node === undefined || node.kind === "test" || node.kind === "exposure" || broken?.has(id)) continue;
     if (existing.has(relationKey(node.relation))) continue;
     const error = notThere(node);
     missing.set(id, error);

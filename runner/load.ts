@@ -5,6 +5,8 @@ import { parseYaml, validateYaml } from "../core/yaml.ts";
 import type { Dialect } from "../engines/engine.ts";
 import { Mistakes } from "./collect.ts";
 import { loadGenericTests } from "./data-test-nodes.ts";
+import { fillDescriptions, loadDocsBlocks } from "./docs-blocks.ts";
+import { loadExposures, loadGroups } from "./exposure-nodes.ts";
 import { checkFailureTables } from "./failure-tables.ts";
 import { listFiles } from "./files.ts";
 import { checkDuplicates, loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
@@ -15,6 +17,7 @@ import { propertiesSchema, rightProperties } from "./properties.ts";
 import { checkNames, dependenciesOf, type NameIndex } from "./references.ts";
 import { loadSeeds } from "./seed-nodes.ts";
 import { loadSingularTests } from "./singular-tests.ts";
+import { noteUnsupported } from "./unsupported.ts";
 
 /**
  * Reads all models, sources and data tests of a project. Throws ProjectErrors (exit 2) that hold every
@@ -23,10 +26,15 @@ import { loadSingularTests } from "./singular-tests.ts";
 export function loadGraph(
   ctx: Context,
   project: Project,
-  engine: { dialect: Dialect; targetSchema: string },
+  engine: { dialect: Dialect; targetSchema: string; targetDatabase?: string },
 ): Graph {
   const mistakes = new Mistakes();
+  const docs = loadDocsBlocks(ctx, project, mistakes);
   const files = loadProperties(ctx, project, mistakes);
+  for (const { file, properties } of files) {
+    fillDescriptions(properties, { file, path: [] }, { blocks: docs, mistakes });
+    noteUnsupported(file, properties, mistakes);
+  }
   const { models, disabled } = loadModels(ctx, project, {
     descriptions: files,
     targetSchema: engine.targetSchema,
@@ -34,7 +42,7 @@ export function loadGraph(
   });
   const seeds = loadSeeds(ctx, project, { descriptions: files, targetSchema: engine.targetSchema, mistakes });
   checkDuplicates([...models, ...seeds.seeds], mistakes);
-  const sources = loadSourceNodes(project, files, mistakes);
+  const sources = loadSourceNodes(project, files, { targetDatabase: engine.targetDatabase, mistakes });
   const index: NameIndex = {
     projectName: project.name,
     models: new Map([...seeds.seeds, ...models].map((node) => [node.name, node])),
@@ -49,12 +57,18 @@ export function loadGraph(
   const scope = { project, dialect: engine.dialect, index, own, targetSchema, mistakes };
   const generic = loadGenericTests(files, scope);
   checkFailureTables([...generic, ...singular], [...models, ...seeds.seeds, ...sources], mistakes);
+  const exposures = loadExposures(project, files, { index, mistakes });
+  const groups = loadGroups(project, files, { models, mistakes });
   const nodes = new Map<string, Node>(
-    [...sources, ...seeds.seeds, ...models, ...generic, ...singular].map((node) => [node.id, node]),
+    [...sources, ...seeds.seeds, ...models, ...generic, ...singular, ...exposures].map((node) => [
+      node.id,
+      node,
+    ]),
   );
   for (const cycle of findCycles(models)) mistakes.add(cycleError(cycle));
   mistakes.throwIfAny();
-  return { projectName: project.name, nodes, children: childrenOf(nodes) };
+  mistakes.warnOfUnsupported(ctx);
+  return { projectName: project.name, nodes, groups, docs, children: childrenOf(nodes) };
 }
 
 function loadProperties(ctx: Context, project: Project, mistakes: Mistakes): PropertiesFile[] {

@@ -24,6 +24,9 @@ export function mergeModelConfig(inputs: readonly ModelConfigInput[]): ModelConf
     merged.enabled = input.enabled ?? merged.enabled;
     merged.tags = [...new Set([...merged.tags, ...(input.tags ?? [])])];
     merged.meta = { ...merged.meta, ...input.meta };
+    if (input.docs !== undefined) merged.docs = { ...merged.docs, ...input.docs };
+    if (input.group !== undefined) merged.group = input.group;
+    if (input.access !== undefined) merged.access = input.access;
   }
   return merged;
 }

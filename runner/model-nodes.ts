@@ -6,6 +6,7 @@ import { readTextFile } from "../core/text-file.ts";
 import type { YamlFile } from "../core/yaml.ts";
 import type { Mistakes } from "./collect.ts";
 import { listFiles } from "./files.ts";
+import { freshnessOf } from "./freshness-rules.ts";
 import {
   type ConfigTree,
   configTree,
@@ -17,7 +18,13 @@ import {
 } from "./model-config.ts";
 import type { Column, ModelNode, ReferableNode, SourceNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
-import { type ColumnInput, type ModelProperties, modelConfigInput, type Properties } from "./properties.ts";
+import {
+  type ColumnInput,
+  type ModelConfigInput,
+  type ModelProperties,
+  modelConfigInput,
+  type Properties,
+} from "./properties.ts";
 import { parseTemplate } from "./template.ts";
 
 export interface PropertiesFile {
@@ -97,7 +104,7 @@ function loadModel(
   const properties = described?.properties;
   const config = mergeModelConfig([
     ...folderConfigs(given.configs, fqn),
-    ...(properties ? [properties.config] : []),
+    ...(properties ? [directConfig(properties), properties.config] : []),
     ...templateConfig(template, modelConfigInput, mistakes),
   ]);
   return {
@@ -113,8 +120,14 @@ function loadModel(
     relation: { schema: schemaName(project, config, given.targetSchema), name: config.alias ?? name },
     columns: (properties?.columns ?? []).map(toColumn),
     template,
+    constraints: properties?.constraints ?? [],
     patchFile: described?.file.path ?? null,
   };
+}
+
+/** What dbt takes beside `config:` as well. */
+function directConfig({ docs, group, access, tags, meta }: ModelProperties): ModelConfigInput {
+  return { docs, group, access, tags, meta };
 }
 
 function emptyModel(file: string): ProjectError {
@@ -127,8 +140,16 @@ function emptyModel(file: string): ProjectError {
 }
 
 export function toColumn(input: ColumnInput): Column {
-  const { name, data_type, tags, meta } = input;
-  return { name, description: input.description.trim(), dataType: data_type, tags, meta };
+  const { name, data_type, quote, constraints, config } = input;
+  return {
+    name,
+    description: input.description.trim(),
+    dataType: data_type,
+    quote,
+    constraints,
+    tags: [...new Set([...input.tags, ...(config.tags ?? [])])],
+    meta: { ...input.meta, ...config.meta },
+  };
 }
 
 function indexDescriptions(files: readonly PropertiesFile[], mistakes: Mistakes): Map<string, Described> {
@@ -190,7 +211,7 @@ export function checkDuplicates(models: readonly ReferableNode[], mistakes: Mist
 export function loadSourceNodes(
   project: Project,
   files: readonly PropertiesFile[],
-  mistakes: Mistakes,
+  { targetDatabase, mistakes }: { targetDatabase: string | undefined; mistakes: Mistakes },
 ): SourceNode[] {
   const nodes = new Map<string, SourceNode>();
   for (const { file, properties } of files) {
@@ -204,6 +225,7 @@ export function loadSourceNodes(
               file.locate(["sources", index, "tables", tableIndex]),
             ),
           );
+        if ((table.config.enabled ?? source.config.enabled) === false) continue;
         nodes.set(id, {
           kind: "source",
           id,
@@ -213,10 +235,27 @@ export function loadSourceNodes(
           fqn: [project.name, ...folderOf(project, file.path), source.name, table.name],
           file: file.path,
           description: table.description.trim(),
-          tags: [...new Set([...source.tags, ...table.tags])],
+          tags: [
+            ...new Set([
+              ...source.tags,
+              ...(source.config.tags ?? []),
+              ...table.tags,
+              ...(table.config.tags ?? []),
+            ]),
+          ],
           dependsOn: [],
-          relation: { schema: source.schema ?? source.name, name: table.identifier ?? table.name },
+          relation: {
+            ...(isOther(source.database, targetDatabase) ? { database: source.database } : {}),
+            schema: source.schema ?? source.name,
+            name: table.identifier ?? table.name,
+          },
           columns: table.columns.map(toColumn),
+          loader: table.loader || source.loader,
+          meta: { ...source.meta, ...source.config.meta, ...table.meta, ...table.config.meta },
+          sourceMeta: { ...source.meta, ...source.config.meta },
+          quoting: { ...source.quoting, ...table.quoting },
+          ...freshnessOf(source, table),
+          where: file.locate(["sources", index, "tables", tableIndex, "name"]),
         });
       }
     }
@@ -224,7 +263,16 @@ export function loadSourceNodes(
   return [...nodes.values()];
 }
 
-function folderOf(project: Project, file: string): string[] {
+function isOther(database: string | null | undefined, target: string | undefined): database is string {
+  return (
+    typeof database === "string" &&
+    database !== "" &&
+    target !== undefined &&
+    database.toLowerCase() !== target.toLowerCase()
+  );
+}
+
+export function folderOf(project: Project, file: string): string[] {
   const root = project.modelPaths.find((folder) => file.startsWith(`${folder}/`)) ?? "";
   return dirname(file.slice(root.length + 1))
     .split("/")

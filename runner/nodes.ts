@@ -4,6 +4,14 @@ import type { Literal, Template } from "./template.ts";
 export const MATERIALIZATIONS = ["view", "table"] as const;
 export type Materialization = (typeof MATERIALIZATIONS)[number];
 
+export const ACCESS = ["private", "protected", "public"] as const;
+
+/** Where documentation shows a node, and how. */
+export interface DocsConfig {
+  show: boolean;
+  node_color: string | null;
+}
+
 export interface ModelConfig {
   materialized: Materialization;
   schema: string | null;
@@ -11,6 +19,9 @@ export interface ModelConfig {
   enabled: boolean;
   tags: string[];
   meta: Record<string, unknown>;
+  docs?: DocsConfig;
+  group?: string;
+  access?: (typeof ACCESS)[number];
 }
 
 export interface SeedConfig {
@@ -54,6 +65,9 @@ export interface Column {
   name: string;
   description: string;
   dataType: string | null;
+  quote: boolean | null;
+  /** As they are written. */
+  constraints: Record<string, unknown>[];
   tags: string[];
   meta: Record<string, unknown>;
 }
@@ -78,6 +92,8 @@ export interface ModelNode extends NodeBase {
   relation: Relation;
   columns: Column[];
   template: Template;
+  /** Of the whole table, as they are written. */
+  constraints: Record<string, unknown>[];
   /** The YAML file that describes it. */
   patchFile: string | null;
 }
@@ -99,6 +115,56 @@ export interface SourceNode extends NodeBase {
   sourceDescription: string;
   relation: Relation;
   columns: Column[];
+  loader: string;
+  meta: Record<string, unknown>;
+  sourceMeta: Record<string, unknown>;
+  quoting: Record<string, boolean | null | undefined>;
+  freshness: Freshness | null;
+  /** SQL for the time at which a row was loaded. */
+  loadedAtField: string | null;
+  /** Instead of it, a query for the newest such time. */
+  loadedAtQuery: string | null;
+  /** `file:line:column` of its name. */
+  where: string;
+}
+
+export interface Age {
+  count: number;
+  period: "minute" | "hour" | "day";
+}
+
+export interface Freshness {
+  warnAfter: Age | null;
+  errorAfter: Age | null;
+  /** SQL condition on the rows to look at. */
+  filter: string | null;
+}
+
+/** What the project's tables are used for. */
+export interface ExposureNode extends NodeBase {
+  kind: "exposure";
+  type: string;
+  owner: Record<string, unknown>;
+  label: string | null;
+  maturity: string | null;
+  url: string | null;
+  meta: Record<string, unknown>;
+}
+
+export interface Group {
+  id: string;
+  name: string;
+  owner: Record<string, unknown>;
+  description: string;
+  file: string;
+}
+
+/** A text that descriptions call by its name. */
+export interface DocsBlock {
+  id: string;
+  name: string;
+  file: string;
+  contents: string;
 }
 
 export interface GenericTest {
@@ -129,12 +195,14 @@ export interface TestNode extends NodeBase {
 export type ReferableNode = ModelNode | SeedNode;
 /** What data tests look at. */
 export type RelationNode = ReferableNode | SourceNode;
-export type Node = RelationNode | TestNode;
+export type Node = RelationNode | TestNode | ExposureNode;
 
 /** All that a project consists of, checked: names resolve and there is no cycle. */
 export interface Graph {
   projectName: string;
   nodes: ReadonlyMap<string, Node>;
+  groups: readonly Group[];
+  docs: readonly DocsBlock[];
   /** Ids of the nodes that read a node. */
   children: ReadonlyMap<string, readonly string[]>;
 }
@@ -149,6 +217,10 @@ export function seedsOf(graph: Graph): SeedNode[] {
 
 export function testsOf(graph: Graph): TestNode[] {
   return [...graph.nodes.values()].filter((node) => node.kind === "test");
+}
+
+export function exposuresOf(graph: Graph): ExposureNode[] {
+  return [...graph.nodes.values()].filter((node) => node.kind === "exposure");
 }
 
 export function sourcesOf(graph: Graph): SourceNode[] {

@@ -1,9 +1,16 @@
 import { z } from "zod";
-import { MATERIALIZATIONS, SEVERITIES } from "./nodes.ts";
-
-/** A tag or a list of them, as dbt takes either. */
-const tags = z.union([z.string().transform((tag) => [tag]), z.array(z.string())]);
-const meta = z.record(z.string(), z.json());
+import { ACCESS, MATERIALIZATIONS, SEVERITIES } from "./nodes.ts";
+import {
+  constraints,
+  DESCRIBING_KEYS,
+  docs,
+  exposureProperties,
+  groupProperties,
+  meta,
+  sourceParts,
+  tags,
+  UNSUPPORTED_KEYS,
+} from "./yaml-parts.ts";
 
 /** Configuration of a model, from any of the places that may give it; absent keys are left to the others. */
 export const modelConfigInput = z.strictObject({
@@ -13,6 +20,9 @@ export const modelConfigInput = z.strictObject({
   enabled: z.boolean().optional(),
   tags: tags.optional(),
   meta: meta.optional(),
+  docs: docs.optional(),
+  group: z.string().optional(),
+  access: z.enum(ACCESS).optional(),
 });
 export type ModelConfigInput = z.output<typeof modelConfigInput>;
 
@@ -23,6 +33,7 @@ export const seedConfigInput = z.strictObject({
   enabled: z.boolean().optional(),
   tags: tags.optional(),
   meta: meta.optional(),
+  docs: docs.optional(),
   column_types: z
     .record(
       z.string(),
@@ -72,6 +83,10 @@ const column = z.strictObject({
   name: z.string(),
   description: z.string().default(""),
   data_type: z.string().nullable().default(null),
+  quote: z.boolean().nullable().default(null),
+  constraints: constraints.default([]),
+  docs: docs.optional(),
+  config: z.strictObject({ tags: tags.optional(), meta: meta.optional() }).default({}),
   tags: tags.default([]),
   meta: meta.default({}),
   ...tested,
@@ -82,6 +97,16 @@ const modelProperties = z.strictObject({
   name: z.string(),
   description: z.string().default(""),
   config: modelConfigInput.default({}),
+  /** These four stand here or under `config:`. */
+  docs: docs.optional(),
+  group: z.string().optional(),
+  access: z.enum(ACCESS).optional(),
+  tags: tags.optional(),
+  meta: meta.optional(),
+  constraints: constraints.default([]),
+  deprecation_date: z.json().optional(),
+  latest_version: z.json().optional(),
+  versions: z.json().optional(),
   columns: z.array(column).default([]),
   ...tested,
 });
@@ -91,6 +116,9 @@ const seedProperties = z.strictObject({
   name: z.string(),
   description: z.string().default(""),
   config: seedConfigInput.default({}),
+  docs: docs.optional(),
+  tags: tags.optional(),
+  meta: meta.optional(),
   columns: z.array(column).default([]),
   ...tested,
 });
@@ -101,6 +129,8 @@ const sourceTable = z.strictObject({
   description: z.string().default(""),
   /** The table's or view's own name, when it differs. */
   identifier: z.string().optional(),
+  ...sourceParts,
+  external: z.json().optional(),
   tags: tags.default([]),
   meta: meta.default({}),
   columns: z.array(column).default([]),
@@ -112,6 +142,9 @@ const source = z.strictObject({
   description: z.string().default(""),
   /** The schema it lies in, when it differs from the name. */
   schema: z.string().optional(),
+  /** The database, when it is another one that the profile attaches. */
+  database: z.string().nullable().optional(),
+  ...sourceParts,
   tags: tags.default([]),
   meta: meta.default({}),
   tables: z.array(sourceTable).default([]),
@@ -123,6 +156,10 @@ export const propertiesSchema = z.strictObject({
   models: z.array(modelProperties).default([]),
   seeds: z.array(seedProperties).default([]),
   sources: z.array(source).default([]),
+  exposures: z.array(exposureProperties).default([]),
+  groups: z.array(groupProperties).default([]),
+  ...DESCRIBING_KEYS,
+  ...UNSUPPORTED_KEYS,
 });
 export type Properties = z.output<typeof propertiesSchema>;
 
@@ -140,6 +177,7 @@ export function rightProperties(value: unknown): Properties {
   const { models, seeds, sources } = lists.parse(value ?? {});
   const nameOf = (entry: unknown) => names.parse([entry])[0]?.name ?? "";
   return {
+    ...propertiesSchema.parse({}),
     models: models.map((entry) => {
       const parsed = modelProperties.safeParse(entry);
       return parsed.success ? parsed.data : modelProperties.parse({ name: nameOf(entry) });

@@ -69,7 +69,7 @@ function loadSeed(
   const properties = described?.properties;
   const config = mergeSeedConfig([
     ...folderConfigs(given.configs, fqn),
-    ...(properties ? [properties.config] : []),
+    ...(properties ? [{ tags: properties.tags, meta: properties.meta }, properties.config] : []),
   ]);
   return {
     kind: "seed",

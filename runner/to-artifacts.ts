@@ -1,10 +1,20 @@
 import { createHash } from "node:crypto";
-import type { ManifestContent, ManifestEntry, ManifestNode, ManifestSource } from "../artifacts/manifest.ts";
+import type {
+  ManifestContent,
+  ManifestEntry,
+  ManifestExposure,
+  ManifestNode,
+  ManifestSource,
+} from "../artifacts/manifest.ts";
 import type { RunResultEntry } from "../artifacts/run-results.ts";
 import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
 import { storageOf } from "./failure-tables.ts";
 import {
   type Column,
+  type ExposureNode,
+  exposuresOf,
+  type Freshness,
+  type Graph,
   type ModelNode,
   modelsOf,
   type SeedNode,
@@ -31,6 +41,62 @@ export function manifestContent(scope: CompileScope, compiled: Compiled): Manife
       ...testsOf(graph).map((test) => testEntry(test, scope, compiled)),
     ],
     sources: sourcesOf(graph).map((source) => sourceEntry(source, scope)),
+    exposures: exposuresOf(graph).map((exposure) => exposureEntry(exposure, scope)),
+    groups: graph.groups.map(({ id, name, owner, description, file }) => ({
+      unique_id: id,
+      resource_type: "group",
+      name,
+      package_name: graph.projectName,
+      path: file,
+      original_file_path: file,
+      owner: { email: null, name: null, ...owner },
+      description,
+      config: {},
+    })),
+    docs: graph.docs.map(({ id, name, file, contents }) => ({
+      unique_id: id,
+      resource_type: "doc",
+      name,
+      package_name: graph.projectName,
+      path: file,
+      original_file_path: file,
+      block_contents: contents,
+    })),
+    groupMembers: groupMembers(graph),
+  };
+}
+
+function groupMembers(graph: Graph): Record<string, string[]> {
+  const members = (group: string) => modelsOf(graph).filter((model) => model.config.group === group);
+  return Object.fromEntries(graph.groups.map(({ name }) => [name, members(name).map(({ id }) => id)]));
+}
+
+function exposureEntry(exposure: ExposureNode, scope: CompileScope): ManifestExposure {
+  const { owner, type, label, maturity, url, meta, tags } = exposure;
+  const { refs, sources } = readNames(exposure, scope);
+  return {
+    unique_id: exposure.id,
+    resource_type: "exposure",
+    name: exposure.name,
+    package_name: scope.graph.projectName,
+    path: exposure.file.split("/").slice(1).join("/"),
+    original_file_path: exposure.file,
+    fqn: exposure.fqn,
+    description: exposure.description,
+    owner,
+    type,
+    label,
+    maturity,
+    url,
+    meta,
+    tags,
+    config: { enabled: true, tags, meta },
+    unrendered_config: {},
+    depends_on: { macros: [], nodes: exposure.dependsOn },
+    refs,
+    sources,
+    metrics: [],
+    created_at: 0,
   };
 }
 
@@ -64,8 +130,10 @@ function modelEntry(model: ModelNode, scope: CompileScope, compiled: Compiled): 
     meta: model.config.meta,
     columns: columnEntries(model.columns),
     patch_path: model.patchFile === null ? null : `${scope.graph.projectName}://${model.patchFile}`,
-    access: "protected",
-    constraints: [],
+    group: model.config.group ?? null,
+    docs: model.config.docs ?? { show: true, node_color: null },
+    access: model.config.access ?? "protected",
+    constraints: model.constraints,
     version: null,
     latest_version: null,
     deprecation_date: null,
@@ -149,19 +217,26 @@ function commonEntry(node: ModelNode | SeedNode | TestNode, scope: CompileScope)
   };
 }
 
-/** The keys that models and tests share. */
-function nodeEntry(node: ModelNode | TestNode, scope: CompileScope, compiled: Compiled) {
-  const parents = node.dependsOn.flatMap((id) => scope.graph.nodes.get(id) ?? []);
-  const sql = compiled.get(node.id)?.sql;
+/** What a node reads, by the names that `ref` and `source` use. */
+function readNames(node: ModelNode | TestNode | ExposureNode, { graph }: CompileScope) {
+  const parents = node.dependsOn.flatMap((id) => graph.nodes.get(id) ?? []);
   return {
-    ...commonEntry(node, scope),
-    language: "sql",
     refs: parents
       .filter((parent) => parent.kind === "model" || parent.kind === "seed")
       .map(({ name }) => ({ name, package: null, version: null })),
     sources: parents
       .filter((parent) => parent.kind === "source")
       .map((parent) => [parent.sourceName, parent.name]),
+  };
+}
+
+/** The keys that models and tests share. */
+function nodeEntry(node: ModelNode | TestNode, scope: CompileScope, compiled: Compiled) {
+  const sql = compiled.get(node.id)?.sql;
+  return {
+    ...commonEntry(node, scope),
+    language: "sql",
+    ...readNames(node, scope),
     metrics: [],
     functions: [],
     depends_on: { macros: [], nodes: node.dependsOn },
@@ -181,9 +256,9 @@ function sourceEntry(source: SourceNode, scope: CompileScope): ManifestSource {
     source_name: source.sourceName,
     source_description: source.sourceDescription,
     description: source.description,
-    loader: "sillon",
+    loader: source.loader,
     identifier: source.relation.name,
-    database: scope.target.database,
+    database: source.relation.database ?? scope.target.database,
     schema: source.relation.schema,
     relation_name: scope.dialect.nameOf(source.relation),
     package_name: scope.graph.projectName,
@@ -191,14 +266,14 @@ function sourceEntry(source: SourceNode, scope: CompileScope): ManifestSource {
     original_file_path: source.file,
     fqn: source.fqn,
     tags: source.tags,
-    meta: {},
-    source_meta: {},
+    meta: source.meta,
+    source_meta: source.sourceMeta,
     columns: columnEntries(source.columns),
-    config: { enabled: true },
-    freshness: null,
-    loaded_at_field: null,
-    loaded_at_query: null,
-    quoting: { database: null, schema: null, identifier: null, column: null },
+    config: { enabled: true, tags: source.tags, meta: source.meta },
+    freshness: source.freshness === null ? null : freshnessEntry(source.freshness),
+    loaded_at_field: source.loadedAtField,
+    loaded_at_query: source.loadedAtQuery,
+    quoting: { database: null, schema: null, identifier: null, column: null, ...source.quoting },
     external: null,
     patch_path: null,
     unrendered_config: {},
@@ -209,9 +284,15 @@ function sourceEntry(source: SourceNode, scope: CompileScope): ManifestSource {
   };
 }
 
+/** dbt's keys of a freshness rule. */
+export function freshnessEntry({ warnAfter, errorAfter, filter }: Freshness) {
+  const none = { count: null, period: null };
+  return { warn_after: warnAfter ?? none, error_after: errorAfter ?? none, filter };
+}
+
 function columnEntries(columns: readonly Column[]): Record<string, unknown> {
   return Object.fromEntries(
-    columns.map(({ name, description, dataType, tags, meta }) => [
+    columns.map(({ name, description, dataType, tags, meta, constraints, quote }) => [
       name,
       {
         name,
@@ -219,8 +300,8 @@ function columnEntries(columns: readonly Column[]): Record<string, unknown> {
         data_type: dataType,
         tags,
         meta,
-        constraints: [],
-        quote: null,
+        constraints,
+        quote,
         config: { meta, tags },
         granularity: null,
         doc_blocks: [],
