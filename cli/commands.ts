@@ -158,6 +158,14 @@ function addReadCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runShow(workspace, terminal, { model, options });
       await execute(invocation, { name: "show", options, isRecorded: false, work });
     });
+  addSelectionOptions(program.command("freshness"))
+    .description("how old the newest rows of the sources are")
+    .addHelpText("after", examples("run freshness", "run freshness --select source:moovitamix --json"))
+    .action(async (options: CommonOptions & SelectionOptions) => {
+      const { runFreshness } = await import("./commands/freshness.ts");
+      const work: Work = (workspace, terminal) => runFreshness(workspace, terminal, options);
+      await execute(invocation, { name: "freshness", options, isRecorded: true, work });
+    });
   addProjectOptions(program.command("history"))
     .description("the commands that ran in this project, and what became of them")
     .addOption(numberOption("--limit <n>", "runs at most", 1).default(20))

@@ -45,6 +45,7 @@ export const duckdbDialect: Dialect = {
   checks,
   quote,
   literal,
+  epochMs: (time) => `epoch_ms(cast(${time} as timestamptz))`,
   nameOf: ({ database, schema, name }: Relation) =>
     [database, schema, name].flatMap((part) => (part === undefined ? [] : [quote(part)])).join("."),
 };

@@ -87,6 +87,7 @@ class DuckdbEngine implements Engine {
   readonly checks = duckdbDialect.checks;
   readonly quote = duckdbDialect.quote;
   readonly literal = duckdbDialect.literal;
+  readonly epochMs = duckdbDialect.epochMs;
   readonly nameOf = duckdbDialect.nameOf;
   private readonly sessions = new Set<DuckdbSession>();
   private readonly main: DuckdbSession;

@@ -102,6 +102,8 @@ export interface Dialect {
   nameOf(relation: Relation): string;
   quote(identifier: string): string;
   literal(value: string): string;
+  /** Milliseconds since 1970 of a time, a date, or a text that holds one; without a zone it is UTC. */
+  epochMs(time: string): string;
 }
 
 export interface Engine extends Dialect {

@@ -63,13 +63,26 @@ function compileNode(
 
 /** SQL typed at the command line, in which `ref` and `source` work as in a model. */
 export function compileInline(ctx: Context, scope: CompileScope, sql: string): CompiledNode {
-  const template = parseTemplate("--inline", sql);
+  return compileAt(ctx, scope, { file: "--inline", sql, relation: null });
+}
+
+/** SQL that stands in a YAML file or at the command line. `this` is the relation that it is about. */
+export function compileAt(
+  ctx: Context,
+  scope: CompileScope,
+  { file, sql, relation }: { file: string; sql: string; relation: Relation | null },
+): CompiledNode {
+  const template = parseTemplate(file, sql);
   const index = indexOf(scope.graph);
   const mistakes = new Mistakes();
   dependenciesOf(index, template, mistakes);
-  checkNames(template, { helpers: Object.keys(scope.dialect.helpers), hasRelation: false }, mistakes);
+  checkNames(
+    template,
+    { helpers: Object.keys(scope.dialect.helpers), hasRelation: relation !== null },
+    mistakes,
+  );
   mistakes.throwIfAny();
-  return renderTemplate(ctx, { ...scope, index }, { template, relation: null });
+  return renderTemplate(ctx, { ...scope, index }, { template, relation });
 }
 
 function indexOf(graph: Graph): NameIndex {

@@ -7,8 +7,10 @@ import type {
   ManifestSource,
 } from "../artifacts/manifest.ts";
 import type { RunResultEntry } from "../artifacts/run-results.ts";
+import type { SourceFreshnessEntry } from "../artifacts/sources.ts";
 import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
 import { storageOf } from "./failure-tables.ts";
+import type { FreshnessResult } from "./freshness.ts";
 import {
   type Column,
   type ExposureNode,
@@ -340,7 +342,34 @@ export function runResultEntries(
   });
 }
 
-function executeTiming({ startedAt, endedAt }: NodeResult): RunResultEntry["timing"][number] {
+/** dbt's time of a table without rows. */
+const NEVER = new Date("0001-01-01T00:00:00.000Z");
+
+/** Results as entries of sources.json. */
+export function freshnessEntries(results: readonly FreshnessResult[]): SourceFreshnessEntry[] {
+  return results.map((result) => {
+    const { node, status, maxLoadedAt, snapshottedAt } = result;
+    if (status === "runtime error") return { unique_id: node.id, error: result.error?.message ?? "", status };
+    const newest = maxLoadedAt ?? NEVER;
+    return {
+      unique_id: node.id,
+      max_loaded_at: newest.toISOString(),
+      snapshotted_at: snapshottedAt.toISOString(),
+      max_loaded_at_time_ago_in_s: (snapshottedAt.getTime() - newest.getTime()) / 1000,
+      status,
+      criteria: node.freshness === null ? {} : freshnessEntry(node.freshness),
+      adapter_response: {},
+      timing: [executeTiming(result)],
+      thread_id: `Thread-${result.thread}`,
+      execution_time: result.seconds,
+    };
+  });
+}
+
+function executeTiming({
+  startedAt,
+  endedAt,
+}: Pick<NodeResult, "startedAt" | "endedAt">): RunResultEntry["timing"][number] {
   return { name: "execute", started_at: startedAt.toISOString(), completed_at: endedAt.toISOString() };
 }
 
