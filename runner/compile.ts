@@ -85,6 +85,28 @@ export function compileAt(
   return renderTemplate(ctx, { ...scope, index }, { template, relation });
 }
 
+/** What calls in YAML may read: variables, the environment and the target. */
+export function callsContext(
+  ctx: Context,
+  project: Project,
+  target: { dialect: Dialect; targetSchema: string; targetDatabase?: string; targetName?: string },
+): TemplateContext {
+  return {
+    helpers: {
+      var: (call) => variable(project.vars, call, project.file.path),
+      env_var: (call) => environmentVariable(ctx, call, project.file.path),
+    },
+    values: {
+      target: {
+        name: target.targetName ?? "",
+        schema: target.targetSchema,
+        database: target.targetDatabase ?? "",
+        type: target.dialect.type,
+      },
+    },
+  };
+}
+
 function indexOf(graph: Graph): NameIndex {
   const nodes = [...graph.nodes.values()];
   const models = nodes.filter((node) => node.kind === "model" || node.kind === "seed");

@@ -4,6 +4,7 @@ import { readTextFile } from "../core/text-file.ts";
 import { parseYaml, validateYaml } from "../core/yaml.ts";
 import type { Dialect } from "../engines/engine.ts";
 import { Mistakes } from "./collect.ts";
+import { callsContext } from "./compile.ts";
 import { loadGenericTests } from "./data-test-nodes.ts";
 import { fillDescriptions, loadDocsBlocks } from "./docs-blocks.ts";
 import { loadExposures, loadGroups } from "./exposure-nodes.ts";
@@ -17,7 +18,8 @@ import { propertiesSchema, rightProperties } from "./properties.ts";
 import { checkNames, dependenciesOf, type NameIndex } from "./references.ts";
 import { loadSeeds } from "./seed-nodes.ts";
 import { loadSingularTests } from "./singular-tests.ts";
-import { noteUnsupported } from "./unsupported.ts";
+import { noteDbtFiles, noteUnsupported } from "./unsupported.ts";
+import { renderCalls } from "./yaml-calls.ts";
 
 /**
  * Reads all models, sources and data tests of a project. Throws ProjectErrors (exit 2) that hold every
@@ -25,12 +27,14 @@ import { noteUnsupported } from "./unsupported.ts";
  */
 export function loadGraph(
   ctx: Context,
-  project: Project,
-  engine: { dialect: Dialect; targetSchema: string; targetDatabase?: string },
+  given: Project,
+  engine: { dialect: Dialect; targetSchema: string; targetDatabase?: string; targetName?: string },
 ): Graph {
   const mistakes = new Mistakes();
+  const project = withCalls(ctx, given, { engine, mistakes });
+  noteDbtFiles(ctx, project, mistakes);
   const docs = loadDocsBlocks(ctx, project, mistakes);
-  const files = loadProperties(ctx, project, mistakes);
+  const files = loadProperties(ctx, project, { engine, mistakes });
   for (const { file, properties } of files) {
     fillDescriptions(properties, { file, path: [] }, { blocks: docs, mistakes });
     noteUnsupported(file, properties, mistakes);
@@ -71,10 +75,40 @@ export function loadGraph(
   return { projectName: project.name, nodes, groups, docs, children: childrenOf(nodes) };
 }
 
-function loadProperties(ctx: Context, project: Project, mistakes: Mistakes): PropertiesFile[] {
-  return listFiles(ctx.projectDir, project.modelPaths, [".yml", ".yaml"]).flatMap((path) => {
+type Place = Parameters<typeof loadGraph>[2];
+
+/** The project with the calls in its configuration filled in. */
+function withCalls(
+  ctx: Context,
+  project: Project,
+  { engine, mistakes }: { engine: Place; mistakes: Mistakes },
+): Project {
+  const context = callsContext(ctx, project, engine);
+  const filled = (key: string, tree: Record<string, unknown>) =>
+    renderCalls(tree, { file: project.file, path: [key] }, { context, mistakes }) as Record<string, unknown>; // a map stays one
+  return {
+    ...project,
+    modelConfigs: filled("models", project.modelConfigs),
+    seedConfigs: filled("seeds", project.seedConfigs),
+  };
+}
+
+/** Folders whose YAML describes what is in them. */
+function describedFolders({ modelPaths, seedPaths, dbt }: Project): string[] {
+  return [...modelPaths, ...seedPaths, ...(dbt?.macroPaths ?? []), ...(dbt?.snapshotPaths ?? [])];
+}
+
+function loadProperties(
+  ctx: Context,
+  project: Project,
+  { engine, mistakes }: { engine: Place; mistakes: Mistakes },
+): PropertiesFile[] {
+  const context = callsContext(ctx, project, engine);
+  return listFiles(ctx.projectDir, describedFolders(project), [".yml", ".yaml"]).flatMap((path) => {
     const loaded = mistakes.attempt(() => {
-      const file = parseYaml(path, readTextFile(ctx.projectDir, path));
+      const parsed = parseYaml(path, readTextFile(ctx.projectDir, path));
+      const value = renderCalls(parsed.value, { file: parsed, path: [] }, { context, mistakes });
+      const file = { ...parsed, value };
       const properties = mistakes.attempt(() => validateYaml(file, propertiesSchema));
       return { file, properties: properties ?? rightProperties(file.value) };
     });

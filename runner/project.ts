@@ -1,8 +1,11 @@
-import { posix } from "node:path";
+import { existsSync } from "node:fs";
+import { join, posix } from "node:path";
 import { z } from "zod";
+import { PROJECT_FILE } from "../core/config.ts";
 import type { Context } from "../core/context.ts";
 import { readTextFile } from "../core/text-file.ts";
 import { parseYaml, validateYaml, type YamlFile } from "../core/yaml.ts";
+import { loadDbtProject } from "./dbt-project.ts";
 import type { Literal } from "./template.ts";
 
 /** Folders of the project as file names begin with them: `./models/` is `models`. */
@@ -48,12 +51,17 @@ export interface Project {
   modelConfigs: Record<string, unknown>;
   /** The same of `seeds:`. */
   seedConfigs: Record<string, unknown>;
+  /** Set by a dbt_project.yml. */
+  dbt?: { macroPaths: string[]; snapshotPaths: string[] };
+  /** Of the artifacts, relative to the project; `target` when absent. */
+  targetPath?: string;
   file: YamlFile;
 }
 
-/** Reads project.yml. Throws ProjectErrors (exit 2). */
+/** Reads project.yml, or dbt_project.yml where there is none. Throws ProjectErrors (exit 2). */
 export function loadProject(ctx: Context, overrides: { vars?: Record<string, Literal> } = {}): Project {
-  const file = parseYaml("project.yml", readTextFile(ctx.projectDir, "project.yml"));
+  if (!existsSync(join(ctx.projectDir, PROJECT_FILE))) return loadDbtProject(ctx, overrides);
+  const file = parseYaml(PROJECT_FILE, readTextFile(ctx.projectDir, PROJECT_FILE));
   const settings = validateYaml(file, projectSchema);
   return {
     name: settings.name,

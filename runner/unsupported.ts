@@ -1,8 +1,69 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
-import type { YamlFile } from "../core/yaml.ts";
+import { readTextFile } from "../core/text-file.ts";
+import { parseYaml, validateYaml, type YamlFile } from "../core/yaml.ts";
 import type { Mistakes } from "./collect.ts";
+import { listFiles } from "./files.ts";
+import type { Project } from "./project.ts";
 import type { Properties } from "./properties.ts";
 import { UNSUPPORTED_KEYS } from "./yaml-parts.ts";
+
+const PYTHON_HINT = "write it as SQL, or move the file out of the models' folders";
+/** Packages whose part in most projects is their tests' names, or nothing at run time. */
+const QUIET_PACKAGES = ["dbt_utils", "codegen", "dbt_project_evaluator"];
+
+/** Files of a dbt project that cannot run: Python models are errors, the rest does nothing unless it is called. */
+export function noteDbtFiles(ctx: Context, project: Project, mistakes: Mistakes): void {
+  if (project.dbt === undefined) return;
+  for (const file of listFiles(ctx.projectDir, project.modelPaths, [".py"])) mistakes.add(pythonModel(file));
+  for (const file of listFiles(
+    ctx.projectDir,
+    [...project.dbt.macroPaths, ...project.dbt.snapshotPaths],
+    [".sql"],
+  )) {
+    const text = mistakes.attempt(() => readTextFile(ctx.projectDir, file)) ?? "";
+    for (const { 1: kind = "", 2: name = "", index } of text.matchAll(
+      /\{%-?\s*(macro|snapshot|test)\s+(\w+)/g,
+    )) {
+      const line = text.slice(0, index).split("\n").length;
+      mistakes.cannotRun(`${file}:${line}:1`, `Jinja ${kind} ${name}`);
+    }
+  }
+  for (const file of ["packages.yml", "dependencies.yml"]) notePackages(ctx, file, mistakes);
+}
+
+const packagesSchema = z.looseObject({
+  packages: z.array(z.record(z.string(), z.json())).nullable().default([]),
+});
+
+function notePackages(ctx: Context, path: string, mistakes: Mistakes): void {
+  if (!existsSync(join(ctx.projectDir, path))) return;
+  mistakes.attempt(() => {
+    const file = parseYaml(path, readTextFile(ctx.projectDir, path));
+    for (const [index, entry] of (validateYaml(file, packagesSchema).packages ?? []).entries()) {
+      const name = String(entry.package ?? entry.git ?? entry.local ?? entry.tarball ?? "");
+      const short =
+        name
+          .split("/")
+          .at(-1)
+          ?.replace(/\.git$/, "") ?? name;
+      if (!QUIET_PACKAGES.includes(short.replaceAll("-", "_")))
+        mistakes.cannotRun(file.locate(["packages", index]), `package ${name}`);
+    }
+  });
+}
+
+function pythonModel(file: string): ProjectError {
+  return new ProjectError("MODEL_PYTHON", {
+    message: "Python models are not supported",
+    where: `${file}:1:1`,
+    hint: PYTHON_HINT,
+    exitCode: EXIT.usage,
+  });
+}
 
 /** What a dbt project may declare and this version does not do: noted, or an error where results would differ. */
 export function noteUnsupported(file: YamlFile, properties: Properties, mistakes: Mistakes): void {
