@@ -1,10 +1,15 @@
 import type { Context } from "../core/context.ts";
 import { type ProjectError, ProjectErrors, projectErrorsOf } from "../core/errors.ts";
 
+/** Whether configs that this version does not know are mistakes: a dbt project may give any. */
+export type UnknownConfigs = "refused" | "noted";
+
 /** Gathers the mistakes of a project, so that all of them are reported at once. */
 export class Mistakes {
   private readonly errors: ProjectError[] = [];
   private readonly unsupported: string[] = [];
+
+  constructor(readonly unknownConfigs: UnknownConfigs = "refused") {}
 
   add(error: ProjectError): void {
     this.errors.push(error);

@@ -18,7 +18,7 @@ import { propertiesSchema, rightProperties } from "./properties.ts";
 import { checkNames, dependenciesOf, type NameIndex } from "./references.ts";
 import { loadSeeds } from "./seed-nodes.ts";
 import { loadSingularTests } from "./singular-tests.ts";
-import { noteDbtFiles, noteUnsupported } from "./unsupported.ts";
+import { noteDbtFiles, noteUnsupported, withoutUnknownConfigs } from "./unsupported.ts";
 import { renderCalls } from "./yaml-calls.ts";
 
 /**
@@ -30,7 +30,7 @@ export function loadGraph(
   given: Project,
   engine: { dialect: Dialect; targetSchema: string; targetDatabase?: string; targetName?: string },
 ): Graph {
-  const mistakes = new Mistakes();
+  const mistakes = new Mistakes(given.dbt === undefined ? "refused" : "noted");
   const project = withCalls(ctx, given, { engine, mistakes });
   noteDbtFiles(ctx, project, mistakes);
   const docs = loadDocsBlocks(ctx, project, mistakes);
@@ -108,7 +108,7 @@ function loadProperties(
     const loaded = mistakes.attempt(() => {
       const parsed = parseYaml(path, readTextFile(ctx.projectDir, path));
       const value = renderCalls(parsed.value, { file: parsed, path: [] }, { context, mistakes });
-      const file = { ...parsed, value };
+      const file = { ...parsed, value: withoutUnknownConfigs({ ...parsed, value }, mistakes) };
       const properties = mistakes.attempt(() => validateYaml(file, propertiesSchema));
       return { file, properties: properties ?? rightProperties(file.value) };
     });

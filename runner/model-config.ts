@@ -120,7 +120,12 @@ export function templateConfig<T extends z.ZodObject>(
           configError(use.where, `config "${key}" must be a literal value`, [], "write the value itself"),
         );
       }
-      const parsed = schema.safeParse(use.named);
+      const known = Object.keys(schema.shape);
+      const others = Object.keys(use.named).filter((key) => !known.includes(key));
+      const isNoted = mistakes.unknownConfigs === "noted";
+      if (isNoted) for (const key of others) mistakes.cannotRun(use.where, `config "${key}"`);
+      const given = Object.entries(use.named).filter(([key]) => !isNoted || known.includes(key));
+      const parsed = schema.safeParse(Object.fromEntries(given));
       if (parsed.success) return [parsed.data];
       for (const error of configErrors(parsed.error, () => use.where, Object.keys(schema.shape)))
         mistakes.add(error);

@@ -8,7 +8,7 @@ import { parseYaml, validateYaml, type YamlFile } from "../core/yaml.ts";
 import type { Mistakes } from "./collect.ts";
 import { listFiles } from "./files.ts";
 import type { Project } from "./project.ts";
-import type { Properties } from "./properties.ts";
+import { modelConfigInput, type Properties, seedConfigInput } from "./properties.ts";
 import { UNSUPPORTED_KEYS } from "./yaml-parts.ts";
 
 const PYTHON_HINT = "write it as SQL, or move the file out of the models' folders";
@@ -101,4 +101,29 @@ function versionsError(name: string, where: string): ProjectError {
     hint: `remove "versions" and "latest_version", and give each version a model file and a name of its own`,
     exitCode: EXIT.usage,
   });
+}
+
+const entries = z.array(z.looseObject({ config: z.record(z.string(), z.json()).optional() }));
+const configured = z.looseObject({ models: entries.optional(), seeds: entries.optional() });
+const KNOWN = { models: modelConfigInput, seeds: seedConfigInput };
+
+/** The YAML of a dbt project without the configs that other engines and packages read; each is noted. */
+export function withoutUnknownConfigs(file: YamlFile, mistakes: Mistakes): unknown {
+  const parsed = configured.safeParse(file.value);
+  if (mistakes.unknownConfigs === "refused" || !parsed.success) return file.value;
+  const value = { ...parsed.data };
+  for (const kind of ["models", "seeds"] as const) {
+    const list = value[kind];
+    if (list === undefined) continue;
+    value[kind] = list.map((entry, index) => {
+      if (entry.config === undefined) return entry;
+      const kept = Object.entries(entry.config).filter(([key]) => {
+        const isKnown = key in KNOWN[kind].shape;
+        if (!isKnown) mistakes.cannotRun(file.locateKey([kind, index, "config"], key), `config "${key}"`);
+        return isKnown;
+      });
+      return { ...entry, config: Object.fromEntries(kept) };
+    });
+  }
+  return value;
 }

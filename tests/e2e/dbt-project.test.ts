@@ -61,6 +61,46 @@ function write(cwd: string, files: Record<string, string>): void {
   }
 }
 
+test("a dbt project may read databases that its profile attaches, and know how fresh they are", async () => {
+  const cwd = jaffleShop();
+  const attached = `      schema: dev\n      attach: [{path: other.duckdb, alias: other, read_only: true}]`;
+  const profiles = readFileSync(join(cwd, "profiles.yml"), "utf8");
+  write(cwd, {
+    "other/dbt_project.yml": "name: other\nprofile: other\n",
+    "other/profiles.yml": "other: {outputs: {default: {type: duckdb, path: ../other.duckdb}}}\n",
+    "other/seeds/visits.csv": "id,seen_at\n1,2020-01-01 10:00:00\n",
+    "profiles.yml": profiles.replace(/ {6}schema: .*/, attached),
+    "models/visits.yml": `sources:
+  - name: web
+    database: other
+    schema: main
+    config: {loaded_at_field: seen_at, freshness: {warn_after: {count: 1, period: hour}}}
+    tables:
+      - {name: visits, columns: [{name: id, tests: [unique]}]}
+`,
+    "models/visits.sql": "select * from {{ source('web', 'visits') }}",
+  });
+  expect(await run(["seed"], { cwd: join(cwd, "other") })).toMatchObject({ exitCode: 0 });
+  expect(await run(["models", "--select", "visits"], { cwd })).toMatchObject({ exitCode: 0 });
+  const tested = await run(["test", "--select", "source:web"], { cwd });
+  expect(tested.stdout).toContain("1 passed, 0 warned, 0 failed");
+  const warned = await run(["freshness"], { cwd });
+  expect(warned).toMatchObject({ exitCode: 0 });
+  expect(warned.stdout).toMatch(/web\.visits +2020-01-01T10:00:00\.000Z +\d+ days +1 hour +– +late/);
+  const yaml = readFileSync(join(cwd, "models/visits.yml"), "utf8").replace("warn_after", "error_after");
+  write(cwd, { "models/visits.yml": yaml });
+  const failed = await run(["freshness", "--select", "source:web", "--json"], { cwd });
+  expect(failed.exitCode).toBe(1);
+  expect(JSON.parse(failed.stdout).sources).toMatchObject([{ status: "error" }]);
+  const { metadata, results } = JSON.parse(readFileSync(join(cwd, "target/sources.json"), "utf8"));
+  expect(metadata.dbt_schema_version).toBe("https://schemas.getdbt.com/dbt/sources/v3.json");
+  expect(results).toMatchObject([{ unique_id: "source.jaffle_shop.web.visits", status: "error" }]);
+  const none = await run(["freshness", "--select", "customers"], { cwd });
+  expect(none.exitCode).toBe(2);
+  expect(none.stderr).toContain("none of these sources has a rule of freshness");
+  expect(none.stderr).toContain("to fix: add freshness:");
+});
+
 describe("a dbt project that cannot run as it is", () => {
   test("is told every place at once, and nothing is run", async () => {
     const cwd = jaffleShop();
@@ -85,6 +125,8 @@ describe("a dbt project that cannot run as it is", () => {
     const project = readFileSync(join(cwd, "dbt_project.yml"), "utf8");
     write(cwd, {
       "dbt_project.yml": `${project}    +transient: true\non-run-end: ["select 1"]\nmodel-path: [x]\n`,
+      "models/marts/more.sql": "{{ config(snowflake_warehouse='big') }} select 1 as id",
+      "models/marts/more.yml": "models:\n  - name: more\n    config:\n      dist: even\n",
       "macros/cents.sql": "\n{% macro cents_to_dollars(c) %} {{ c }} / 100 {% endmacro %}\n",
       "packages.yml": "packages:\n  - package: dbt-labs/dbt_utils\n  - package: elementary-data/elementary\n",
     });
@@ -94,6 +136,8 @@ describe("a dbt project that cannot run as it is", () => {
     expect(stderr).toContain('"model-path": unknown');
     expect(stderr).toContain('"on-run-end": not supported yet');
     expect(stderr).toContain("  macros/cents.sql:2:1  Jinja macro cents_to_dollars\n");
+    expect(stderr).toContain('  models/marts/more.sql:1:4  config "snowflake_warehouse"\n');
+    expect(stderr).toContain('  models/marts/more.yml:4:7  config "dist"\n');
     expect(stderr).toContain("  packages.yml:3:5  package elementary-data/elementary\n");
     expect(stderr).not.toContain("dbt_utils");
   });
