@@ -6,7 +6,7 @@ import { artifactMetadata, writeArtifact } from "./metadata.ts";
 /** What a manifest says of a model, a seed or a data test; keys as in dbt's manifest version 12. */
 export interface ManifestNode extends Record<string, unknown> {
   unique_id: string;
-  resource_type: "model" | "seed" | "test";
+  resource_type: "model" | "seed" | "snapshot" | "test";
   depends_on: { macros: string[]; nodes: string[] };
 }
 

@@ -93,6 +93,14 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runSeed(workspace, terminal, options);
       await execute(invocation, { name: "seed", options, isRecorded: true, work });
     });
+  addSelectionOptions(program.command("snapshot"))
+    .description("keep what rows looked like: new versions of what changed since the last time")
+    .addHelpText("after", examples("run snapshot", "run snapshot --select orders_snapshot"))
+    .action(async (options: CommonOptions & SelectionOptions) => {
+      const { runSnapshots } = await import("./commands/snapshot.ts");
+      const work: Work = (workspace, terminal) => runSnapshots(workspace, terminal, options);
+      await execute(invocation, { name: "snapshot", options, isRecorded: true, work });
+    });
   addStoreFailuresOption(addSelectionOptions(program.command("test")))
     .description("check the claims about the data, and show the rows that break them")
     .option("-x, --fail-fast", "stop at the first test that fails")

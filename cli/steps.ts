@@ -184,10 +184,12 @@ export function writeCompilation(
 export function writeArtifacts(
   workspace: Workspace,
   plan: GraphPlan,
-  run: { which: "run" | "seed" | "test" | "build"; results: readonly NodeResult[] },
+  run: { which: "run" | "seed" | "snapshot" | "test" | "build"; results: readonly NodeResult[] },
 ): void {
   const { ctx, folders, project } = workspace;
-  const nodes = run.results.flatMap(({ node }) => (node.kind === "seed" ? [] : [node]));
+  const nodes = run.results.flatMap(({ node }) =>
+    node.kind === "seed" || node.kind === "snapshot" ? [] : [node],
+  );
   const compiled = new Map(
     nodes.flatMap(({ id }) => {
       const node = plan.compiled.get(id);

@@ -109,7 +109,9 @@ export function callsContext(
 
 function indexOf(graph: Graph): NameIndex {
   const nodes = [...graph.nodes.values()];
-  const models = nodes.filter((node) => node.kind === "model" || node.kind === "seed");
+  const models = nodes.filter(
+    (node) => node.kind === "model" || node.kind === "seed" || node.kind === "snapshot",
+  );
   const sources = nodes.filter((node) => node.kind === "source");
   return {
     projectName: graph.projectName,

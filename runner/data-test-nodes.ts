@@ -78,6 +78,8 @@ function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex):
     addAll(index.models.get(model.name), model, ["models", place]);
   for (const [place, seed] of properties.seeds.entries())
     addAll(index.models.get(seed.name), seed, ["seeds", place]);
+  for (const [place, snapshot] of properties.snapshots.entries())
+    addAll(index.models.get(snapshot.name), snapshot, ["snapshots", place]);
   for (const [place, source] of properties.sources.entries()) {
     for (const [tablePlace, table] of source.tables.entries()) {
       addAll(index.sources.get(`${source.name}.${table.name}`), table, [

@@ -97,6 +97,7 @@ function notThere(node: RelationNode): ProjectError {
   const hints = {
     model: `build it first: run models --select ${node.name}`,
     seed: `load it first: run seed --select ${node.name}`,
+    snapshot: `take it first: run snapshot --select ${node.name}`,
     source: "load it first: run ingest",
   };
   return new ProjectError("TEST_RELATION_MISSING", {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Context } from "../core/context.ts";
 import { readTextFile } from "../core/text-file.ts";
 import { parseYaml, validateYaml, type YamlFile } from "../core/yaml.ts";
-import { modelConfigInput, seedConfigInput } from "./properties.ts";
+import { modelConfigInput, seedConfigInput, snapshotConfigInput } from "./properties.ts";
 import type { Literal } from "./template.ts";
 
 export const DBT_PROJECT_FILE = "dbt_project.yml";
@@ -30,6 +30,7 @@ const dbtProjectSchema = z.looseObject({
   vars: tree,
   models: tree,
   seeds: tree,
+  snapshots: tree,
 });
 
 /** Keys of dbt that are read, or that change nothing here. */
@@ -40,7 +41,7 @@ const QUIET_KEYS = [
   ...["sources", "exposures", "metrics", "semantic-models", "saved-queries", "unit_tests", "functions"],
 ];
 /** Keys of dbt that would change what a run does, and do not yet. */
-const UNSUPPORTED_KEYS = ["on-run-start", "on-run-end", "snapshots", "tests", "data_tests"];
+const UNSUPPORTED_KEYS = ["on-run-start", "on-run-end", "tests", "data_tests"];
 
 /** A dbt project's own file as settings of ours. Throws ProjectErrors (exit 2). */
 export function loadDbtProject(ctx: Context, overrides: { vars?: Record<string, Literal> }) {
@@ -49,7 +50,8 @@ export function loadDbtProject(ctx: Context, overrides: { vars?: Record<string, 
   warnOfKeys(ctx, file, settings);
   const models = knownConfigs(settings.models ?? {}, Object.keys(modelConfigInput.shape));
   const seeds = knownConfigs(settings.seeds ?? {}, Object.keys(seedConfigInput.shape));
-  const ignored = [...new Set([...models.ignored, ...seeds.ignored])].sort();
+  const snapshots = knownConfigs(settings.snapshots ?? {}, Object.keys(snapshotConfigInput.shape));
+  const ignored = [...new Set([...models.ignored, ...seeds.ignored, ...snapshots.ignored])].sort();
   if (ignored.length > 0)
     ctx.log.warn(
       "config_ignored",
@@ -66,6 +68,7 @@ export function loadDbtProject(ctx: Context, overrides: { vars?: Record<string, 
     publish: { select: "*", keep: 5 },
     modelConfigs: models.tree,
     seedConfigs: seeds.tree,
+    snapshotConfigs: snapshots.tree,
     dbt: { macroPaths: settings["macro-paths"], snapshotPaths: settings["snapshot-paths"] },
     ...(settings["target-path"] === undefined ? {} : { targetPath: settings["target-path"] }),
     file,

@@ -11,13 +11,14 @@ import { loadExposures, loadGroups } from "./exposure-nodes.ts";
 import { checkFailureTables } from "./failure-tables.ts";
 import { listFiles } from "./files.ts";
 import { checkDuplicates, loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
-import type { Graph, ModelNode, Node, TestNode } from "./nodes.ts";
+import type { Graph, ModelNode, Node, SnapshotNode, TestNode } from "./nodes.ts";
 import { loadOwnTests } from "./own-tests.ts";
 import type { Project } from "./project.ts";
 import { propertiesSchema, rightProperties } from "./properties.ts";
-import { checkNames, dependenciesOf, type NameIndex } from "./references.ts";
+import { checkNames, dependenciesOf, type NameIndex, resolveArgument } from "./references.ts";
 import { loadSeeds } from "./seed-nodes.ts";
 import { loadSingularTests } from "./singular-tests.ts";
+import { loadSnapshots } from "./snapshot-nodes.ts";
 import { noteDbtFiles, noteUnsupported, withoutUnknownConfigs } from "./unsupported.ts";
 import { renderCalls } from "./yaml-calls.ts";
 
@@ -45,14 +46,23 @@ export function loadGraph(
     mistakes,
   });
   const seeds = loadSeeds(ctx, project, { descriptions: files, targetSchema: engine.targetSchema, mistakes });
-  checkDuplicates([...models, ...seeds.seeds], mistakes);
+  const { snapshots, disabled: snapshotsOff } = loadSnapshots(project, files, {
+    targetSchema: engine.targetSchema,
+    mistakes,
+  });
+  checkDuplicates([...models, ...seeds.seeds, ...snapshots], mistakes);
   const sources = loadSourceNodes(project, files, { targetDatabase: engine.targetDatabase, mistakes });
   const index: NameIndex = {
     projectName: project.name,
-    models: new Map([...seeds.seeds, ...models].map((node) => [node.name, node])),
+    models: new Map([...seeds.seeds, ...snapshots, ...models].map((node) => [node.name, node])),
     sources: new Map(sources.map((source) => [`${source.sourceName}.${source.name}`, source])),
-    disabled: new Set([...disabled, ...seeds.disabled]),
+    disabled: new Set([...disabled, ...seeds.disabled, ...snapshotsOff]),
   };
+  for (const snapshot of snapshots) {
+    const { text, where } = snapshot.reads;
+    const parent = mistakes.attempt(() => resolveArgument(index, text, where));
+    snapshot.dependsOn = parent === undefined ? [] : [parent.id];
+  }
   const { targetSchema } = engine;
   const singular = loadSingularTests(ctx, { project, targetSchema, mistakes });
   for (const node of [...models, ...singular])
@@ -60,16 +70,19 @@ export function loadGraph(
   const own = loadOwnTests(ctx, { project, dialect: engine.dialect, mistakes });
   const scope = { project, dialect: engine.dialect, index, own, targetSchema, mistakes };
   const generic = loadGenericTests(files, scope);
-  checkFailureTables([...generic, ...singular], [...models, ...seeds.seeds, ...sources], mistakes);
+  checkFailureTables(
+    [...generic, ...singular],
+    [...models, ...seeds.seeds, ...snapshots, ...sources],
+    mistakes,
+  );
   const exposures = loadExposures(project, files, { index, mistakes });
   const groups = loadGroups(project, files, { models, mistakes });
   const nodes = new Map<string, Node>(
-    [...sources, ...seeds.seeds, ...models, ...generic, ...singular, ...exposures].map((node) => [
-      node.id,
-      node,
-    ]),
+    [...sources, ...seeds.seeds, ...models, ...snapshots, ...generic, ...singular, ...exposures].map(
+      (node) => [node.id, node],
+    ),
   );
-  for (const cycle of findCycles(models)) mistakes.add(cycleError(cycle));
+  for (const cycle of findCycles([...models, ...snapshots])) mistakes.add(cycleError(cycle));
   mistakes.throwIfAny();
   mistakes.warnOfUnsupported(ctx);
   return { projectName: project.name, nodes, groups, docs, children: childrenOf(nodes) };
@@ -90,12 +103,13 @@ function withCalls(
     ...project,
     modelConfigs: filled("models", project.modelConfigs),
     seedConfigs: filled("seeds", project.seedConfigs),
+    snapshotConfigs: filled("snapshots", project.snapshotConfigs),
   };
 }
 
 /** Folders whose YAML describes what is in them. */
 function describedFolders({ modelPaths, seedPaths, dbt }: Project): string[] {
-  return [...modelPaths, ...seedPaths, ...(dbt?.macroPaths ?? []), ...(dbt?.snapshotPaths ?? [])];
+  return [...modelPaths, ...seedPaths, ...(dbt?.macroPaths ?? []), ...(dbt?.snapshotPaths ?? ["snapshots"])];
 }
 
 function loadProperties(
@@ -135,15 +149,17 @@ function childrenOf(nodes: ReadonlyMap<string, Node>): Map<string, string[]> {
   return children;
 }
 
+type Buildable = ModelNode | SnapshotNode;
+
 /** Paths of models that lead back to their start. Walks a chain of any length without recursion. */
-function findCycles(models: readonly ModelNode[]): ModelNode[][] {
+function findCycles(models: readonly Buildable[]): Buildable[][] {
   const byId = new Map(models.map((model) => [model.id, model]));
-  const parentsOf = (model: ModelNode) => model.dependsOn.flatMap((id) => byId.get(id) ?? []);
-  const cycles: ModelNode[][] = [];
-  const states = new Map<ModelNode, "open" | "done">();
+  const parentsOf = (model: Buildable) => model.dependsOn.flatMap((id) => byId.get(id) ?? []);
+  const cycles: Buildable[][] = [];
+  const states = new Map<Buildable, "open" | "done">();
   for (const start of models) {
-    const path: { model: ModelNode; left: ModelNode[] }[] = [];
-    const enter = (model: ModelNode) => {
+    const path: { model: Buildable; left: Buildable[] }[] = [];
+    const enter = (model: Buildable) => {
       states.set(model, "open");
       path.push({ model, left: parentsOf(model).reverse() });
     };
@@ -171,11 +187,10 @@ function pathText(names: readonly string[]): string {
   return [...names.slice(0, MAX_PATH - 2), `… ${hidden} more …`, ...names.slice(-2)].join(" -> ");
 }
 
-function cycleError(cycle: readonly ModelNode[]): ProjectError {
+function cycleError(cycle: readonly Buildable[]): ProjectError {
   const [first, second] = cycle;
-  const use = first?.template.uses.find(
-    (candidate) => candidate.name === "ref" && candidate.args.at(-1) === second?.name,
-  );
+  const uses = first?.kind === "model" ? first.template.uses : [];
+  const use = uses.find((candidate) => candidate.name === "ref" && candidate.args.at(-1) === second?.name);
   const isSelf = cycle.length === 2;
   return new ProjectError("GRAPH_CYCLE", {
     message: isSelf

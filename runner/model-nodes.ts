@@ -272,9 +272,10 @@ function isOther(database: string | null | undefined, target: string | undefined
   );
 }
 
-export function folderOf(project: Project, file: string): string[] {
-  const root = project.modelPaths.find((folder) => file.startsWith(`${folder}/`)) ?? "";
-  return dirname(file.slice(root.length + 1))
+export function folderOf({ modelPaths, seedPaths }: Project, file: string): string[] {
+  const root = [...modelPaths, ...seedPaths].find((folder) => file.startsWith(`${folder}/`));
+  const below = root === undefined ? file.replace(/^[^/]*\//, "") : file.slice(root.length + 1);
+  return dirname(below)
     .split("/")
     .filter((step) => step !== ".");
 }

@@ -37,6 +37,23 @@ export interface SeedConfig {
   quote_columns: boolean | null;
 }
 
+export interface SnapshotConfig {
+  materialized: "snapshot";
+  strategy: "timestamp" | "check";
+  unique_key: string[];
+  updated_at: string | null;
+  check_cols: "all" | string[] | null;
+  hard_deletes: "ignore" | "invalidate" | "new_record";
+  /** SQL for the end of versions that are current; null when absent. */
+  dbt_valid_to_current: string | null;
+  snapshot_meta_column_names: Record<string, string>;
+  schema: string | null;
+  alias: string | null;
+  enabled: boolean;
+  tags: string[];
+  meta: Record<string, unknown>;
+}
+
 export const SEVERITIES = ["error", "warn"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
@@ -107,6 +124,18 @@ export interface SeedNode extends NodeBase {
   patchFile: string | null;
   /** SHA-256 of the file. */
   checksum: string;
+}
+
+/** A table of the versions that rows of another one had. */
+export interface SnapshotNode extends NodeBase {
+  kind: "snapshot";
+  config: SnapshotConfig;
+  relation: Relation;
+  columns: Column[];
+  /** The `ref` or `source` that it is taken of. */
+  reads: { text: string; where: string };
+  /** `file:line:column` of its name. */
+  where: string;
 }
 
 export interface SourceNode extends NodeBase {
@@ -192,7 +221,7 @@ export interface TestNode extends NodeBase {
 }
 
 /** What `ref` may name. */
-export type ReferableNode = ModelNode | SeedNode;
+export type ReferableNode = ModelNode | SeedNode | SnapshotNode;
 /** What data tests look at. */
 export type RelationNode = ReferableNode | SourceNode;
 export type Node = RelationNode | TestNode | ExposureNode;
@@ -213,6 +242,10 @@ export function modelsOf(graph: Graph): ModelNode[] {
 
 export function seedsOf(graph: Graph): SeedNode[] {
   return [...graph.nodes.values()].filter((node) => node.kind === "seed");
+}
+
+export function snapshotsOf(graph: Graph): SnapshotNode[] {
+  return [...graph.nodes.values()].filter((node) => node.kind === "snapshot");
 }
 
 export function testsOf(graph: Graph): TestNode[] {

@@ -35,6 +35,7 @@ const projectSchema = z.strictObject({
   ingest: z.record(z.string(), z.json()).default({}),
   models: z.record(z.string(), z.json()).default({}),
   seeds: z.record(z.string(), z.json()).default({}),
+  snapshots: z.record(z.string(), z.json()).default({}),
 });
 
 export interface Project {
@@ -51,6 +52,8 @@ export interface Project {
   modelConfigs: Record<string, unknown>;
   /** The same of `seeds:`. */
   seedConfigs: Record<string, unknown>;
+  /** And of `snapshots:`. */
+  snapshotConfigs: Record<string, unknown>;
   /** Set by a dbt_project.yml. */
   dbt?: { macroPaths: string[]; snapshotPaths: string[] };
   /** Of the artifacts, relative to the project; `target` when absent. */
@@ -75,6 +78,7 @@ export function loadProject(ctx: Context, overrides: { vars?: Record<string, Lit
     publish: settings.publish ?? { select: "marts", keep: 5 },
     modelConfigs: settings.models,
     seedConfigs: settings.seeds,
+    snapshotConfigs: settings.snapshots,
     file,
   };
 }

@@ -47,6 +47,25 @@ export const seedConfigInput = z.strictObject({
 });
 export type SeedConfigInput = z.output<typeof seedConfigInput>;
 
+/** Configuration of a snapshot, from project.yml and YAML. */
+export const snapshotConfigInput = z.strictObject({
+  strategy: z.enum(["timestamp", "check"]).optional(),
+  unique_key: z.union([z.string(), z.array(z.string())]).optional(),
+  updated_at: z.string().optional(),
+  check_cols: z.union([z.literal("all"), z.array(z.string()).min(1)]).optional(),
+  hard_deletes: z.enum(["ignore", "invalidate", "new_record"]).optional(),
+  invalidate_hard_deletes: z.boolean().optional(),
+  dbt_valid_to_current: z.string().nullable().optional(),
+  snapshot_meta_column_names: z.record(z.string(), z.string()).optional(),
+  schema: z.string().nullable().optional(),
+  alias: z.string().nullable().optional(),
+  enabled: z.boolean().optional(),
+  tags: tags.optional(),
+  meta: meta.optional(),
+  docs: docs.optional(),
+});
+export type SnapshotConfigInput = z.output<typeof snapshotConfigInput>;
+
 /** Configuration of a data test; the same keys inline, under `config:`, or in `{{ config(…) }}`. */
 export const testConfigInput = z.strictObject({
   severity: z.string().toLowerCase().pipe(z.enum(SEVERITIES)).optional(),
@@ -124,6 +143,18 @@ const seedProperties = z.strictObject({
 });
 export type SeedProperties = z.output<typeof seedProperties>;
 
+const snapshotProperties = z.strictObject({
+  name: z.string(),
+  /** `ref('…')` or `source('…', '…')`. */
+  relation: z.string(),
+  description: z.string().default(""),
+  config: snapshotConfigInput.default({}),
+  docs: docs.optional(),
+  columns: z.array(column).default([]),
+  ...tested,
+});
+export type SnapshotProperties = z.output<typeof snapshotProperties>;
+
 const sourceTable = z.strictObject({
   name: z.string(),
   description: z.string().default(""),
@@ -155,6 +186,7 @@ export const propertiesSchema = z.strictObject({
   version: z.literal(2).optional(),
   models: z.array(modelProperties).default([]),
   seeds: z.array(seedProperties).default([]),
+  snapshots: z.array(snapshotProperties).default([]),
   sources: z.array(source).default([]),
   exposures: z.array(exposureProperties).default([]),
   groups: z.array(groupProperties).default([]),

@@ -1,6 +1,6 @@
 import type { ProjectError } from "../core/errors.ts";
 import type { Rows } from "../engines/engine.ts";
-import type { ModelNode, SeedNode, TestNode } from "./nodes.ts";
+import type { ModelNode, SeedNode, SnapshotNode, TestNode } from "./nodes.ts";
 
 interface ResultBase {
   startedAt: Date;
@@ -24,6 +24,10 @@ export interface SeedResult extends Omit<ModelResult, "node"> {
   node: SeedNode;
 }
 
+export interface SnapshotResult extends Omit<ModelResult, "node"> {
+  node: SnapshotNode;
+}
+
 export interface TestResult extends ResultBase {
   node: TestNode;
   /** error: the test could not be run. */
@@ -37,7 +41,7 @@ export interface TestResult extends ResultBase {
   reason: string | null;
 }
 
-export type NodeResult = ModelResult | SeedResult | TestResult;
+export type NodeResult = ModelResult | SeedResult | SnapshotResult | TestResult;
 
 export function isTestResult(result: NodeResult): result is TestResult {
   return result.node.kind === "test";

@@ -20,8 +20,10 @@ import {
   type ModelNode,
   modelsOf,
   type SeedNode,
+  type SnapshotNode,
   type SourceNode,
   seedsOf,
+  snapshotsOf,
   sourcesOf,
   type TestNode,
   testsOf,
@@ -40,6 +42,7 @@ export function manifestContent(scope: CompileScope, compiled: Compiled): Manife
     nodes: [
       ...modelsOf(graph).map((model) => modelEntry(model, scope, compiled)),
       ...seedsOf(graph).map((seed) => seedEntry(seed, scope)),
+      ...snapshotsOf(graph).map((snapshot) => snapshotEntry(snapshot, scope)),
       ...testsOf(graph).map((test) => testEntry(test, scope, compiled)),
     ],
     sources: sourcesOf(graph).map((source) => sourceEntry(source, scope)),
@@ -163,6 +166,30 @@ function seedEntry(seed: SeedNode, scope: CompileScope): ManifestNode {
   };
 }
 
+function snapshotEntry(snapshot: SnapshotNode, scope: CompileScope): ManifestNode {
+  return {
+    ...commonEntry(snapshot, scope),
+    ...readNames(snapshot, scope),
+    resource_type: "snapshot",
+    database: scope.target.database,
+    schema: snapshot.relation.schema,
+    alias: snapshot.relation.name,
+    relation_name: scope.dialect.nameOf(snapshot.relation),
+    language: "sql",
+    raw_code: `select * from {{ ${snapshot.reads.text} }}`,
+    checksum: checksum(snapshot.reads.text),
+    config: { ...snapshot.config, database: null },
+    meta: snapshot.config.meta,
+    columns: columnEntries(snapshot.columns),
+    patch_path: `${scope.graph.projectName}://${snapshot.file}`,
+    metrics: [],
+    functions: [],
+    depends_on: { macros: [], nodes: snapshot.dependsOn },
+    compiled_path: null,
+    contract: { enforced: false, alias_types: true, checksum: null },
+  };
+}
+
 function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): ManifestNode {
   const { generic, config } = test;
   const entry = {
@@ -200,7 +227,7 @@ function testArguments({ generic }: TestNode): Record<string, unknown> {
 }
 
 /** The keys that every node has. */
-function commonEntry(node: ModelNode | SeedNode | TestNode, scope: CompileScope) {
+function commonEntry(node: ModelNode | SeedNode | SnapshotNode | TestNode, scope: CompileScope) {
   return {
     unique_id: node.id,
     name: node.name,
@@ -220,11 +247,11 @@ function commonEntry(node: ModelNode | SeedNode | TestNode, scope: CompileScope)
 }
 
 /** What a node reads, by the names that `ref` and `source` use. */
-function readNames(node: ModelNode | TestNode | ExposureNode, { graph }: CompileScope) {
+function readNames(node: Pick<ExposureNode, "dependsOn">, { graph }: CompileScope) {
   const parents = node.dependsOn.flatMap((id) => graph.nodes.get(id) ?? []);
   return {
     refs: parents
-      .filter((parent) => parent.kind === "model" || parent.kind === "seed")
+      .filter((parent) => ["model", "seed", "snapshot"].includes(parent.kind))
       .map(({ name }) => ({ name, package: null, version: null })),
     sources: parents
       .filter((parent) => parent.kind === "source")

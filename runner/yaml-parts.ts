@@ -91,7 +91,6 @@ export const DESCRIBING_KEYS = { macros: described, analyses: described, data_te
 
 /** Keys of a YAML file whose entries cannot run yet. */
 export const UNSUPPORTED_KEYS = {
-  snapshots: described,
   unit_tests: described,
   semantic_models: described,
   metrics: described,

@@ -61,6 +61,30 @@ function write(cwd: string, files: Record<string, string>): void {
   }
 }
 
+test("a dbt project has its snapshots", async () => {
+  const cwd = jaffleShop();
+  write(cwd, {
+    "snapshots/orders.yml": `snapshots:
+  - name: orders_snapshot
+    relation: ref('raw_orders')
+    config: {schema: history, strategy: check, unique_key: id, check_cols: [status]}
+    columns: [{name: dbt_scd_id, data_tests: [unique, not_null]}]
+`,
+  });
+  await run(["seed"], { cwd });
+  expect((await run(["snapshot"], { cwd })).stdout).toMatch(/dev_history\.orders_snapshot +snapshot +4 /);
+  const seed = join(cwd, "seeds/raw_orders.csv");
+  writeFileSync(seed, readFileSync(seed, "utf8").replace("placed", "shipped"));
+  await run(["seed"], { cwd });
+  const second = await run(["snapshot"], { cwd });
+  expect(second).toMatchObject({ exitCode: 0 });
+  expect(second.stdout).toContain("1 snapshot taken");
+  const tested = await run(["test", "--select", "orders_snapshot"], { cwd });
+  expect(tested.stdout).toContain("2 passed, 0 warned, 0 failed");
+  const { results } = JSON.parse(readFileSync(join(cwd, "target/run_results.json"), "utf8"));
+  expect(results).toHaveLength(2);
+});
+
 test("a dbt project may read databases that its profile attaches, and know how fresh they are", async () => {
   const cwd = jaffleShop();
   const attached = `      schema: dev\n      attach: [{path: other.duckdb, alias: other, read_only: true}]`;
