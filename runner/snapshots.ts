@@ -3,7 +3,7 @@ import { describeError, ProjectError, projectErrorsOf } from "../core/errors.ts"
 import { type Engine, relationKey, type Session, SqlError } from "../engines/engine.ts";
 import { runInOrder } from "./execute.ts";
 import { sqlProjectError } from "./models.ts";
-import type { Graph, RelationNode, SnapshotNode } from "./nodes.ts";
+import type { Graph, Node, RelationNode, SnapshotNode } from "./nodes.ts";
 import type { SnapshotResult } from "./results.ts";
 import { type SessionPool, withSession } from "./session-pool.ts";
 import { createQuery, type SnapshotSql, snapshotSql } from "./snapshot-sql.ts";
@@ -23,7 +23,7 @@ export async function takeSnapshots(
     work: async (id) => {
       const node = byId.get(id);
       const source = work.graph.nodes.get(node?.dependsOn[0] ?? "");
-      if (node === undefined || source === undefined || !("relation" in source))
+      if (node === undefined || source === undefined || !isRelation(source))
         throw new Error(`no snapshot ${id} in this run`);
       const isNew = !built.has(relationKey(node.relation));
       const result = await withSession(pool, (session, thread) =>
@@ -34,6 +34,10 @@ export async function takeSnapshots(
     },
   });
   return work.snapshots.flatMap((snapshot) => results.get(snapshot.id) ?? []);
+}
+
+function isRelation(node: Node): node is RelationNode {
+  return node.kind !== "test" && node.kind !== "exposure";
 }
 
 interface Work {
