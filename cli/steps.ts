@@ -11,14 +11,7 @@ import type { StreamResult } from "../ingest/stream-result.ts";
 import { type CompiledNode, type CompileScope, compileNodes, writeCompiled } from "../runner/compile.ts";
 import { runDataTests, type TestOptions } from "../runner/data-tests.ts";
 import { buildModels, modelsToBuild } from "../runner/models.ts";
-import {
-  type ModelNode,
-  modelsOf,
-  type SeedNode,
-  seedsOf,
-  type TestNode,
-  testsOf,
-} from "../runner/nodes.ts";
+import { type ModelNode, modelsOf, type SeedNode, seedsOf, type TestNode, testsOf } from "../runner/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
 import type { ModelResult, NodeResult, SeedResult, TestResult } from "../runner/results.ts";
 import { loadSeedTables, missingSeeds } from "../runner/seeds.ts";

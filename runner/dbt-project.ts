@@ -8,12 +8,11 @@ import type { Literal } from "./template.ts";
 
 export const DBT_PROJECT_FILE = "dbt_project.yml";
 
-const insideFolders = z.array(
-  z
-    .string()
-    .transform((folder) => posix.join(folder, "."))
-    .refine((folder) => !/^(\/|\.\.(\/|$)|[A-Za-z]:)/.test(folder), "expected a folder inside the project"),
-);
+const insideFolder = z
+  .string()
+  .transform((folder) => posix.join(folder, "."))
+  .refine((folder) => !/^(\/|\.\.(\/|$)|[A-Za-z]:)/.test(folder), "expected a folder inside the project");
+const insideFolders = z.array(insideFolder);
 const tree = z.record(z.string(), z.json()).nullable().default({});
 
 const dbtProjectSchema = z.looseObject({
@@ -26,7 +25,8 @@ const dbtProjectSchema = z.looseObject({
   "test-paths": insideFolders.default(["tests"]),
   "macro-paths": insideFolders.default(["macros"]),
   "snapshot-paths": insideFolders.default(["snapshots"]),
-  "target-path": z.string().optional(),
+  "target-path": insideFolder.refine((folder) => folder !== ".", "expected a folder of its own").optional(),
+  "clean-targets": insideFolders.default([]),
   vars: tree,
   models: tree,
   seeds: tree,
@@ -36,7 +36,7 @@ const dbtProjectSchema = z.looseObject({
 /** Keys of dbt that are read, or that change nothing here. */
 const QUIET_KEYS = [
   ...["version", "config-version", "require-dbt-version", "query-comment", "flags", "dbt-cloud"],
-  ...["analysis-paths", "docs-paths", "asset-paths", "function-paths", "log-path", "clean-targets"],
+  ...["analysis-paths", "docs-paths", "asset-paths", "function-paths", "log-path"],
   ...["packages-install-path", "modules-path", "dispatch", "quoting", "restrict-access"],
   ...["sources", "exposures", "metrics", "semantic-models", "saved-queries", "unit_tests", "functions"],
 ];
@@ -63,6 +63,7 @@ export function loadDbtProject(ctx: Context, overrides: { vars?: Record<string, 
     modelPaths: settings["model-paths"] ?? settings["source-paths"] ?? ["models"],
     seedPaths: settings["seed-paths"] ?? settings["data-paths"] ?? ["seeds"],
     testPaths: settings["test-paths"],
+    cleanTargets: settings["clean-targets"],
     vars: { ...varsOf(settings.vars ?? {}, settings.name), ...overrides.vars },
     schemaNames: "dbt" as const,
     publish: { select: "*", keep: 5 },
