@@ -3,10 +3,10 @@ import { join } from "node:path";
 import type { Context } from "../core/context.ts";
 import { artifactMetadata, writeArtifact } from "./metadata.ts";
 
-/** What a manifest says of a model or a data test; keys as in dbt's manifest version 12. */
+/** What a manifest says of a model, a seed or a data test; keys as in dbt's manifest version 12. */
 export interface ManifestNode extends Record<string, unknown> {
   unique_id: string;
-  resource_type: "model" | "test";
+  resource_type: "model" | "seed" | "snapshot" | "test";
   depends_on: { macros: string[]; nodes: string[] };
 }
 
@@ -16,6 +16,14 @@ export interface ManifestSource extends Record<string, unknown> {
 }
 
 export type ManifestEntry = Readonly<Record<string, unknown>>;
+export interface ManifestPart extends Record<string, unknown> {
+  unique_id: string;
+}
+
+export interface ManifestExposure extends ManifestPart {
+  resource_type: "exposure";
+  depends_on: { macros: string[]; nodes: string[] };
+}
 
 export interface ManifestMacro extends Record<string, unknown> {
   unique_id: string;
@@ -28,15 +36,20 @@ export interface ManifestContent {
   nodes: readonly ManifestNode[];
   sources: readonly ManifestSource[];
   macros: readonly ManifestMacro[];
+  exposures: readonly ManifestExposure[];
+  groups: readonly ManifestPart[];
+  docs: readonly ManifestPart[];
+  /** Ids of the members of each group, by its name. */
+  groupMembers: Readonly<Record<string, string[]>>;
 }
 
 /** Writes target/manifest.json. */
 export function writeManifest(ctx: Context, target: string, content: ManifestContent): void {
-  const { nodes, sources, projectName } = content;
-  const ids = [...nodes, ...sources].map((node) => node.unique_id);
+  const { nodes, sources, exposures, projectName } = content;
+  const ids = [...nodes, ...sources, ...exposures].map((node) => node.unique_id);
   const parents = new Map(ids.map((id): [string, string[]] => [id, []]));
   const children = new Map(ids.map((id): [string, string[]] => [id, []]));
-  for (const node of nodes) {
+  for (const node of [...nodes, ...exposures]) {
     parents.set(node.unique_id, node.depends_on.nodes);
     for (const parent of node.depends_on.nodes) children.get(parent)?.push(node.unique_id);
   }
@@ -54,15 +67,15 @@ export function writeManifest(ctx: Context, target: string, content: ManifestCon
     nodes: byId(nodes),
     sources: byId(sources),
     macros: byId(content.macros),
-    docs: {},
-    exposures: {},
+    docs: byId(content.docs),
+    exposures: byId(exposures),
     metrics: {},
-    groups: {},
+    groups: byId(content.groups),
     selectors: {},
     disabled: {},
     parent_map: Object.fromEntries(parents),
     child_map: Object.fromEntries(children),
-    group_map: {},
+    group_map: content.groupMembers,
     saved_queries: {},
     semantic_models: {},
     unit_tests: {},

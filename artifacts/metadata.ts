@@ -17,7 +17,10 @@ export interface ArtifactMetadata {
 
 const CUSTOM_ENV = "DBT_ENV_CUSTOM_ENV_";
 
-export function artifactMetadata(ctx: Context, schema: "manifest/v12" | "run-results/v6"): ArtifactMetadata {
+export function artifactMetadata(
+  ctx: Context,
+  schema: "manifest/v12" | "run-results/v6" | "sources/v3",
+): ArtifactMetadata {
   const custom = Object.entries(ctx.env).filter(([name]) => name.startsWith(CUSTOM_ENV));
   return {
     dbt_schema_version: `https://schemas.getdbt.com/dbt/${schema}.json`,

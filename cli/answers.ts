@@ -1,6 +1,6 @@
 import type { StreamResult } from "../ingest/stream-result.ts";
 import type { Release } from "../runner/publish.ts";
-import type { ModelResult, TestResult } from "../runner/results.ts";
+import type { ModelResult, SeedResult, SnapshotResult, TestResult } from "../runner/results.ts";
 import { type Colors, formatCount, formatSeconds, formatTable, plural } from "./print.ts";
 
 /** `Records per stream`: what came in, and what of it was news. */
@@ -52,7 +52,10 @@ export function summarizeStreams(streams: readonly StreamResult[]): string {
   return `${text}${quarantined}${failed.length > 0 ? `, ${plural(failed.length, "stream")} failed` : ""}`;
 }
 
-export function formatModels(results: readonly ModelResult[], colors: Colors): string {
+export function formatModels(
+  results: readonly (ModelResult | SeedResult | SnapshotResult)[],
+  colors: Colors,
+): string {
   if (results.length === 0) return "";
   const rows = results.map(({ node, status, rows: count, seconds, reason }) => [
     `${node.relation.schema}.${node.relation.name}`,
@@ -63,7 +66,8 @@ export function formatModels(results: readonly ModelResult[], colors: Colors): s
       ? colors.green("ok")
       : `${colors.red(status)}${reason === null ? "" : `: ${reason}`}`,
   ]);
-  return formatTable(["model", "as", "rows", "time", "result"], rows, colors);
+  const [first] = results;
+  return formatTable([first?.node.kind ?? "model", "as", "rows", "time", "result"], rows, colors);
 }
 
 export function summarizeModels(results: readonly ModelResult[]): string {
@@ -71,6 +75,26 @@ export function summarizeModels(results: readonly ModelResult[]): string {
     results.filter((result) => result.status === status).length;
   const parts = [`${plural(count("success"), "model")} built`];
   if (count("partial success") > 0) parts.push(`${count("partial success")} built in part`);
+  if (count("error") > 0) parts.push(`${count("error")} failed`);
+  if (count("skipped") > 0) parts.push(`${count("skipped")} skipped`);
+  return parts.join(", ");
+}
+
+export function summarizeSeeds(results: readonly SeedResult[]): string {
+  return summarizeTables(results, "seed", "loaded");
+}
+
+export function summarizeSnapshots(results: readonly SnapshotResult[]): string {
+  return summarizeTables(results, "snapshot", "taken");
+}
+
+function summarizeTables(
+  results: readonly (SeedResult | SnapshotResult)[],
+  noun: string,
+  done: string,
+): string {
+  const count = (status: SeedResult["status"]) => results.filter((result) => result.status === status).length;
+  const parts = [`${plural(count("success"), noun)} ${done}`];
   if (count("error") > 0) parts.push(`${count("error")} failed`);
   if (count("skipped") > 0) parts.push(`${count("skipped")} skipped`);
   return parts.join(", ");

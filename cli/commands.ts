@@ -89,6 +89,22 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runModels(workspace, terminal, options);
       await execute(invocation, { name: "models", options, isRecorded: true, work });
     });
+  addFullRefreshOption(addSelectionOptions(program.command("seed")))
+    .description("load the CSV files in seeds/ as tables")
+    .addHelpText("after", examples("run seed", "run seed --select raw_customers"))
+    .action(async (options: CommonOptions & SelectionOptions) => {
+      const { runSeed } = await import("./commands/seed.ts");
+      const work: Work = (workspace, terminal) => runSeed(workspace, terminal, options);
+      await execute(invocation, { name: "seed", options, isRecorded: true, work });
+    });
+  addSelectionOptions(program.command("snapshot"))
+    .description("keep what rows looked like: new versions of what changed since the last time")
+    .addHelpText("after", examples("run snapshot", "run snapshot --select orders_snapshot"))
+    .action(async (options: CommonOptions & SelectionOptions) => {
+      const { runSnapshots } = await import("./commands/snapshot.ts");
+      const work: Work = (workspace, terminal) => runSnapshots(workspace, terminal, options);
+      await execute(invocation, { name: "snapshot", options, isRecorded: true, work });
+    });
   addStoreFailuresOption(addSelectionOptions(program.command("test")))
     .description("check the claims about the data, and show the rows that break them")
     .option("-x, --fail-fast", "stop at the first test that fails")
@@ -176,6 +192,14 @@ function addReadCommands(program: Command, invocation: Invocation): void {
       const { runExport } = await import("./commands/export.ts");
       const work: Work = (workspace, terminal) => runExport(workspace, terminal, { model, options });
       await execute(invocation, { name: "export", options, isRecorded: false, work });
+    });
+  addSelectionOptions(program.command("freshness"))
+    .description("how old the newest rows of the sources are")
+    .addHelpText("after", examples("run freshness", "run freshness --select source:moovitamix --json"))
+    .action(async (options: CommonOptions & SelectionOptions) => {
+      const { runFreshness } = await import("./commands/freshness.ts");
+      const work: Work = (workspace, terminal) => runFreshness(workspace, terminal, options);
+      await execute(invocation, { name: "freshness", options, isRecorded: true, work });
     });
   addProjectOptions(program.command("history"))
     .description("the commands that ran in this project, and what became of them")

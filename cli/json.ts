@@ -1,7 +1,7 @@
 import type { ProjectError } from "../core/errors.ts";
 import type { Rows } from "../engines/engine.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
-import type { ModelResult, TestResult } from "../runner/results.ts";
+import type { ModelResult, SeedResult, SnapshotResult, TestResult } from "../runner/results.ts";
 
 /** The shapes of `--json`: keys are only ever added. Times are in seconds. */
 export function errorJson(error: ProjectError): Record<string, unknown> {
@@ -37,7 +37,14 @@ export function streamJson({
   };
 }
 
-export function modelJson({ node, status, rows, seconds, error, reason }: ModelResult) {
+export function modelJson({
+  node,
+  status,
+  rows,
+  seconds,
+  error,
+  reason,
+}: ModelResult | SeedResult | SnapshotResult) {
   return {
     unique_id: node.id,
     name: node.name,

@@ -17,7 +17,14 @@ export function numberOption(flags: string, description: string, minimum: number
 /** Options of every command that works on a project. */
 export function addProjectOptions(command: Command): Command {
   return command
-    .option("--project-dir <folder>", "the project's folder (default: the nearest one with project.yml)")
+    .option(
+      "--project-dir <folder>",
+      "the project's folder (default: the nearest one with project.yml or dbt_project.yml)",
+    )
+    .option(
+      "--profiles-dir <folder>",
+      "where profiles.yml is (default: DBT_PROFILES_DIR, the project, ~/.dbt)",
+    )
     .option("-t, --target <name>", "target of profiles.yml")
     .option("--vars <yaml>", `variables for this run: '{name: value}'`)
     .option("--json", "one JSON document on stdout")

@@ -21,9 +21,10 @@ import { isEphemeral } from "../runner/ephemeral.ts";
 import { type CompiledHook, runHooks } from "../runner/hooks.ts";
 import { type EventTimeRange, parseEventTime } from "../runner/materializations/batch-windows.ts";
 import { buildModels, modelsToBuild } from "../runner/models.ts";
-import { type ModelNode, modelsOf, type TestNode, testsOf } from "../runner/nodes.ts";
+import { type ModelNode, modelsOf, type SeedNode, seedsOf, type TestNode, testsOf } from "../runner/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
-import type { ModelResult, NodeResult, TestResult } from "../runner/results.ts";
+import type { ModelResult, NodeResult, SeedResult, TestResult } from "../runner/results.ts";
+import { loadSeedTables, missingSeeds } from "../runner/seeds.ts";
 import { createSessionPool } from "../runner/session-pool.ts";
 import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
@@ -121,6 +122,8 @@ export interface ModelsOutcome {
   results: ModelResult[];
   /** Ancestors outside the selection that had to be built first. */
   added: ModelNode[];
+  /** Seeds that they read and that were never loaded: loaded first. */
+  seeds: SeedResult[];
 }
 
 export async function modelsStep(
@@ -129,6 +132,7 @@ export async function modelsStep(
   plan: GraphPlan & {
     onlySelected: boolean;
     isFullRefresh?: boolean;
+    seeds?: readonly SeedResult[];
     eventTime?: EventTimeRange | undefined;
   },
 ): Promise<ModelsOutcome> {
@@ -144,9 +148,51 @@ export async function modelsStep(
     );
   }
   const pool = createSessionPool(engine, target.duckdb.threads);
+  const given = new Set(plan.seeds?.map(({ node }) => node.id));
+  const missing = plan.onlySelected ? [] : await missingSeeds(engine, graph, models);
+  const seeds = await seedsFirst(
+    workspace,
+    engine,
+    missing.filter(({ id }) => !given.has(id)),
+  );
+  const broken = new Map(
+    [...(plan.seeds ?? []), ...seeds]
+      .filter(({ status }) => status !== "success")
+      .map(({ node }) => [node.id, node.name]),
+  );
   const { compiled, isFullRefresh = false, eventTime } = plan;
-  const work = { graph, models, compiled, isFullRefresh, eventTime };
-  return { results: await buildModels(ctx, pool, work), added };
+  const work = { graph, models, compiled, broken, isFullRefresh, eventTime };
+  const results = await buildModels(ctx, pool, work);
+  return { results, added, seeds };
+}
+
+async function seedsFirst(
+  workspace: Workspace,
+  engine: Engine,
+  seeds: readonly SeedNode[],
+): Promise<SeedResult[]> {
+  if (seeds.length === 0) return [];
+  const names = seeds.map((seed) => seed.name).sort();
+  workspace.ctx.log.info(
+    "seeds_added",
+    `loading ${names.join(", ")} first: never loaded in target ${workspace.target.name}`,
+    { names },
+  );
+  return seedsStep(workspace, engine, seeds);
+}
+
+/** The seeds of a selection. */
+export function chosenSeeds({ scope, selected }: GraphPlan): SeedNode[] {
+  return seedsOf(scope.graph).filter((seed) => selected.has(seed.id));
+}
+
+export async function seedsStep(
+  workspace: Workspace,
+  engine: Engine,
+  seeds: readonly SeedNode[],
+): Promise<SeedResult[]> {
+  const pool = createSessionPool(engine, workspace.target.duckdb.threads);
+  return loadSeedTables(workspace.ctx, pool, seeds);
 }
 
 export async function testsStep(
@@ -197,10 +243,12 @@ export function writeCompilation(
 export function writeArtifacts(
   workspace: Workspace,
   plan: GraphPlan,
-  run: { which: "run" | "test" | "build"; results: readonly NodeResult[] },
+  run: { which: "run" | "seed" | "snapshot" | "test" | "build"; results: readonly NodeResult[] },
 ): void {
   const { ctx, folders, project } = workspace;
-  const nodes = run.results.map((result) => result.node);
+  const nodes = run.results.flatMap(({ node }) =>
+    node.kind === "seed" || node.kind === "snapshot" ? [] : [node],
+  );
   const compiled = new Map(
     run.results.flatMap((result) => {
       const node = ("ran" in result ? result.ran : undefined) ?? plan.compiled.get(result.node.id);

@@ -20,6 +20,7 @@ import type { Terminal } from "./terminal.ts";
 export interface CommonOptions {
   projectDir?: string;
   target?: string;
+  profilesDir?: string;
   threads?: number;
   vars?: string;
   json?: boolean;
@@ -52,11 +53,14 @@ export function openWorkspace(terminal: Terminal, options: CommonOptions): Works
     signal: terminal.signal,
   });
   const project = loadProject(ctx, { vars: parseVars(options.vars) });
-  const target = loadTarget(ctx, project.profileName, options.target);
+  const target = loadTarget(ctx, project.profileName, {
+    target: options.target,
+    profilesDir: options.profilesDir === undefined ? undefined : resolve(terminal.cwd, options.profilesDir),
+  });
   if (options.threads !== undefined) target.duckdb.threads = options.threads;
   return {
     ctx,
-    folders: projectFolders(projectDir),
+    folders: projectFolders(projectDir, project.targetPath),
     project,
     target,
     options,
@@ -96,7 +100,12 @@ function varsError(why: string): ProjectError {
 /** Reads models and tests. Throws all mistakes of the project at once (exit 2). */
 export function openGraph({ ctx, project, target }: Workspace): CompileScope {
   const { schema, threads, path } = target.duckdb;
-  const graph = loadGraph(ctx, project, { dialect: duckdbDialect, targetSchema: schema });
+  const graph = loadGraph(ctx, project, {
+    dialect: duckdbDialect,
+    targetSchema: schema,
+    targetDatabase: databaseName(path),
+    targetName: target.name,
+  });
   const place = {
     name: target.name,
     profileName: target.profileName,

@@ -26,42 +26,45 @@ export interface ProjectFolders {
   target: string;
 }
 
-export function projectFolders(projectDir: string): ProjectFolders {
+export function projectFolders(projectDir: string, targetPath = "target"): ProjectFolders {
   const data = join(projectDir, "data");
   return {
     data,
     published: join(data, "published"),
     stateFile: join(data, "state.db"),
     lockFile: join(data, "lock.db"),
-    target: join(projectDir, "target"),
+    target: resolve(projectDir, targetPath),
   };
 }
 
-const PROJECT_FILE = "project.yml";
+export const PROJECT_FILE = "project.yml";
+/** Read where there is no project.yml. */
+const DBT_PROJECT_FILE = "dbt_project.yml";
 
-/** The absolute project folder: the given one, or the nearest one at or above `cwd` that has a project.yml. */
+/** The absolute project folder: the given one, or the nearest one at or above `cwd` that has a project file. */
 export function findProjectDir(cwd: string, given: string | undefined): string {
   if (given !== undefined) {
     const folder = resolve(cwd, given);
-    if (existsSync(join(folder, PROJECT_FILE))) return folder;
+    if (hasProject(folder)) return folder;
     throw projectMissing(folder, "give the folder that holds project.yml to --project-dir");
   }
   for (let folder = cwd; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, PROJECT_FILE))) return folder;
+    if (hasProject(folder)) return folder;
     if (dirname(folder) === folder) break;
   }
   throw projectMissing(cwd, "change into a project's folder, or name it with --project-dir");
 }
 
+function hasProject(folder: string): boolean {
+  return [PROJECT_FILE, DBT_PROJECT_FILE].some((file) => existsSync(join(folder, file)));
+}
+
 function projectMissing(folder: string, hint: string): ProjectError {
-  const hasDbtFile = existsSync(join(folder, "dbt_project.yml"));
   return new ProjectError("PROJECT_MISSING", {
     message: "no project.yml here",
     where: folder,
     why: ["a project is a folder with project.yml, profiles.yml, models/ and ingest/sources/"],
-    hint: hasDbtFile
-      ? "there is a dbt_project.yml: docs/from-dbt.md says how it becomes a project.yml"
-      : hint,
+    hint,
     exitCode: EXIT.usage,
   });
 }

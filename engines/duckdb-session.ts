@@ -1,9 +1,11 @@
 import type { DuckDBConnection, DuckDBResultReader, DuckDBType } from "@duckdb/node-api";
+import { csvQuery, firstWrongValue, readCsv } from "./duckdb-csv.ts";
 import { duckdbError } from "./duckdb-errors.ts";
 import { literal, quote } from "./duckdb-names.ts";
 import * as statements from "./duckdb-statements.ts";
 import {
   type ColumnType,
+  type CsvFile,
   type LandingType,
   type Relation,
   type RelationKind,
@@ -114,6 +116,17 @@ export class DuckdbSession implements Session {
       appender.closeSync();
     } catch (error) {
       throw duckdbError(error, `land into ${table}`);
+    }
+  }
+
+  async replaceTableFromCsv(relation: Relation, file: CsvFile): Promise<number> {
+    const query = (sql: string) => this.query(sql);
+    const csv = await readCsv(file, query);
+    try {
+      return await this.replaceTable(relation, csvQuery(csv));
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      throw (await firstWrongValue(csv, query)) ?? error;
     }
   }
 

@@ -19,7 +19,9 @@ export const duckdbDialect: Dialect = {
   checks,
   quote,
   literal,
-  nameOf: (relation: Relation) => `${quote(relation.schema)}.${quote(relation.name)}`,
+  epochMs: (time) => `epoch_ms(cast(${time} as timestamptz))`,
+  nameOf: ({ database, schema, name }: Relation) =>
+    [database, schema, name].flatMap((part) => (part === undefined ? [] : [quote(part)])).join("."),
 };
 
 /** DuckDB names a database after its file. */

@@ -27,8 +27,39 @@ export async function openDuckdb(ctx: Context, target: DuckdbTarget): Promise<En
     ...(target.memory_limit === undefined ? {} : { memory_limit: target.memory_limit }),
   });
   const connection = await instance.connect();
+  await prepare(ctx, connection, target);
   await confine(connection, [ctx.projectDir, folder]);
   return new DuckdbEngine(instance, connection, ctx);
+}
+
+/** Extensions and other databases that the profile names: before anything is confined. */
+async function prepare(ctx: Context, connection: DuckDBConnection, target: DuckdbTarget): Promise<void> {
+  for (const name of target.extensions ?? []) {
+    try {
+      await connection.run(`load ${quote(name)}`).catch(async () => {
+        await connection.run(`install ${quote(name)}`);
+        await connection.run(`load ${quote(name)}`);
+      });
+    } catch (error) {
+      throw settingError("extensions", name, error);
+    }
+  }
+  for (const { path, alias, type, read_only } of target.attach ?? []) {
+    const isFile = !/^\w+:/.test(path) && (type === undefined || /^(duckdb|sqlite)$/i.test(type));
+    const options = [
+      ...(type === undefined ? [] : [`type ${quote(type)}`]),
+      ...(read_only ? ["read_only"] : []),
+    ];
+    const as = alias === undefined ? "" : ` as ${quote(alias)}`;
+    const using = options.length === 0 ? "" : ` (${options.join(", ")})`;
+    try {
+      await connection.run(
+        `attach if not exists ${literal(isFile ? resolve(ctx.projectDir, path) : path)}${as}${using}`,
+      );
+    } catch (error) {
+      throw settingError("attach", path, error);
+    }
+  }
 }
 
 /** Opens a file that is only read, such as a published copy: never blocked by, and never blocking, a run. */
@@ -96,6 +127,7 @@ class DuckdbEngine implements Engine {
   readonly helperArguments = duckdbDialect.helperArguments;
   readonly quote = duckdbDialect.quote;
   readonly literal = duckdbDialect.literal;
+  readonly epochMs = duckdbDialect.epochMs;
   readonly nameOf = duckdbDialect.nameOf;
   private readonly sessions = new Set<DuckdbSession>();
   private readonly main: DuckdbSession;
@@ -129,11 +161,15 @@ class DuckdbEngine implements Engine {
 
   async relations(): Promise<Map<string, RelationKind>> {
     const found = await this.main.query(
-      "select table_schema, table_name, table_type from information_schema.tables where table_catalog = current_database()",
+      "select table_schema, table_name, table_type, case when table_catalog <> current_database() then table_catalog end from information_schema.tables where table_catalog not in ('system', 'temp')",
     );
     return new Map(
-      found.rows.map(([schema, name, type]) => [
-        relationKey({ schema: String(schema), name: String(name) }),
+      found.rows.map(([schema, name, type, database]) => [
+        relationKey({
+          ...(database === null ? {} : { database: String(database) }),
+          schema: String(schema),
+          name: String(name),
+        }),
         type === "VIEW" ? "view" : "table",
       ]),
     );

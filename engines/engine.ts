@@ -9,6 +9,8 @@ export interface Rows {
 }
 
 export interface Relation {
+  /** Only when it is not the warehouse itself. */
+  database?: string;
   schema: string;
   name: string;
 }
@@ -48,6 +50,27 @@ export type HelperValue = string | number | boolean | null | HelperValue[] | { [
 /** What a template may call to say the same thing to every engine: SQL in, SQL out. */
 export type SqlHelpers = Readonly<Record<string, (...args: HelperValue[]) => string>>;
 
+/** A file with a header, its values separated by `delimiter`. */
+export interface CsvFile {
+  path: string;
+  delimiter: string;
+  /** SQL types by column; columns without one get the type that all their values have. */
+  types: Readonly<Record<string, string>>;
+}
+
+type CsvProblem =
+  | { kind: "column"; column: string; known: string[] }
+  | { kind: "value"; row: number; column: string; value: string; type: string };
+
+/** What is wrong in a CSV file, row 1 being the first below the header. */
+export class CsvValueError extends Error {
+  override readonly name = "CsvValueError";
+
+  constructor(readonly problem: CsvProblem) {
+    super(`column ${problem.column}`);
+  }
+}
+
 /** One connection. Its calls run one after another; open a second session for parallel work. */
 export interface Session {
   /** Throws SqlError. */
@@ -68,6 +91,8 @@ export interface Session {
   /** Replaces the relation by the query's rows in one step: readers see the old or the new one. */
   replaceTable(relation: Relation, query: string, definition?: TableDefinition): Promise<number>;
   replaceView(relation: Relation, query: string): Promise<void>;
+  /** Replaces the table by the rows of the file in one step. Throws SqlError or CsvValueError. */
+  replaceTableFromCsv(relation: Relation, file: CsvFile): Promise<number>;
   /** The query's rows in a table that only this session sees, until `dropStaged`; `table` is for SQL. */
   stageRows(query: string): Promise<{ table: string; columns: ColumnType[] }>;
   dropStaged(): Promise<void>;
@@ -137,11 +162,13 @@ export interface Dialect {
   nameOf(relation: Relation): string;
   quote(identifier: string): string;
   literal(value: string): string;
+  /** Milliseconds since 1970 of a time, a date, or a text that holds one; without a zone it is UTC. */
+  epochMs(time: string): string;
 }
 
 export interface Engine extends Dialect {
   openSession(): Promise<Session>;
-  /** Every table and view of the database, keyed `schema.name`. */
+  /** Every table and view of the database, keyed `schema.name`; those of attached ones after their name. */
   relations(): Promise<Map<string, RelationKind>>;
   createSchemas(schemas: Iterable<string>): Promise<void>;
   /** Copies the relations, as tables, into a new database file that other processes may read. */
@@ -175,7 +202,10 @@ export class SqlError extends Error {
 }
 
 export function relationKey(relation: Relation): string {
-  return `${relation.schema}.${relation.name}`.toLowerCase();
+  return [relation.database, relation.schema, relation.name]
+    .filter((part) => part !== undefined)
+    .join(".")
+    .toLowerCase();
 }
 
 /** Values of the first column, as text. */

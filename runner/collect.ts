@@ -1,8 +1,15 @@
+import type { Context } from "../core/context.ts";
 import { type ProjectError, ProjectErrors, projectErrorsOf } from "../core/errors.ts";
+
+/** Whether configs that this version does not know are mistakes: a dbt project may give any. */
+export type UnknownConfigs = "refused" | "noted";
 
 /** Gathers the mistakes of a project, so that all of them are reported at once. */
 export class Mistakes {
   private readonly errors: ProjectError[] = [];
+  private readonly unsupported: string[] = [];
+
+  constructor(readonly unknownConfigs: UnknownConfigs = "refused") {}
 
   add(error: ProjectError): void {
     this.errors.push(error);
@@ -18,6 +25,18 @@ export class Mistakes {
       this.errors.push(...found);
       return undefined;
     }
+  }
+
+  /** Notes what the project declares and this version does not do. */
+  cannotRun(where: string, what: string): void {
+    this.unsupported.push(`${where}  ${what}`);
+  }
+
+  /** One warning for all of it. */
+  warnOfUnsupported(ctx: Context): void {
+    if (this.unsupported.length === 0) return;
+    const list = this.unsupported.map((line) => `\n  ${line}`).join("");
+    ctx.log.warn("not_supported", `these are read and do nothing yet:${list}`, { entries: this.unsupported });
   }
 
   throwIfAny(): void {

@@ -15,6 +15,8 @@ import {
   type HookText,
   isMicrobatch,
   type ModelNode,
+  modelsOf,
+  type RelationNode,
   type SourceNode,
   type TestNode,
 } from "./nodes.ts";
@@ -77,7 +79,7 @@ export function compileNodes(
 function renderScope(ctx: Context, scope: CompileScope, mistakes: Mistakes): RenderScope {
   const ephemerals = new Map<string, CompiledNode>();
   const rendering = { ...scope, index: indexOf(scope.graph), helpers: engineHelpers(scope), ephemerals };
-  for (const node of rendering.index.models.values()) {
+  for (const node of modelsOf(scope.graph)) {
     if (!isEphemeral(node)) continue;
     const { template, relation } = node;
     const body = mistakes.attempt(() => renderTemplate(ctx, rendering, { template, relation, node }));
@@ -168,19 +170,53 @@ export function compileRunHooks(
 
 /** SQL typed at the command line, in which `ref` and `source` work as in a model. */
 export function compileInline(ctx: Context, scope: CompileScope, sql: string): CompiledNode {
-  const template = parseTemplate("--inline", sql);
+  return compileAt(ctx, scope, { file: "--inline", sql, relation: null });
+}
+
+/** SQL that stands in a YAML file or at the command line. `this` is the relation that it is about. */
+export function compileAt(
+  ctx: Context,
+  scope: CompileScope,
+  { file, sql, relation }: { file: string; sql: string; relation: Relation | null },
+): CompiledNode {
+  const template = parseTemplate(file, sql);
   const mistakes = new Mistakes();
   const rendering = renderScope(ctx, scope, mistakes);
   const reads = dependenciesOf(rendering.index, template, mistakes);
-  checkNames(template, { dialect: scope.dialect, macros: scope.graph.macros, hasRelation: false }, mistakes);
+  const names = { dialect: scope.dialect, macros: scope.graph.macros, hasRelation: relation !== null };
+  checkNames(template, names, mistakes);
   mistakes.throwIfAny();
-  const query = renderTemplate(ctx, rendering, { template, relation: null });
+  const query = renderTemplate(ctx, rendering, { template, relation });
   return inlineEphemerals(rendering, query, reads);
+}
+
+/** What calls in YAML may read: variables, the environment and the target. */
+export function callsContext(
+  ctx: Context,
+  project: Project,
+  target: { dialect: Dialect; targetSchema: string; targetDatabase?: string; targetName?: string },
+): TemplateContext {
+  return {
+    helpers: {
+      var: (call) => variable(project.vars, call),
+      env_var: (call) => environmentVariable(ctx, call),
+    },
+    values: {
+      target: {
+        name: target.targetName ?? "",
+        schema: target.targetSchema,
+        database: target.targetDatabase ?? "",
+        type: target.dialect.type,
+      },
+    },
+  };
 }
 
 function indexOf(graph: Graph): NameIndex {
   const nodes = [...graph.nodes.values()];
-  const models = nodes.filter((node) => node.kind === "model");
+  const models = nodes.filter(
+    (node) => node.kind === "model" || node.kind === "seed" || node.kind === "snapshot",
+  );
   const sources = nodes.filter((node) => node.kind === "source");
   return {
     projectName: graph.projectName,
@@ -220,7 +256,7 @@ function templateContext(ctx: Context, scope: RenderScope, rendering: Rendering)
     const found = resolveReference(scope.index, { name, args: args as Literal[], where });
     checkIsKnown(rendering, found, where);
     const sql = referenceSql(scope.dialect, found);
-    const eventTime = found.kind === "model" ? found.config.event_time : found.eventTime;
+    const eventTime = eventTimeOf(found);
     return isBatched && eventTime !== null ? inBatch(sql, eventTime) : sql;
   };
   const helpers: TemplateContext["helpers"] = {
@@ -266,6 +302,12 @@ function templateContext(ctx: Context, scope: RenderScope, rendering: Rendering)
   };
 }
 
+/** The SQL by which batches of it are cut. */
+function eventTimeOf(node: RelationNode): string | null {
+  if (node.kind === "model") return node.config.event_time;
+  return node.kind === "source" ? node.eventTime : null;
+}
+
 const NO_MACROS: Graph["macros"] = new Map();
 
 function engineHelpers(scope: CompileScope): TemplateContext["helpers"] {
@@ -282,7 +324,7 @@ function engineHelpers(scope: CompileScope): TemplateContext["helpers"] {
 }
 
 /** What a macro makes a node read has to be known before anything runs: for the order, for selection and for lineage. */
-function checkIsKnown({ node, template }: Rendering, found: ModelNode | SourceNode, where: string): void {
+function checkIsKnown({ node, template }: Rendering, found: RelationNode, where: string): void {
   if (node === undefined || node.dependsOn.includes(found.id)) return;
   const call =
     found.kind === "source" ? `source('${found.sourceName}', '${found.name}')` : `ref('${found.name}')`;

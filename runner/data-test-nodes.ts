@@ -3,7 +3,7 @@ import { Mistakes } from "./collect.ts";
 import { referenceSql } from "./ephemeral.ts";
 import type { GenericTestDefinition } from "./generic-tests/definition.ts";
 import type { PropertiesFile } from "./model-nodes.ts";
-import type { ModelNode, SourceNode, TestNode } from "./nodes.ts";
+import type { RelationNode, TestNode } from "./nodes.ts";
 import { type OwnTest, ownTestValues } from "./own-tests.ts";
 import type { Project } from "./project.ts";
 import type { DataTestInput, TestConfigInput } from "./properties.ts";
@@ -53,7 +53,7 @@ interface Testable {
 function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex): Declaration[] {
   const declarations: Declaration[] = [];
   const add = (
-    subject: ModelNode | SourceNode,
+    subject: RelationNode,
     owner: Testable,
     at: { path: PropertyKey[]; column: string | null },
   ) => {
@@ -65,7 +65,7 @@ function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex):
     }
   };
   const addAll = (
-    subject: ModelNode | SourceNode | undefined,
+    subject: RelationNode | undefined,
     owner: Testable & { columns: (Testable & { name: string })[] },
     path: PropertyKey[],
   ) => {
@@ -77,6 +77,10 @@ function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex):
   };
   for (const [place, model] of properties.models.entries())
     addAll(index.models.get(model.name), model, ["models", place]);
+  for (const [place, seed] of properties.seeds.entries())
+    addAll(index.models.get(seed.name), seed, ["seeds", place]);
+  for (const [place, snapshot] of properties.snapshots.entries())
+    addAll(index.models.get(snapshot.name), snapshot, ["snapshots", place]);
   for (const [place, source] of properties.sources.entries()) {
     for (const [tablePlace, table] of source.tables.entries()) {
       addAll(index.sources.get(`${source.name}.${table.name}`), table, [

@@ -6,7 +6,7 @@ import { readsOf } from "./ephemeral.ts";
 import { runInOrder } from "./execute.ts";
 import { storageOf } from "./failure-tables.ts";
 import { sqlProjectError } from "./models.ts";
-import type { Graph, ModelNode, SourceNode, TestNode } from "./nodes.ts";
+import type { Graph, RelationNode, TestNode } from "./nodes.ts";
 import type { TestResult } from "./results.ts";
 import { type SessionPool, withSession } from "./session-pool.ts";
 
@@ -86,7 +86,7 @@ async function missingNodes(
   const missing = new Map<string, ProjectError>();
   for (const id of new Set(tests.flatMap((test) => readsOf(graph, test)))) {
     const node = graph.nodes.get(id);
-    if (node === undefined || node.kind === "test" || broken?.has(id)) continue;
+    if (node === undefined || node.kind === "test" || node.kind === "exposure" || broken?.has(id)) continue;
     if (existing.has(relationKey(node.relation))) continue;
     const error = notThere(node);
     missing.set(id, error);
@@ -95,13 +95,18 @@ async function missingNodes(
   return missing;
 }
 
-function notThere(node: ModelNode | SourceNode): ProjectError {
-  const isModel = node.kind === "model";
+function notThere(node: RelationNode): ProjectError {
+  const hints = {
+    model: `build it first: run models --select ${node.name}`,
+    seed: `load it first: run seed --select ${node.name}`,
+    snapshot: `take it first: run snapshot --select ${node.name}`,
+    source: "load it first: run ingest",
+  };
   return new ProjectError("TEST_RELATION_MISSING", {
     message: `${node.relation.schema}.${node.relation.name} does not exist`,
     where: `${node.file}:1:1`,
     why: ["tests that look at it could not run"],
-    hint: isModel ? `build it first: run models --select ${node.name}` : "load it first: run ingest",
+    hint: hints[node.kind],
   });
 }
 

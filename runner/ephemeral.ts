@@ -1,5 +1,5 @@
 import type { Dialect } from "../engines/engine.ts";
-import type { Graph, ModelNode, Node, SourceNode } from "./nodes.ts";
+import type { Graph, ModelNode, Node, RelationNode } from "./nodes.ts";
 
 /** SQL that can be traced to the author's text. */
 export interface PlacedSql {
@@ -17,7 +17,7 @@ export function isEphemeral(
 }
 
 /** What `ref` and `source` put into SQL: the relation, or the name of the CTE that stands for an ephemeral model. */
-export function referenceSql(dialect: Dialect, node: ModelNode | SourceNode): string {
+export function referenceSql(dialect: Dialect, node: RelationNode): string {
   return isEphemeral(node) ? dialect.quote(cteName(node)) : dialect.nameOf(node.relation);
 }
 

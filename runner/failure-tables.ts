@@ -1,6 +1,6 @@
 import { relationKey } from "../engines/engine.ts";
 import type { Mistakes } from "./collect.ts";
-import type { ModelNode, SourceNode, TestConfig, TestNode } from "./nodes.ts";
+import type { RelationNode, TestConfig, TestNode } from "./nodes.ts";
 import { testError } from "./test-types.ts";
 
 /** How a test's failing rows are kept in the warehouse; null when they are not. */
@@ -15,10 +15,10 @@ export function storageOf(
 /** Failing rows must not be stored over a model, a source or the rows of another test. */
 export function checkFailureTables(
   tests: readonly TestNode[],
-  others: readonly (ModelNode | SourceNode)[],
+  others: readonly RelationNode[],
   mistakes: Mistakes,
 ): void {
-  const seen = new Map<string, ModelNode | SourceNode | TestNode>(
+  const seen = new Map<string, RelationNode | TestNode>(
     others.map((node) => [relationKey(node.relation), node]),
   );
   for (const test of tests) {
@@ -35,7 +35,7 @@ export function checkFailureTables(
   }
 }
 
-function relationTaken(test: TestNode, former: ModelNode | SourceNode | TestNode) {
+function relationTaken(test: TestNode, former: RelationNode | TestNode) {
   const place = former.kind === "test" ? former.where : `${former.file}:1:1`;
   return testError(
     "TEST_RELATION_TAKEN",

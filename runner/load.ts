@@ -4,18 +4,25 @@ import { readTextFile } from "../core/text-file.ts";
 import { parseYaml, validateYaml } from "../core/yaml.ts";
 import type { Dialect } from "../engines/engine.ts";
 import { Mistakes } from "./collect.ts";
+import { callsContext } from "./compile.ts";
 import { loadGenericTests } from "./data-test-nodes.ts";
+import { fillDescriptions, loadDocsBlocks } from "./docs-blocks.ts";
+import { loadExposures, loadGroups } from "./exposure-nodes.ts";
 import { checkFailureTables } from "./failure-tables.ts";
 import { listFiles } from "./files.ts";
 import { loadMacros } from "./macros.ts";
-import { loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
-import type { Graph, ModelNode, Node, TestNode } from "./nodes.ts";
+import { checkDuplicates, loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
+import type { Graph, ModelNode, Node, SnapshotNode, TestNode } from "./nodes.ts";
 import { loadOwnTests } from "./own-tests.ts";
 import type { Project } from "./project.ts";
 import { propertiesSchema, rightProperties } from "./properties.ts";
-import { dependenciesOf, type NameIndex } from "./references.ts";
+import { dependenciesOf, type NameIndex, resolveArgument } from "./references.ts";
+import { loadSeeds } from "./seed-nodes.ts";
 import { loadSingularTests } from "./singular-tests.ts";
+import { loadSnapshots } from "./snapshot-nodes.ts";
 import { checkMacros, checkNames, OWN_NAMES } from "./template-names.ts";
+import { noteDbtFiles, noteUnsupported, withoutUnknownConfigs } from "./unsupported.ts";
+import { renderCalls } from "./yaml-calls.ts";
 
 /**
  * Reads all models, sources and data tests of a project. Throws ProjectErrors (exit 2) that hold every
@@ -23,11 +30,18 @@ import { checkMacros, checkNames, OWN_NAMES } from "./template-names.ts";
  */
 export function loadGraph(
   ctx: Context,
-  project: Project,
-  engine: { dialect: Dialect; targetSchema: string },
+  given: Project,
+  engine: { dialect: Dialect; targetSchema: string; targetDatabase?: string; targetName?: string },
 ): Graph {
-  const mistakes = new Mistakes();
-  const files = loadProperties(ctx, project, mistakes);
+  const mistakes = new Mistakes(given.dbt === undefined ? "refused" : "noted");
+  const project = withCalls(ctx, given, { engine, mistakes });
+  noteDbtFiles(ctx, project, mistakes);
+  const docs = loadDocsBlocks(ctx, project, mistakes);
+  const files = loadProperties(ctx, project, { engine, mistakes });
+  for (const { file, properties } of files) {
+    fillDescriptions(properties, { file, path: [] }, { blocks: docs, mistakes });
+    noteUnsupported(file, properties, mistakes);
+  }
   const macros = loadMacros(ctx, project, { taken: OWN_NAMES, mistakes });
   const { models, disabled } = loadModels(ctx, project, {
     descriptions: files,
@@ -35,14 +49,25 @@ export function loadGraph(
     macros,
     mistakes,
   });
-  const sources = loadSourceNodes(project, files, mistakes);
+  const seeds = loadSeeds(ctx, project, { descriptions: files, targetSchema: engine.targetSchema, mistakes });
+  const { snapshots, disabled: snapshotsOff } = loadSnapshots(project, files, {
+    targetSchema: engine.targetSchema,
+    mistakes,
+  });
+  checkDuplicates([...models, ...seeds.seeds, ...snapshots], mistakes);
+  const sources = loadSourceNodes(project, files, { targetDatabase: engine.targetDatabase, mistakes });
   const index: NameIndex = {
     projectName: project.name,
-    models: new Map(models.map((model) => [model.name, model])),
+    models: new Map([...seeds.seeds, ...snapshots, ...models].map((node) => [node.name, node])),
     sources: new Map(sources.map((source) => [`${source.sourceName}.${source.name}`, source])),
-    disabled,
+    disabled: new Set([...disabled, ...seeds.disabled, ...snapshotsOff]),
     macros,
   };
+  for (const snapshot of snapshots) {
+    const { text, where } = snapshot.reads;
+    const parent = mistakes.attempt(() => resolveArgument(index, text, where));
+    snapshot.dependsOn = parent === undefined ? [] : [parent.id];
+  }
   checkMacros(index, engine.dialect, mistakes);
   const { targetSchema } = engine;
   const singular = loadSingularTests(ctx, { project, macros, targetSchema, mistakes });
@@ -51,19 +76,64 @@ export function loadGraph(
   const own = loadOwnTests(ctx, { project, macros, dialect: engine.dialect, mistakes });
   const scope = { project, dialect: engine.dialect, index, own, targetSchema, mistakes };
   const generic = loadGenericTests(files, scope);
-  checkFailureTables([...generic, ...singular], [...models, ...sources], mistakes);
-  const nodes = new Map<string, Node>(
-    [...sources, ...models, ...generic, ...singular].map((node) => [node.id, node]),
+  checkFailureTables(
+    [...generic, ...singular],
+    [...models, ...seeds.seeds, ...snapshots, ...sources],
+    mistakes,
   );
-  for (const cycle of findCycles(models)) mistakes.add(cycleError(cycle));
+  const exposures = loadExposures(project, files, { index, mistakes });
+  const groups = loadGroups(project, files, { models, mistakes });
+  const nodes = new Map<string, Node>(
+    [...sources, ...seeds.seeds, ...models, ...snapshots, ...generic, ...singular, ...exposures].map(
+      (node) => [node.id, node],
+    ),
+  );
+  for (const cycle of findCycles([...models, ...snapshots])) mistakes.add(cycleError(cycle));
   mistakes.throwIfAny();
-  return { projectName: project.name, nodes, children: childrenOf(nodes), macros };
+  mistakes.warnOfUnsupported(ctx);
+  return { projectName: project.name, nodes, groups, docs, children: childrenOf(nodes), macros };
 }
 
-function loadProperties(ctx: Context, project: Project, mistakes: Mistakes): PropertiesFile[] {
-  return listFiles(ctx.projectDir, project.modelPaths, [".yml", ".yaml"]).flatMap((path) => {
+type Place = Parameters<typeof loadGraph>[2];
+
+/** The project with the calls in its configuration filled in. */
+function withCalls(
+  ctx: Context,
+  project: Project,
+  { engine, mistakes }: { engine: Place; mistakes: Mistakes },
+): Project {
+  const context = callsContext(ctx, project, engine);
+  const filled = (key: string, tree: Record<string, unknown>) =>
+    renderCalls(tree, { file: project.file, path: [key] }, { context, mistakes }) as Record<string, unknown>; // a map stays one
+  return {
+    ...project,
+    modelConfigs: filled("models", project.modelConfigs),
+    seedConfigs: filled("seeds", project.seedConfigs),
+    snapshotConfigs: filled("snapshots", project.snapshotConfigs),
+  };
+}
+
+/** Folders whose YAML describes what is in them. */
+function describedFolders({ modelPaths, seedPaths, macroPaths, dbt }: Project): string[] {
+  return [
+    ...modelPaths,
+    ...seedPaths,
+    ...(dbt === undefined ? [] : macroPaths),
+    ...(dbt?.snapshotPaths ?? ["snapshots"]),
+  ];
+}
+
+function loadProperties(
+  ctx: Context,
+  project: Project,
+  { engine, mistakes }: { engine: Place; mistakes: Mistakes },
+): PropertiesFile[] {
+  const context = callsContext(ctx, project, engine);
+  return listFiles(ctx.projectDir, describedFolders(project), [".yml", ".yaml"]).flatMap((path) => {
     const loaded = mistakes.attempt(() => {
-      const file = parseYaml(path, readTextFile(ctx.projectDir, path));
+      const parsed = parseYaml(path, readTextFile(ctx.projectDir, path));
+      const value = renderCalls(parsed.value, { file: parsed, path: [] }, { context, mistakes });
+      const file = { ...parsed, value: withoutUnknownConfigs({ ...parsed, value }, mistakes) };
       const properties = mistakes.attempt(() => validateYaml(file, propertiesSchema));
       return { file, properties: properties ?? rightProperties(file.value) };
     });
@@ -96,15 +166,17 @@ function childrenOf(nodes: ReadonlyMap<string, Node>): Map<string, string[]> {
   return children;
 }
 
+type Buildable = ModelNode | SnapshotNode;
+
 /** Paths of models that lead back to their start. Walks a chain of any length without recursion. */
-function findCycles(models: readonly ModelNode[]): ModelNode[][] {
+function findCycles(models: readonly Buildable[]): Buildable[][] {
   const byId = new Map(models.map((model) => [model.id, model]));
-  const parentsOf = (model: ModelNode) => model.dependsOn.flatMap((id) => byId.get(id) ?? []);
-  const cycles: ModelNode[][] = [];
-  const states = new Map<ModelNode, "open" | "done">();
+  const parentsOf = (model: Buildable) => model.dependsOn.flatMap((id) => byId.get(id) ?? []);
+  const cycles: Buildable[][] = [];
+  const states = new Map<Buildable, "open" | "done">();
   for (const start of models) {
-    const path: { model: ModelNode; left: ModelNode[] }[] = [];
-    const enter = (model: ModelNode) => {
+    const path: { model: Buildable; left: Buildable[] }[] = [];
+    const enter = (model: Buildable) => {
       states.set(model, "open");
       path.push({ model, left: parentsOf(model).reverse() });
     };
@@ -132,11 +204,10 @@ function pathText(names: readonly string[]): string {
   return [...names.slice(0, MAX_PATH - 2), `… ${hidden} more …`, ...names.slice(-2)].join(" -> ");
 }
 
-function cycleError(cycle: readonly ModelNode[]): ProjectError {
+function cycleError(cycle: readonly Buildable[]): ProjectError {
   const [first, second] = cycle;
-  const use = first?.template.uses.find(
-    (candidate) => candidate.name === "ref" && candidate.args.at(-1) === second?.name,
-  );
+  const uses = first?.kind === "model" ? first.template.uses : [];
+  const use = uses.find((candidate) => candidate.name === "ref" && candidate.args.at(-1) === second?.name);
   const isSelf = cycle.length === 2;
   return new ProjectError("GRAPH_CYCLE", {
     message: isSelf

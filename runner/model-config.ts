@@ -25,6 +25,9 @@ export function mergeModelConfig(inputs: readonly ModelConfigInput[]): ModelConf
     merged.enabled = input.enabled ?? merged.enabled;
     merged.tags = [...new Set([...merged.tags, ...(input.tags ?? [])])];
     merged.meta = { ...merged.meta, ...input.meta };
+    if (input.docs !== undefined) merged.docs = { ...merged.docs, ...input.docs };
+    if (input.group !== undefined) merged.group = input.group;
+    if (input.access !== undefined) merged.access = input.access;
     mergeMaterialization(merged, input);
   }
   return merged;
@@ -77,41 +80,48 @@ export function hookTexts(input: ModelConfigInput, kind: "pre" | "post"): HookTe
   return [...(input[`${kind}_hook`] ?? []), ...(input[`${kind}-hook`] ?? [])];
 }
 
-/** The `models:` tree of project.yml: what each folder says, and what lies below it. */
-export interface ConfigTree {
-  config: ModelConfigInput;
-  folders: Map<string, ConfigTree>;
+/** The `models:` or `seeds:` tree of project.yml: what each folder says, and what lies below it. */
+export interface ConfigTree<T = ModelConfigInput> {
+  config: T;
+  folders: Map<string, ConfigTree<T>>;
   /** `file:line:column`. */
   where: string;
 }
 
-export function configTree(project: Project, mistakes: Mistakes): ConfigTree {
-  const read = (level: Record<string, unknown>, path: PropertyKey[]): ConfigTree => {
+export function configTree<T extends z.ZodObject>(
+  project: Project,
+  tree: { key: string; levels: Record<string, unknown>; schema: T },
+  mistakes: Mistakes,
+): ConfigTree<z.output<T>> {
+  const known = Object.keys(tree.schema.shape);
+  const read = (level: Record<string, unknown>, path: PropertyKey[]): ConfigTree<z.output<T>> => {
     const entries = Object.entries(level);
-    const given = entries.filter(([key, value]) => key.startsWith("+") || !isMap(value));
-    const parsed = modelConfigInput.safeParse(
-      Object.fromEntries(given.map(([key, value]) => [bare(key), value])),
+    const given = entries.filter(
+      ([key, value]) => key.startsWith("+") || !isMap(value) || isMapOption(tree.schema, key),
     );
+    const parsed = tree.schema.safeParse(Object.fromEntries(given.map(([key, value]) => [bare(key), value])));
     const place = (name: string) =>
       project.file.locateKey(path, given.find(([key]) => bare(key) === name)?.[0] ?? name);
-    if (!parsed.success) for (const error of configErrors(parsed.error, place)) mistakes.add(error);
+    if (!parsed.success) for (const error of configErrors(parsed.error, place, known)) mistakes.add(error);
     return {
-      config: parsed.data ?? {},
+      config: parsed.data ?? tree.schema.parse({}),
       folders: new Map(
         entries.flatMap(([key, value]) =>
-          isMap(value) && !key.startsWith("+") ? [[key, read(value, [...path, key])]] : [],
+          isMap(value) && !key.startsWith("+") && !isMapOption(tree.schema, key)
+            ? [[key, read(value, [...path, key])]]
+            : [],
         ),
       ),
       where: project.file.locateKey(path.slice(0, -1), String(path.at(-1))),
     };
   };
-  return read(project.modelConfigs, ["models"]);
+  return read(tree.levels, [tree.key]);
 }
 
 /** What the tree says for an fqn, from the outermost folder to the innermost. */
-export function folderConfigs(tree: ConfigTree, fqn: readonly string[]): ModelConfigInput[] {
+export function folderConfigs<T>(tree: ConfigTree<T>, fqn: readonly string[]): T[] {
   const inputs = [tree.config];
-  let level: ConfigTree | undefined = tree;
+  let level: ConfigTree<T> | undefined = tree;
   for (const step of fqn) {
     level = level?.folders.get(step);
     if (level !== undefined) inputs.push(level.config);
@@ -120,8 +130,8 @@ export function folderConfigs(tree: ConfigTree, fqn: readonly string[]): ModelCo
 }
 
 /** Folders of the tree that no model lies in, with the names that were to be expected there. */
-export function unusedFolders(
-  tree: ConfigTree,
+export function unusedFolders<T>(
+  tree: ConfigTree<T>,
   fqns: readonly (readonly string[])[],
 ): { where: string; name: string; known: string[] }[] {
   const known = [...new Set(fqns.flatMap(([first]) => first ?? []))];
@@ -129,6 +139,11 @@ export function unusedFolders(
     const below = fqns.filter(([first]) => first === name).map(([, ...rest]) => rest);
     return below.length === 0 ? [{ where: folder.where, name, known }] : unusedFolders(folder, below);
   });
+}
+
+/** `column_types:` of a seed is a map and not a folder. */
+function isMapOption(schema: z.ZodObject, key: string): boolean {
+  return key === "column_types" && key in schema.shape;
 }
 
 function bare(key: string): string {
@@ -154,7 +169,12 @@ export function templateConfig<T extends z.ZodObject>(
           configError(use.where, `config "${key}" must be a literal value`, [], "write the value itself"),
         );
       }
-      const parsed = schema.safeParse(use.named);
+      const known = Object.keys(schema.shape);
+      const others = Object.keys(use.named).filter((key) => !known.includes(key));
+      const isNoted = mistakes.unknownConfigs === "noted";
+      if (isNoted) for (const key of others) mistakes.cannotRun(use.where, `config "${key}"`);
+      const given = Object.entries(use.named).filter(([key]) => !isNoted || known.includes(key));
+      const parsed = schema.safeParse(Object.fromEntries(given));
       if (parsed.success) return [parsed.data];
       for (const error of configErrors(parsed.error, () => use.where, Object.keys(schema.shape)))
         mistakes.add(error);

@@ -6,6 +6,7 @@ import { readTextFile } from "../core/text-file.ts";
 import type { YamlFile } from "../core/yaml.ts";
 import type { Mistakes } from "./collect.ts";
 import { listFiles } from "./files.ts";
+import { freshnessOf } from "./freshness-rules.ts";
 import { parseHook } from "./hooks.ts";
 import type { Macros } from "./macro.ts";
 import { usesWithMacros } from "./macros.ts";
@@ -20,7 +21,7 @@ import {
   templateConfig,
   unusedFolders,
 } from "./model-config.ts";
-import type { Column, Hook, ModelNode, SourceNode } from "./nodes.ts";
+import type { Column, Hook, ModelNode, ReferableNode, SourceNode } from "./nodes.ts";
 import type { Project } from "./project.ts";
 import {
   type ColumnInput,
@@ -55,7 +56,11 @@ export function loadModels(
 ): { models: ModelNode[]; disabled: Set<string> } {
   const { mistakes } = given;
   const described = indexDescriptions(given.descriptions, mistakes);
-  const configs = configTree(project, mistakes);
+  const configs = configTree(
+    project,
+    { key: "models", levels: project.modelConfigs, schema: modelConfigInput },
+    mistakes,
+  );
   const models: ModelNode[] = [];
   const disabled = new Set<string>();
   const fqns: string[][] = [];
@@ -80,7 +85,6 @@ export function loadModels(
   for (const [name, { file, index }] of described) {
     if (!names.has(name)) mistakes.add(describesNothing(name, file.locate(["models", index, "name"]), names));
   }
-  checkDuplicates(models, mistakes);
   for (const { where, name, known } of unusedFolders(configs, fqns)) {
     const why = nearestLine(name, known).map((line) => `; ${line}`);
     ctx.log.warn("config_unused", `${where}  no model lies below "${name}"${why.join("")}`);
@@ -112,7 +116,7 @@ function loadModel(
   const properties = described?.properties;
   const configs = {
     folders: folderConfigs(given.configs, fqn),
-    properties: properties ? [properties.config] : [],
+    properties: properties ? [directConfig(properties), properties.config] : [],
     template: templateConfig({ uses: usesWithMacros(given.macros, template) }, modelConfigInput, mistakes),
   };
   const config = mergeModelConfig([...configs.folders, ...configs.properties, ...configs.template]);
@@ -163,6 +167,11 @@ function loadHooks(
   return { pre: hooksOf("pre"), post: hooksOf("post") };
 }
 
+/** What dbt takes beside `config:` as well. */
+function directConfig({ docs, group, access, tags, meta }: ModelProperties): ModelConfigInput {
+  return { docs, group, access, tags, meta };
+}
+
 function emptyModel(file: string): ProjectError {
   return new ProjectError("MODEL_EMPTY", {
     message: "the model has no SQL",
@@ -172,9 +181,17 @@ function emptyModel(file: string): ProjectError {
   });
 }
 
-function toColumn(input: ColumnInput): Column {
-  const { name, data_type, constraints, tags, meta } = input;
-  return { name, description: input.description.trim(), dataType: data_type, constraints, tags, meta };
+export function toColumn(input: ColumnInput): Column {
+  const { name, data_type, quote, constraints, config } = input;
+  return {
+    name,
+    description: input.description.trim(),
+    dataType: data_type,
+    quote,
+    constraints,
+    tags: [...new Set([...input.tags, ...(config.tags ?? [])])],
+    meta: { ...input.meta, ...config.meta },
+  };
 }
 
 function indexDescriptions(files: readonly PropertiesFile[], mistakes: Mistakes): Map<string, Described> {
@@ -210,8 +227,8 @@ function describesNothing(name: string, where: string, known: Iterable<string>):
   });
 }
 
-function checkDuplicates(models: readonly ModelNode[], mistakes: Mistakes): void {
-  const seen = new Map<string, ModelNode>();
+export function checkDuplicates(models: readonly ReferableNode[], mistakes: Mistakes): void {
+  const seen = new Map<string, ReferableNode>();
   for (const model of models) {
     const keys = [
       `name ${model.name.toLowerCase()}`,
@@ -222,7 +239,7 @@ function checkDuplicates(models: readonly ModelNode[], mistakes: Mistakes): void
     if (former === undefined) continue;
     mistakes.add(
       new ProjectError("MODEL_DUPLICATE", {
-        message: `model "${model.name}" would build what another file builds`,
+        message: `${model.kind} "${model.name}" would build what another file builds`,
         where: `${model.file}:1:1`,
         why: [`the other file: ${former.file}`, "names that differ only in case are the same to the engine"],
         hint: "rename one of them, or give it another schema or alias",
@@ -236,7 +253,7 @@ function checkDuplicates(models: readonly ModelNode[], mistakes: Mistakes): void
 export function loadSourceNodes(
   project: Project,
   files: readonly PropertiesFile[],
-  mistakes: Mistakes,
+  { targetDatabase, mistakes }: { targetDatabase: string | undefined; mistakes: Mistakes },
 ): SourceNode[] {
   const nodes = new Map<string, SourceNode>();
   for (const { file, properties } of files) {
@@ -250,20 +267,38 @@ export function loadSourceNodes(
               file.locate(["sources", index, "tables", tableIndex]),
             ),
           );
+        if ((table.config.enabled ?? source.config.enabled) === false) continue;
         nodes.set(id, {
           kind: "source",
           id,
           name: table.name,
           sourceName: source.name,
           sourceDescription: source.description.trim(),
-          eventTime: table.config.event_time ?? null,
+          eventTime: table.config.event_time ?? source.config.event_time ?? null,
           fqn: [project.name, ...folderOf(project, file.path), source.name, table.name],
           file: file.path,
           description: table.description.trim(),
-          tags: [...new Set([...source.tags, ...table.tags])],
+          tags: [
+            ...new Set([
+              ...source.tags,
+              ...(source.config.tags ?? []),
+              ...table.tags,
+              ...(table.config.tags ?? []),
+            ]),
+          ],
           dependsOn: [],
-          relation: { schema: source.schema ?? source.name, name: table.identifier ?? table.name },
+          relation: {
+            ...(isOther(source.database, targetDatabase) ? { database: source.database } : {}),
+            schema: source.schema ?? source.name,
+            name: table.identifier ?? table.name,
+          },
           columns: table.columns.map(toColumn),
+          loader: table.loader || source.loader,
+          meta: { ...source.meta, ...source.config.meta, ...table.meta, ...table.config.meta },
+          sourceMeta: { ...source.meta, ...source.config.meta },
+          quoting: { ...source.quoting, ...table.quoting },
+          ...freshnessOf(source, table),
+          where: file.locate(["sources", index, "tables", tableIndex, "name"]),
         });
       }
     }
@@ -271,9 +306,19 @@ export function loadSourceNodes(
   return [...nodes.values()];
 }
 
-function folderOf(project: Project, file: string): string[] {
-  const root = project.modelPaths.find((folder) => file.startsWith(`${folder}/`)) ?? "";
-  return dirname(file.slice(root.length + 1))
+function isOther(database: string | null | undefined, target: string | undefined): database is string {
+  return (
+    typeof database === "string" &&
+    database !== "" &&
+    target !== undefined &&
+    database.toLowerCase() !== target.toLowerCase()
+  );
+}
+
+export function folderOf({ modelPaths, seedPaths }: Project, file: string): string[] {
+  const root = [...modelPaths, ...seedPaths].find((folder) => file.startsWith(`${folder}/`));
+  const below = root === undefined ? file.replace(/^[^/]*\//, "") : file.slice(root.length + 1);
+  return dirname(below)
     .split("/")
     .filter((step) => step !== ".");
 }

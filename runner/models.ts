@@ -47,12 +47,14 @@ export async function buildModels(
     isFullRefresh?: boolean;
     /** The batches of microbatch models, when not those that are due. */
     eventTime?: EventTimeRange | undefined;
+    /** Names of the seeds that could not be loaded, by id. */
+    broken?: ReadonlyMap<string, string>;
   },
 ): Promise<ModelResult[]> {
   await pool.engine.createSchemas(new Set(work.models.map((model) => model.relation.schema)));
   const byId = new Map(work.models.map((model) => [model.id, model]));
   const reads = new Map(work.models.map((model) => [model.id, readsOf(work.graph, model)]));
-  const broken = new Map<string, string>();
+  const broken = new Map<string, string>(work.broken);
   const results = await runInOrder([...byId.keys()], {
     dependencies: (id) => reads.get(id) ?? [],
     limit: pool.size,

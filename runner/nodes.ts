@@ -5,6 +5,14 @@ import type { Literal, Template } from "./template.ts";
 export const MATERIALIZATIONS = ["view", "table", "incremental", "ephemeral"] as const;
 export type Materialization = (typeof MATERIALIZATIONS)[number];
 
+export const ACCESS = ["private", "protected", "public"] as const;
+
+/** Where documentation shows a node, and how. */
+export interface DocsConfig {
+  show: boolean;
+  node_color: string | null;
+}
+
 export const INCREMENTAL_STRATEGIES = ["append", "delete+insert", "merge", "microbatch"] as const;
 export const SCHEMA_CHANGES = [
   "ignore",
@@ -55,6 +63,39 @@ export interface ModelConfig extends IncrementalConfig {
   enabled: boolean;
   tags: string[];
   meta: Record<string, unknown>;
+  docs?: DocsConfig;
+  group?: string;
+  access?: (typeof ACCESS)[number];
+}
+
+export interface SeedConfig {
+  materialized: "seed";
+  schema: string | null;
+  alias: string | null;
+  enabled: boolean;
+  tags: string[];
+  meta: Record<string, unknown>;
+  /** SQL types by column; the others get the type that all their values have. */
+  column_types: Record<string, string>;
+  delimiter: string;
+  quote_columns: boolean | null;
+}
+
+export interface SnapshotConfig {
+  materialized: "snapshot";
+  strategy: "timestamp" | "check";
+  unique_key: string[];
+  updated_at: string | null;
+  check_cols: "all" | string[] | null;
+  hard_deletes: "ignore" | "invalidate" | "new_record";
+  /** SQL for the end of versions that are current; null when absent. */
+  dbt_valid_to_current: string | null;
+  snapshot_meta_column_names: Record<string, string>;
+  schema: string | null;
+  alias: string | null;
+  enabled: boolean;
+  tags: string[];
+  meta: Record<string, unknown>;
 }
 
 export const SEVERITIES = ["error", "warn"] as const;
@@ -96,6 +137,7 @@ export interface Column {
   name: string;
   description: string;
   dataType: string | null;
+  quote: boolean | null;
   constraints: Constraint[];
   tags: string[];
   meta: Record<string, unknown>;
@@ -134,6 +176,29 @@ export interface ModelNode extends NodeBase {
   patchFile: string | null;
 }
 
+/** A CSV file that is loaded as a table. */
+export interface SeedNode extends NodeBase {
+  kind: "seed";
+  config: SeedConfig;
+  relation: Relation;
+  columns: Column[];
+  patchFile: string | null;
+  /** SHA-256 of the file. */
+  checksum: string;
+}
+
+/** A table of the versions that rows of another one had. */
+export interface SnapshotNode extends NodeBase {
+  kind: "snapshot";
+  config: SnapshotConfig;
+  relation: Relation;
+  columns: Column[];
+  /** The `ref` or `source` that it is taken of. */
+  reads: { text: string; where: string };
+  /** `file:line:column` of its name. */
+  where: string;
+}
+
 export interface SourceNode extends NodeBase {
   kind: "source";
   sourceName: string;
@@ -142,6 +207,56 @@ export interface SourceNode extends NodeBase {
   eventTime: string | null;
   relation: Relation;
   columns: Column[];
+  loader: string;
+  meta: Record<string, unknown>;
+  sourceMeta: Record<string, unknown>;
+  quoting: Record<string, boolean | null | undefined>;
+  freshness: Freshness | null;
+  /** SQL for the time at which a row was loaded. */
+  loadedAtField: string | null;
+  /** Instead of it, a query for the newest such time. */
+  loadedAtQuery: string | null;
+  /** `file:line:column` of its name. */
+  where: string;
+}
+
+export interface Age {
+  count: number;
+  period: "minute" | "hour" | "day";
+}
+
+export interface Freshness {
+  warnAfter: Age | null;
+  errorAfter: Age | null;
+  /** SQL condition on the rows to look at. */
+  filter: string | null;
+}
+
+/** What the project's tables are used for. */
+export interface ExposureNode extends NodeBase {
+  kind: "exposure";
+  type: string;
+  owner: Record<string, unknown>;
+  label: string | null;
+  maturity: string | null;
+  url: string | null;
+  meta: Record<string, unknown>;
+}
+
+export interface Group {
+  id: string;
+  name: string;
+  owner: Record<string, unknown>;
+  description: string;
+  file: string;
+}
+
+/** A text that descriptions call by its name. */
+export interface DocsBlock {
+  id: string;
+  name: string;
+  file: string;
+  contents: string;
 }
 
 export interface GenericTest {
@@ -168,12 +283,18 @@ export interface TestNode extends NodeBase {
   template: Template | null;
 }
 
-export type Node = ModelNode | SourceNode | TestNode;
+/** What `ref` may name. */
+export type ReferableNode = ModelNode | SeedNode | SnapshotNode;
+/** What data tests look at. */
+export type RelationNode = ReferableNode | SourceNode;
+export type Node = RelationNode | TestNode | ExposureNode;
 
 /** All that a project consists of, checked: names resolve and there is no cycle. */
 export interface Graph {
   projectName: string;
   nodes: ReadonlyMap<string, Node>;
+  groups: readonly Group[];
+  docs: readonly DocsBlock[];
   /** Ids of the nodes that read a node. */
   children: ReadonlyMap<string, readonly string[]>;
   macros: Macros;
@@ -183,8 +304,20 @@ export function modelsOf(graph: Graph): ModelNode[] {
   return [...graph.nodes.values()].filter((node) => node.kind === "model");
 }
 
+export function seedsOf(graph: Graph): SeedNode[] {
+  return [...graph.nodes.values()].filter((node) => node.kind === "seed");
+}
+
+export function snapshotsOf(graph: Graph): SnapshotNode[] {
+  return [...graph.nodes.values()].filter((node) => node.kind === "snapshot");
+}
+
 export function testsOf(graph: Graph): TestNode[] {
   return [...graph.nodes.values()].filter((node) => node.kind === "test");
+}
+
+export function exposuresOf(graph: Graph): ExposureNode[] {
+  return [...graph.nodes.values()].filter((node) => node.kind === "exposure");
 }
 
 export function sourcesOf(graph: Graph): SourceNode[] {

@@ -1,8 +1,11 @@
-import { posix } from "node:path";
+import { existsSync } from "node:fs";
+import { join, posix } from "node:path";
 import { z } from "zod";
+import { PROJECT_FILE } from "../core/config.ts";
 import type { Context } from "../core/context.ts";
 import { readTextFile } from "../core/text-file.ts";
 import { parseYaml, validateYaml, type YamlFile } from "../core/yaml.ts";
+import { loadDbtProject } from "./dbt-project.ts";
 import type { HookText } from "./nodes.ts";
 import { hooks } from "./properties.ts";
 import type { Literal } from "./template.ts";
@@ -21,6 +24,7 @@ const projectSchema = z.strictObject({
   /** The profile in profiles.yml; the project's name when absent. */
   profile: z.string().optional(),
   "model-paths": folders.default(["models"]),
+  "seed-paths": folders.default(["seeds"]),
   "test-paths": folders.default(["tests/data"]),
   /** What `run clean` removes besides target/. */
   "clean-targets": folders.default([]),
@@ -33,6 +37,8 @@ const projectSchema = z.strictObject({
   /** Settings of the connector; its own schema checks them. */
   ingest: z.record(z.string(), z.json()).default({}),
   models: z.record(z.string(), z.json()).default({}),
+  seeds: z.record(z.string(), z.json()).default({}),
+  snapshots: z.record(z.string(), z.json()).default({}),
   "on-run-start": hooks.default([]),
   "on-run-end": hooks.default([]),
 });
@@ -41,6 +47,7 @@ export interface Project {
   name: string;
   profileName: string;
   modelPaths: string[];
+  seedPaths: string[];
   testPaths: string[];
   cleanTargets: string[];
   macroPaths: string[];
@@ -51,17 +58,27 @@ export interface Project {
   modelConfigs: Record<string, unknown>;
   /** Statements around every command that builds or tests. */
   runHooks: { start: HookText[]; end: HookText[] };
+  /** The same of `seeds:`. */
+  seedConfigs: Record<string, unknown>;
+  /** And of `snapshots:`. */
+  snapshotConfigs: Record<string, unknown>;
+  /** Set by a dbt_project.yml. */
+  dbt?: { snapshotPaths: string[] };
+  /** Of the artifacts, relative to the project; `target` when absent. */
+  targetPath?: string;
   file: YamlFile;
 }
 
-/** Reads project.yml. Throws ProjectErrors (exit 2). */
+/** Reads project.yml, or dbt_project.yml where there is none. Throws ProjectErrors (exit 2). */
 export function loadProject(ctx: Context, overrides: { vars?: Record<string, Literal> } = {}): Project {
-  const file = parseYaml("project.yml", readTextFile(ctx.projectDir, "project.yml"));
+  if (!existsSync(join(ctx.projectDir, PROJECT_FILE))) return loadDbtProject(ctx, overrides);
+  const file = parseYaml(PROJECT_FILE, readTextFile(ctx.projectDir, PROJECT_FILE));
   const settings = validateYaml(file, projectSchema);
   return {
     name: settings.name,
     profileName: settings.profile ?? settings.name,
     modelPaths: settings["model-paths"],
+    seedPaths: settings["seed-paths"],
     testPaths: settings["test-paths"],
     cleanTargets: settings["clean-targets"],
     macroPaths: settings["macro-paths"],
@@ -70,6 +87,8 @@ export function loadProject(ctx: Context, overrides: { vars?: Record<string, Lit
     publish: settings.publish ?? { select: "marts", keep: 5 },
     modelConfigs: settings.models,
     runHooks: { start: settings["on-run-start"], end: settings["on-run-end"] },
+    seedConfigs: settings.seeds,
+    snapshotConfigs: settings.snapshots,
     file,
   };
 }

@@ -2,17 +2,17 @@ import { EXIT, ProjectError } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
 import type { Mistakes } from "./collect.ts";
 import type { Macro, Macros } from "./macro.ts";
-import type { ModelNode, SourceNode } from "./nodes.ts";
+import type { ReferableNode, RelationNode, SourceNode } from "./nodes.ts";
 import { bindArguments } from "./signature.ts";
 import { type Literal, parseTemplate, type Template, type TemplateUse } from "./template.ts";
 
-/** The models and sources of a project by the names that `ref` and `source` use. */
+/** The models, seeds and sources of a project by the names that `ref` and `source` use. */
 export interface NameIndex {
   projectName: string;
-  models: ReadonlyMap<string, ModelNode>;
+  models: ReadonlyMap<string, ReferableNode>;
   /** Keyed `source.table`. */
   sources: ReadonlyMap<string, SourceNode>;
-  /** Models that exist but are switched off. */
+  /** Models and seeds that exist but are switched off. */
   disabled: ReadonlySet<string>;
   macros: Macros;
 }
@@ -21,7 +21,7 @@ export interface NameIndex {
 export function resolveReference(
   index: NameIndex,
   call: { name: string; args: readonly (Literal | undefined)[]; where: string },
-): ModelNode | SourceNode {
+): RelationNode {
   const names = call.args.filter((argument) => typeof argument === "string");
   if (names.length !== call.args.length || names.length === 0 || names.length > 2) {
     const example = call.name === "ref" ? "ref('stg_tracks')" : "source('moovitamix', 'tracks')";
@@ -36,7 +36,7 @@ export function resolveReference(
   return call.name === "ref" ? resolveRef(index, names, call.where) : resolveSource(index, names, call.where);
 }
 
-function resolveRef(index: NameIndex, names: readonly string[], where: string): ModelNode {
+function resolveRef(index: NameIndex, names: readonly string[], where: string): ReferableNode {
   const name = names.at(-1) ?? "";
   const packageName = names.length === 2 ? names[0] : index.projectName;
   if (packageName !== index.projectName) {
@@ -104,7 +104,7 @@ function referenceError(
 }
 
 /** The node that a YAML value such as `ref('dim_users')` names. */
-export function resolveArgument(index: NameIndex, value: string, where: string): ModelNode | SourceNode {
+export function resolveArgument(index: NameIndex, value: string, where: string): RelationNode {
   const call = callIn(value);
   if (call === undefined) {
     throw referenceError(

@@ -2,7 +2,7 @@ import type { ProjectError } from "../core/errors.ts";
 import type { Rows } from "../engines/engine.ts";
 import type { CompiledNode } from "./compile.ts";
 import type { BatchWindow } from "./materializations/batch-windows.ts";
-import type { ModelNode, TestNode } from "./nodes.ts";
+import type { ModelNode, SeedNode, SnapshotNode, TestNode } from "./nodes.ts";
 
 interface ResultBase {
   startedAt: Date;
@@ -27,6 +27,14 @@ export interface ModelResult extends ResultBase {
   reason: string | null;
 }
 
+export interface SeedResult extends Omit<ModelResult, "node"> {
+  node: SeedNode;
+}
+
+export interface SnapshotResult extends Omit<ModelResult, "node"> {
+  node: SnapshotNode;
+}
+
 export interface TestResult extends ResultBase {
   node: TestNode;
   /** error: the test could not be run. */
@@ -40,7 +48,7 @@ export interface TestResult extends ResultBase {
   reason: string | null;
 }
 
-export type NodeResult = ModelResult | TestResult;
+export type NodeResult = ModelResult | SeedResult | SnapshotResult | TestResult;
 
 export function isTestResult(result: NodeResult): result is TestResult {
   return result.node.kind === "test";

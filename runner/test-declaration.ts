@@ -3,7 +3,7 @@ import { nearestLine } from "../core/nearest.ts";
 import type { YamlFile } from "../core/yaml.ts";
 import type { GenericTestDefinition } from "./generic-tests/definition.ts";
 import { configErrors } from "./model-config.ts";
-import type { ModelNode, SourceNode } from "./nodes.ts";
+import type { RelationNode } from "./nodes.ts";
 import { type DataTestInput, TEST_CONFIG_KEYS, type TestConfigInput, testConfigInput } from "./properties.ts";
 import type { Literal } from "./template.ts";
 import { type TestType, testError, testTypeOf } from "./test-types.ts";
@@ -11,7 +11,7 @@ import { type TestType, testError, testTypeOf } from "./test-types.ts";
 /** A test as it is declared in YAML: on a column or on the whole of a model or a source table. */
 export interface Declaration {
   input: DataTestInput;
-  subject: ModelNode | SourceNode;
+  subject: RelationNode;
   column: string | null;
   file: YamlFile;
   /** To its place in the file. */

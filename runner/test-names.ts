@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ModelNode, SourceNode } from "./nodes.ts";
+import type { RelationNode } from "./nodes.ts";
 import type { Literal } from "./template.ts";
 
 /** A generic test as dbt names it. */
@@ -7,7 +7,7 @@ export interface NamedTest {
   type: string;
   /** The package that it was named with: `dbt_utils`. */
   namespace: string | null;
-  subject: ModelNode | SourceNode;
+  subject: RelationNode;
   /** Its arguments, the column's name among them. */
   args: Readonly<Record<string, Literal>>;
 }

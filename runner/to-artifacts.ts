@@ -2,24 +2,35 @@ import { createHash } from "node:crypto";
 import type {
   ManifestContent,
   ManifestEntry,
+  ManifestExposure,
   ManifestMacro,
   ManifestNode,
   ManifestSource,
 } from "../artifacts/manifest.ts";
 import type { RunResultEntry } from "../artifacts/run-results.ts";
+import type { SourceFreshnessEntry } from "../artifacts/sources.ts";
 import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
 import { isEphemeral } from "./ephemeral.ts";
 import { storageOf } from "./failure-tables.ts";
+import type { FreshnessResult } from "./freshness.ts";
 import type { Macro } from "./macro.ts";
 import { macrosIn, macrosOf } from "./macros.ts";
 import type { BatchWindow } from "./materializations/batch-windows.ts";
 import {
   type Column,
   type Constraint,
+  type ExposureNode,
+  exposuresOf,
+  type Freshness,
+  type Graph,
   type HookText,
   type ModelNode,
   modelsOf,
+  type SeedNode,
+  type SnapshotNode,
   type SourceNode,
+  seedsOf,
+  snapshotsOf,
   sourcesOf,
   type TestNode,
   testsOf,
@@ -37,10 +48,68 @@ export function manifestContent(scope: CompileScope, compiled: Compiled): Manife
     adapterType: scope.dialect.type,
     nodes: [
       ...modelsOf(graph).map((model) => modelEntry(model, scope, compiled)),
+      ...seedsOf(graph).map((seed) => seedEntry(seed, scope)),
+      ...snapshotsOf(graph).map((snapshot) => snapshotEntry(snapshot, scope)),
       ...testsOf(graph).map((test) => testEntry(test, scope, compiled)),
     ],
     sources: sourcesOf(graph).map((source) => sourceEntry(source, scope)),
     macros: [...graph.macros.values()].map((macro) => macroEntry(macro, scope)),
+    exposures: exposuresOf(graph).map((exposure) => exposureEntry(exposure, scope)),
+    groups: graph.groups.map(({ id, name, owner, description, file }) => ({
+      unique_id: id,
+      resource_type: "group",
+      name,
+      package_name: graph.projectName,
+      path: file,
+      original_file_path: file,
+      owner: { email: null, name: null, ...owner },
+      description,
+      config: {},
+    })),
+    docs: graph.docs.map(({ id, name, file, contents }) => ({
+      unique_id: id,
+      resource_type: "doc",
+      name,
+      package_name: graph.projectName,
+      path: file,
+      original_file_path: file,
+      block_contents: contents,
+    })),
+    groupMembers: groupMembers(graph),
+  };
+}
+
+function groupMembers(graph: Graph): Record<string, string[]> {
+  const members = (group: string) => modelsOf(graph).filter((model) => model.config.group === group);
+  return Object.fromEntries(graph.groups.map(({ name }) => [name, members(name).map(({ id }) => id)]));
+}
+
+function exposureEntry(exposure: ExposureNode, scope: CompileScope): ManifestExposure {
+  const { owner, type, label, maturity, url, meta, tags } = exposure;
+  const { refs, sources } = readNames(exposure, scope);
+  return {
+    unique_id: exposure.id,
+    resource_type: "exposure",
+    name: exposure.name,
+    package_name: scope.graph.projectName,
+    path: exposure.file.split("/").slice(1).join("/"),
+    original_file_path: exposure.file,
+    fqn: exposure.fqn,
+    description: exposure.description,
+    owner,
+    type,
+    label,
+    maturity,
+    url,
+    meta,
+    tags,
+    config: { enabled: true, tags, meta },
+    unrendered_config: {},
+    depends_on: { macros: [], nodes: exposure.dependsOn },
+    refs,
+    sources,
+    metrics: [],
+    created_at: 0,
   };
 }
 
@@ -74,7 +143,9 @@ function modelEntry(model: ModelNode, scope: CompileScope, compiled: Compiled): 
     meta: model.config.meta,
     columns: columnEntries(model.columns),
     patch_path: model.patchFile === null ? null : `${scope.graph.projectName}://${model.patchFile}`,
-    access: "protected",
+    group: model.config.group ?? null,
+    docs: model.config.docs ?? { show: true, node_color: null },
+    access: model.config.access ?? "protected",
     constraints: model.constraints.map(constraintEntry),
     contract: { enforced: model.config.contract.enforced, alias_types: true, checksum: null },
     version: null,
@@ -114,6 +185,49 @@ function constraintEntry({ type, ...rest }: Constraint): Record<string, unknown>
   };
 }
 
+function seedEntry(seed: SeedNode, scope: CompileScope): ManifestNode {
+  return {
+    ...commonEntry(seed, scope),
+    resource_type: "seed",
+    database: scope.target.database,
+    schema: seed.relation.schema,
+    alias: seed.relation.name,
+    relation_name: scope.dialect.nameOf(seed.relation),
+    raw_code: "",
+    checksum: { name: "sha256", checksum: seed.checksum },
+    config: { ...seed.config, database: null },
+    meta: seed.config.meta,
+    columns: columnEntries(seed.columns),
+    patch_path: seed.patchFile === null ? null : `${scope.graph.projectName}://${seed.patchFile}`,
+    root_path: null,
+    depends_on: { macros: [], nodes: [] },
+  };
+}
+
+function snapshotEntry(snapshot: SnapshotNode, scope: CompileScope): ManifestNode {
+  return {
+    ...commonEntry(snapshot, scope),
+    ...readNames(snapshot, scope),
+    resource_type: "snapshot",
+    database: scope.target.database,
+    schema: snapshot.relation.schema,
+    alias: snapshot.relation.name,
+    relation_name: scope.dialect.nameOf(snapshot.relation),
+    language: "sql",
+    raw_code: `select * from {{ ${snapshot.reads.text} }}`,
+    checksum: checksum(snapshot.reads.text),
+    config: { ...snapshot.config, database: null },
+    meta: snapshot.config.meta,
+    columns: columnEntries(snapshot.columns),
+    patch_path: `${scope.graph.projectName}://${snapshot.file}`,
+    metrics: [],
+    functions: [],
+    depends_on: { macros: [], nodes: snapshot.dependsOn },
+    compiled_path: null,
+    contract: { enforced: false, alias_types: true, checksum: null },
+  };
+}
+
 function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): ManifestNode {
   const { generic, config } = test;
   const entry = {
@@ -137,7 +251,7 @@ function testEntry(test: TestNode, scope: CompileScope, compiled: Compiled): Man
     raw_code: `{{ ${generic.namespace === null ? "" : `${generic.namespace}.`}test_${generic.type}(**_dbt_generic_test_kwargs) }}`,
     checksum: { name: "none", checksum: "" },
     column_name: generic.columnName,
-    file_key_name: `${generic.attachedTo.startsWith("source.") ? "sources" : "models"}.${scope.graph.nodes.get(generic.attachedTo)?.name}`,
+    file_key_name: `${generic.attachedTo.startsWith("source.") ? "sources" : generic.attachedTo.startsWith("seed.") ? "seeds" : "models"}.${scope.graph.nodes.get(generic.attachedTo)?.name}`,
     attached_node: generic.attachedTo,
     test_metadata: { name: generic.type, kwargs: testArguments(test), namespace: generic.namespace },
   };
@@ -150,10 +264,8 @@ function testArguments({ generic }: TestNode): Record<string, unknown> {
     : { column_name: generic.columnName, ...generic.arguments };
 }
 
-/** The keys that models and tests share. */
-function nodeEntry(node: ModelNode | TestNode, scope: CompileScope, compiled: Compiled) {
-  const parents = node.dependsOn.flatMap((id) => scope.graph.nodes.get(id) ?? []);
-  const sql = compiled.get(node.id)?.sql;
+/** The keys that every node has. */
+function commonEntry(node: ModelNode | SeedNode | SnapshotNode | TestNode, scope: CompileScope) {
   return {
     unique_id: node.id,
     name: node.name,
@@ -169,13 +281,29 @@ function nodeEntry(node: ModelNode | TestNode, scope: CompileScope, compiled: Co
     unrendered_config: {},
     created_at: 0,
     doc_blocks: [],
-    language: "sql",
+  };
+}
+
+/** What a node reads, by the names that `ref` and `source` use. */
+function readNames(node: Pick<ExposureNode, "dependsOn">, { graph }: CompileScope) {
+  const parents = node.dependsOn.flatMap((id) => graph.nodes.get(id) ?? []);
+  return {
     refs: parents
-      .filter((parent) => parent.kind === "model")
+      .filter((parent) => ["model", "seed", "snapshot"].includes(parent.kind))
       .map(({ name }) => ({ name, package: null, version: null })),
     sources: parents
       .filter((parent) => parent.kind === "source")
       .map((parent) => [parent.sourceName, parent.name]),
+  };
+}
+
+/** The keys that models and tests share. */
+function nodeEntry(node: ModelNode | TestNode, scope: CompileScope, compiled: Compiled) {
+  const sql = compiled.get(node.id)?.sql;
+  return {
+    ...commonEntry(node, scope),
+    language: "sql",
+    ...readNames(node, scope),
     metrics: [],
     functions: [],
     depends_on: { macros: macroIds(node, scope), nodes: node.dependsOn },
@@ -222,9 +350,9 @@ function sourceEntry(source: SourceNode, scope: CompileScope): ManifestSource {
     source_name: source.sourceName,
     source_description: source.sourceDescription,
     description: source.description,
-    loader: "sillon",
+    loader: source.loader,
     identifier: source.relation.name,
-    database: scope.target.database,
+    database: source.relation.database ?? scope.target.database,
     schema: source.relation.schema,
     relation_name: scope.dialect.nameOf(source.relation),
     package_name: scope.graph.projectName,
@@ -232,14 +360,14 @@ function sourceEntry(source: SourceNode, scope: CompileScope): ManifestSource {
     original_file_path: source.file,
     fqn: source.fqn,
     tags: source.tags,
-    meta: {},
-    source_meta: {},
+    meta: source.meta,
+    source_meta: source.sourceMeta,
     columns: columnEntries(source.columns),
-    config: { enabled: true },
-    freshness: null,
-    loaded_at_field: null,
-    loaded_at_query: null,
-    quoting: { database: null, schema: null, identifier: null, column: null },
+    config: { enabled: true, tags: source.tags, meta: source.meta },
+    freshness: source.freshness === null ? null : freshnessEntry(source.freshness),
+    loaded_at_field: source.loadedAtField,
+    loaded_at_query: source.loadedAtQuery,
+    quoting: { database: null, schema: null, identifier: null, column: null, ...source.quoting },
     external: null,
     patch_path: null,
     unrendered_config: {},
@@ -250,9 +378,15 @@ function sourceEntry(source: SourceNode, scope: CompileScope): ManifestSource {
   };
 }
 
+/** dbt's keys of a freshness rule. */
+export function freshnessEntry({ warnAfter, errorAfter, filter }: Freshness) {
+  const none = { count: null, period: null };
+  return { warn_after: warnAfter ?? none, error_after: errorAfter ?? none, filter };
+}
+
 function columnEntries(columns: readonly Column[]): Record<string, unknown> {
   return Object.fromEntries(
-    columns.map(({ name, description, dataType, constraints, tags, meta }) => [
+    columns.map(({ name, description, dataType, tags, meta, constraints, quote }) => [
       name,
       {
         name,
@@ -261,7 +395,7 @@ function columnEntries(columns: readonly Column[]): Record<string, unknown> {
         tags,
         meta,
         constraints: constraints.map(constraintEntry),
-        quote: null,
+        quote,
         config: { meta, tags },
         granularity: null,
         doc_blocks: [],
@@ -306,7 +440,34 @@ function batchEntries({ successful, failed }: NonNullable<ModelResult["batches"]
   return { successful: entries(successful), failed: entries(failed) };
 }
 
-function executeTiming({ startedAt, endedAt }: NodeResult): RunResultEntry["timing"][number] {
+/** dbt's time of a table without rows. */
+const NEVER = new Date("0001-01-01T00:00:00.000Z");
+
+/** Results as entries of sources.json. */
+export function freshnessEntries(results: readonly FreshnessResult[]): SourceFreshnessEntry[] {
+  return results.map((result) => {
+    const { node, status, maxLoadedAt, snapshottedAt } = result;
+    if (status === "runtime error") return { unique_id: node.id, error: result.error?.message ?? "", status };
+    const newest = maxLoadedAt ?? NEVER;
+    return {
+      unique_id: node.id,
+      max_loaded_at: newest.toISOString(),
+      snapshotted_at: snapshottedAt.toISOString(),
+      max_loaded_at_time_ago_in_s: (snapshottedAt.getTime() - newest.getTime()) / 1000,
+      status,
+      criteria: node.freshness === null ? {} : freshnessEntry(node.freshness),
+      adapter_response: {},
+      timing: [executeTiming(result)],
+      thread_id: `Thread-${result.thread}`,
+      execution_time: result.seconds,
+    };
+  });
+}
+
+function executeTiming({
+  startedAt,
+  endedAt,
+}: Pick<NodeResult, "startedAt" | "endedAt">): RunResultEntry["timing"][number] {
   return { name: "execute", started_at: startedAt.toISOString(), completed_at: endedAt.toISOString() };
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, realpathSync, rmSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { EXIT, ProjectError, ProjectErrors } from "../../core/errors.ts";
+import type { Project } from "../../runner/project.ts";
 import { acquireLock } from "../../state/lock.ts";
 import type { Outcome } from "../outcome.ts";
 import { type Workspace, waitMsOf } from "../workspace.ts";
@@ -27,14 +28,18 @@ export async function runClean(workspace: Workspace): Promise<Outcome> {
 /** Folders that people write in, besides those that project.yml names. */
 const AUTHORED = ["ingest", "tests", "macros", "seeds", "snapshots", ".git"];
 
+function authoredIn({ modelPaths, seedPaths, testPaths, macroPaths, dbt }: Project): string[] {
+  return [...modelPaths, ...seedPaths, ...testPaths, ...macroPaths, ...(dbt?.snapshotPaths ?? [])];
+}
+
 /** Why a folder must stay: it is, holds or lies in what cannot be made again. */
 function refusalOf({ ctx, project, folders, target }: Workspace, name: string): ProjectError | undefined {
   const folder = resolve(ctx.projectDir, name);
   const kept = [
     { path: folders.data, what: "the data" },
     { path: resolve(ctx.projectDir, target.duckdb.path), what: "the warehouse" },
-    { path: join(ctx.projectDir, "project.yml"), what: "project.yml" },
-    ...[...project.modelPaths, ...project.testPaths, ...AUTHORED].map((path) => ({
+    { path: join(ctx.projectDir, project.file.path), what: project.file.path },
+    ...[...authoredIn(project), ...AUTHORED].map((path) => ({
       path: join(ctx.projectDir, path),
       what: `${path}/`,
     })),

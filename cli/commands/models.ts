@@ -28,7 +28,7 @@ export async function runModels(
   const eventTime = eventTimeRange(options);
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "model" });
   const { onlySelected = false, fullRefresh: isFullRefresh = false } = options;
-  const { results, added } = await withWarehouse(workspace, "run models", (engine) =>
+  const { results, added, seeds } = await withWarehouse(workspace, "run models", (engine) =>
     withRunHooks(workspace, engine, {
       hooks: plan.hooks,
       work: async () => {
@@ -38,16 +38,19 @@ export async function runModels(
           isFullRefresh,
           eventTime,
         });
-        writeArtifacts(workspace, plan, { which: "run", results: built.results });
+        writeArtifacts(workspace, plan, { which: "run", results: [...built.seeds, ...built.results] });
         return built;
       },
     }),
   );
   const summary = summarizeModels(results);
   return {
-    exitCode: exitCodeFor(results, results.some(hasFailed)),
+    exitCode: exitCodeFor([...seeds, ...results], [...seeds, ...results].some(hasFailed)),
     summary,
     text: `${formatModels(results, terminal.colors)}\n\n${summary}`,
-    json: { models: results.map(modelJson), built_first: added.map((model) => model.name).sort() },
+    json: {
+      models: results.map(modelJson),
+      built_first: [...seeds.map(({ node }) => node), ...added].map(({ name }) => name).sort(),
+    },
   };
 }

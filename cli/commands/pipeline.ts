@@ -6,7 +6,13 @@ import { isEphemeral } from "../../runner/ephemeral.ts";
 import { skippedModel } from "../../runner/models.ts";
 import { type ModelNode, modelsOf } from "../../runner/nodes.ts";
 import type { Release } from "../../runner/publish.ts";
-import { hasFailed, type ModelResult, type NodeResult, type TestResult } from "../../runner/results.ts";
+import {
+  hasFailed,
+  type ModelResult,
+  type NodeResult,
+  type SeedResult,
+  type TestResult,
+} from "../../runner/results.ts";
 import type { SelectionOptions } from "../../runner/select.ts";
 import {
   formatModels,
@@ -14,6 +20,7 @@ import {
   formatTests,
   summarizeModels,
   summarizeRelease,
+  summarizeSeeds,
   summarizeStreams,
   summarizeTests,
 } from "../answers.ts";
@@ -21,6 +28,7 @@ import { modelJson, streamJson, testJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
 import type { Colors } from "../print.ts";
 import {
+  chosenSeeds,
   type GraphPlan,
   type IngestPlan,
   ingestStep,
@@ -30,6 +38,7 @@ import {
   planGraph,
   planIngest,
   publishStep,
+  seedsStep,
   testsStep,
   withRunHooks,
   writeArtifacts,
@@ -40,6 +49,7 @@ import { releaseJson } from "./publish.ts";
 
 export interface PipelineResults {
   streams: StreamResult[];
+  seeds: SeedResult[];
   models: ModelsOutcome;
   tests: TestResult[];
   /** Null when readers keep the former release. */
@@ -96,33 +106,49 @@ export async function pipelineSteps(
     const withheld = "no stream was loaded";
     const models = skippedModels(ctx, plan.graph, withheld);
     writeArtifacts(workspace, plan.graph, { which: "build", results: models });
-    return { streams, models: { results: models, added: [] }, tests: [], release: null, withheld };
+    return {
+      streams,
+      seeds: [],
+      models: { results: models, added: [], seeds: [] },
+      tests: [],
+      release: null,
+      withheld,
+    };
   }
-  const { models, tests } = await withRunHooks(workspace, engine, {
+  const { seeds, models, tests } = await withRunHooks(workspace, engine, {
     hooks: plan.graph.hooks,
     work: () => buildAndTest(workspace, engine, plan),
   });
   ctx.signal.throwIfAborted();
-  const withheld = whyWithheld(plan, { streams, results: [...models.results, ...tests] });
+  const withheld = whyWithheld(plan, { streams, results: [...seeds, ...models.results, ...tests] });
   if (withheld !== null)
     ctx.log.warn("publish_withheld", `not published: ${withheld}; readers keep the former release`);
   const release = withheld === null ? await publishStep(workspace, engine, plan.toPublish) : null;
-  return { streams, models, tests, release, withheld };
+  return { streams, seeds, models, tests, release, withheld };
 }
 
 async function buildAndTest(
   workspace: Workspace,
   engine: Engine,
   plan: PipelinePlan,
-): Promise<{ models: ModelsOutcome; tests: TestResult[] }> {
+): Promise<Pick<PipelineResults, "seeds" | "models" | "tests">> {
   const isFullRefresh = plan.isFullRefresh ?? false;
-  const models = await modelsStep(workspace, engine, { ...plan.graph, onlySelected: false, isFullRefresh });
+  const chosen = await seedsStep(workspace, engine, chosenSeeds(plan.graph));
+  const models = await modelsStep(workspace, engine, {
+    ...plan.graph,
+    onlySelected: false,
+    isFullRefresh,
+    seeds: chosen,
+  });
+  const seeds = [...chosen, ...models.seeds];
   const broken = new Map(
-    models.results.filter(({ status }) => status !== "success").map(({ node }) => [node.id, node.name]),
+    [...seeds, ...models.results]
+      .filter(({ status }) => status !== "success")
+      .map(({ node }) => [node.id, node.name]),
   );
   const tests = await testsStep(workspace, engine, { ...plan.graph, broken });
-  writeArtifacts(workspace, plan.graph, { which: "build", results: [...models.results, ...tests] });
-  return { models, tests };
+  writeArtifacts(workspace, plan.graph, { which: "build", results: [...seeds, ...models.results, ...tests] });
+  return { seeds, models, tests };
 }
 
 function skippedModels(ctx: Context, { scope, selected }: GraphPlan, reason: string): ModelResult[] {
@@ -144,12 +170,13 @@ function whyWithheld(
 }
 
 export function pipelineOutcome(workspace: Workspace, terminal: Terminal, results: PipelineResults): Outcome {
-  const { streams, models, tests, release, withheld } = results;
-  const nodes = [...models.results, ...tests];
+  const { streams, seeds, models, tests, release, withheld } = results;
+  const nodes = [...seeds, ...models.results, ...tests];
   const isFailed = streams.some(({ status }) => status !== "ok") || nodes.some(hasFailed);
   const published = release === null ? `not published: ${withheld}` : summarizeRelease(release);
   const parts = [
     summarizeStreams(streams),
+    ...(seeds.length > 0 ? [summarizeSeeds(seeds)] : []),
     summarizeModels(models.results),
     summarizeTests(tests),
     published,
@@ -160,6 +187,7 @@ export function pipelineOutcome(workspace: Workspace, terminal: Terminal, result
     text: pipelineText(terminal.colors, results, published),
     json: {
       streams: streams.map(streamJson),
+      seeds: seeds.map(modelJson),
       models: models.results.map(modelJson),
       tests: tests.map(testJson),
       release: release === null ? null : releaseJson(workspace, release),
@@ -170,13 +198,14 @@ export function pipelineOutcome(workspace: Workspace, terminal: Terminal, result
 
 function pipelineText(
   colors: Colors,
-  { streams, models, tests }: PipelineResults,
+  { streams, seeds, models, tests }: PipelineResults,
   published: string,
 ): string {
   const section = (title: string, summary: string, body: string) =>
     `${colors.bold(title)}: ${summary}${body === "" ? "" : `\n${body}`}`;
   return [
     section("Records per stream", summarizeStreams(streams), formatStreams(streams, colors)),
+    ...(seeds.length > 0 ? [section("Seeds", summarizeSeeds(seeds), formatModels(seeds, colors))] : []),
     section("Models", summarizeModels(models.results), formatModels(models.results, colors)),
     section("Data tests", summarizeTests(tests).replace("tests: ", ""), formatTests(tests, colors)),
     section("Release", published, ""),

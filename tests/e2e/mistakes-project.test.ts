@@ -16,7 +16,7 @@ describe("a project", () => {
       {
         remove: "profiles.yml",
         where: "/",
-        message: "no profiles.yml beside project.yml",
+        message: "no profiles.yml beside the project's file",
         help: "add one, in dbt's shape",
       },
     ],

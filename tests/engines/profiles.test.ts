@@ -1,19 +1,27 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createContext, type Environment } from "../../core/context.ts";
 import { projectErrorsOf } from "../../core/errors.ts";
+import type { LogSink } from "../../core/log.ts";
 import { loadTarget, type Target } from "../../engines/profiles.ts";
 
-function load(text: string | undefined, options: { target?: string; env?: Environment } = {}): Target {
+interface LoadOptions {
+  target?: string;
+  profilesDir?: string;
+  env?: Environment;
+  sink?: LogSink;
+}
+
+function load(text: string | undefined, options: LoadOptions = {}): Target {
   const projectDir = mkdtempSync(join(tmpdir(), "sillon-profiles-"));
   onTestFinished(() => rmSync(projectDir, { recursive: true, force: true }));
   if (text !== undefined) writeFileSync(join(projectDir, "profiles.yml"), text);
   return loadTarget(
-    createContext({ projectDir, env: options.env ?? {}, sink: () => {} }),
+    createContext({ projectDir, env: options.env ?? {}, sink: options.sink ?? (() => {}) }),
     "shop",
-    options.target,
+    { target: options.target, profilesDir: options.profilesDir },
   );
 }
 
@@ -155,4 +163,66 @@ function mistakes(text: string | undefined, target?: string) {
   } catch (error) {
     return projectErrorsOf(error);
   }
+}
+
+describe("dbt's profiles", () => {
+  test.each([
+    ["\"{{ env_var('N') | as_number }}\"", { N: "3" }, 3],
+    ["\"{{ env_var('N', '2') | int }}\"", {}, 2],
+    ["\"{{ env_var('N', 5) | as_native }}\"", {}, 5],
+  ])("have filters: threads %s", (threads, env, expected) => {
+    expect(load(outputs(`{type: duckdb, threads: ${threads}}`), { env }).duckdb.threads).toBe(expected);
+  });
+
+  test("keep numbers as texts with as_text, and take truth with as_bool", () => {
+    const attach = `[{path: a.db, read_only: "{{ env_var('R') | as_bool }}"}]`;
+    const text = `{type: duckdb, schema: "{{ env_var('S') | as_text }}", attach: ${attach}}`;
+    const { duckdb } = load(outputs(text), { env: { S: "007", R: "True" } });
+    expect(duckdb).toMatchObject({ schema: "007", attach: [{ path: "a.db", read_only: true }] });
+  });
+
+  test("say which value is not what its filter makes of it, and not the value", () => {
+    const text = outputs("{type: duckdb, threads: \"{{ env_var('N') | as_number }}\"}");
+    const thrown = thrownBy(() => load(text, { env: { N: "many" } }));
+    expect(projectErrorsOf(thrown)[0]).toMatchObject({
+      code: "PROFILES_TEMPLATE",
+      message: "the value is not a number",
+      where: "profiles.yml:4:34",
+      hint: "set the environment variable to a number, or remove | as_number",
+    });
+  });
+
+  test("may have dbt-duckdb's other keys, which are named in one warning", () => {
+    const log: string[] = [];
+    load(outputs("{type: duckdb, keep_open: true, plugins: [{module: excel}], external_root: x}"), {
+      sink: ({ message }) => log.push(message),
+    });
+    expect(log).toEqual(["profiles.yml:4:42  not supported, and ignored: plugins, external_root"]);
+  });
+
+  test("are looked for in --profiles-dir, DBT_PROFILES_DIR, the project and ~/.dbt", () => {
+    const folder = (schema: string, below = "") => {
+      const home = mkdtempSync(join(tmpdir(), "sillon-profiles-"));
+      onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+      mkdirSync(join(home, below), { recursive: true });
+      writeFileSync(join(home, below, "profiles.yml"), outputs(`{type: duckdb, schema: ${schema}}`));
+      return home;
+    };
+    const env = { HOME: folder("home", ".dbt"), DBT_PROFILES_DIR: folder("variable") };
+    const schemaOf = (...options: Parameters<typeof load>) => load(...options).duckdb.schema;
+    const here = outputs("{type: duckdb, schema: here}");
+    expect(schemaOf(here, { env, profilesDir: folder("given") })).toBe("given");
+    expect(schemaOf(here, { env })).toBe("variable");
+    expect(schemaOf(here, { env: { HOME: env.HOME } })).toBe("here");
+    expect(schemaOf(undefined, { env: { HOME: env.HOME } })).toBe("home");
+  });
+});
+
+function thrownBy(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("nothing was thrown");
 }

@@ -1,0 +1,41 @@
+import { snapshotsOf } from "../../runner/nodes.ts";
+import { hasFailed } from "../../runner/results.ts";
+import type { SelectionOptions } from "../../runner/select.ts";
+import { createSessionPool } from "../../runner/session-pool.ts";
+import { snapshotSources, takeSnapshots } from "../../runner/snapshots.ts";
+import { formatModels, summarizeSnapshots } from "../answers.ts";
+import { modelJson } from "../json.ts";
+import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { planGraph, withRunHooks, writeArtifacts } from "../steps.ts";
+import type { Terminal } from "../terminal.ts";
+import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
+
+/** `run snapshot`: what rows looked like over time. */
+export async function runSnapshots(
+  workspace: Workspace,
+  terminal: Terminal,
+  options: SelectionOptions,
+): Promise<Outcome> {
+  const { ctx, target } = workspace;
+  const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "snapshot" });
+  const { scope, selected } = plan;
+  const snapshots = snapshotsOf(scope.graph).filter(({ id }) => selected.has(id));
+  const work = { graph: scope.graph, snapshots, sources: snapshotSources(ctx, scope, snapshots) };
+  const results = await withWarehouse(workspace, "run snapshot", (engine) =>
+    withRunHooks(workspace, engine, {
+      hooks: plan.hooks,
+      work: async () => {
+        const taken = await takeSnapshots(ctx, createSessionPool(engine, target.duckdb.threads), work);
+        writeArtifacts(workspace, plan, { which: "snapshot", results: taken });
+        return taken;
+      },
+    }),
+  );
+  const summary = summarizeSnapshots(results);
+  return {
+    exitCode: exitCodeFor(results, results.some(hasFailed)),
+    summary,
+    text: [formatModels(results, terminal.colors), summary].filter(Boolean).join("\n\n"),
+    json: { snapshots: results.map(modelJson) },
+  };
+}

@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { seedsOf } from "../../runner/nodes.ts";
+import { loadSeedTables, missingSeeds } from "../../runner/seeds.ts";
+import { createSessionPool } from "../../runner/session-pool.ts";
+import { createProject, mistakesIn, openWarehouse, type TestProject } from "./project.ts";
+
+async function load(project: TestProject) {
+  const warehouse = await openWarehouse(project);
+  const seeds = seedsOf(project.scope().graph);
+  const results = await loadSeedTables(project.ctx, createSessionPool(warehouse.engine, 1), seeds);
+  return { ...warehouse, results, seeds };
+}
+
+const FILES = {
+  "seeds/codes.csv": 'zip,amount,day,name\n01234,1,2026-01-02,"a, b"\n99999,2.5,2026-01-03,\n',
+};
+
+describe("a seed", () => {
+  test("becomes a table whose codes keep their zeros", async () => {
+    const { session, results } = await load(createProject(FILES));
+    expect(results).toMatchObject([{ status: "success", rows: 2 }]);
+    const rows = await session.query("from codes order by zip");
+    expect(rows.types).toEqual(["VARCHAR", "DOUBLE", "DATE", "VARCHAR"]);
+    expect(rows.rows[0]).toEqual(["01234", 1, "2026-01-02", "a, b"]);
+    expect(rows.rows[1]?.[3]).toBe(null);
+  });
+
+  test("takes types, schema and delimiter from project.yml and YAML", async () => {
+    const project = createProject({
+      "project.yml":
+        "name: shop\nseeds:\n  shop:\n    +schema: raw\n    codes:\n      +column_types: {amount: 'decimal(9,2)'}\n",
+      "seeds/codes.csv": "zip;amount\n7;1\n",
+      "models/s.yml": "seeds: [{name: codes, config: {delimiter: ';', column_types: {ZIP: varchar}}}]",
+    });
+    const { session } = await load(project);
+    expect((await session.query("from main_raw.codes")).types).toEqual(["VARCHAR", "DECIMAL(9,2)"]);
+  });
+
+  test("can be read by models and tested", async () => {
+    const project = createProject({
+      ...FILES,
+      "models/m.sql": "select * from {{ ref('codes') }}",
+      "models/m.yml":
+        "seeds: [{name: codes, columns: [{name: zip, data_tests: [unique]}, {name: name, data_tests: [not_null]}]}]",
+    });
+    const { engine, build, check } = await openWarehouse(project);
+    const missing = await missingSeeds(engine, project.scope().graph, [project.model("m")]);
+    expect(missing.map(({ id }) => id)).toEqual(["seed.shop.codes"]);
+    await loadSeedTables(project.ctx, createSessionPool(engine, 1), missing);
+    expect(await missingSeeds(engine, project.scope().graph, [project.model("m")])).toEqual([]);
+    expect(await build()).toMatchObject([{ status: "success" }]);
+    const results = await check();
+    expect(results.map(({ node, status }) => [node.name, status])).toEqual([
+      ["unique_codes_zip", "pass"],
+      ["not_null_codes_name", "fail"],
+    ]);
+  });
+
+  test("that cannot be cast names row, column and value, and leaves the former table", async () => {
+    const project = createProject({
+      "seeds/codes.csv": "id\n1\nx\n",
+      "models/s.yml": "seeds: [{name: codes, config: {column_types: {id: integer}}}]",
+    });
+    const { engine, session } = await openWarehouse(project);
+    await session.run("create table codes as select 7 as id");
+    const seeds = seedsOf(project.scope().graph);
+    const [result] = await loadSeedTables(project.ctx, createSessionPool(engine, 1), seeds);
+    expect(result?.error).toMatchObject({
+      code: "SEED_VALUE",
+      message: '"id" has "x", which is not of type integer',
+      where: "seeds/codes.csv:3",
+      hint: 'correct the value, or give "id" another type under column_types',
+    });
+    expect((await session.query("from codes")).rows).toEqual([[7]]);
+  });
+
+  test("whose column_types name no column says which there are", async () => {
+    const { results } = await load(
+      createProject({
+        "seeds/codes.csv": "id,name\n1,a\n",
+        "models/s.yml": "seeds: [{name: codes, config: {column_types: {nam: text}}}]",
+      }),
+    );
+    expect(results[0]?.error).toMatchObject({
+      code: "SEED_COLUMN_UNKNOWN",
+      why: ["nearest names: name"],
+      hint: "its columns are: id, name",
+    });
+  });
+
+  test("with lines of different lengths is an error that says where", async () => {
+    const { results } = await load(createProject({ "seeds/codes.csv": "id,name\n1,a\n2\n3,c,d\n" }));
+    expect(results[0]?.error).toMatchObject({ code: "SEED_CSV", where: "seeds/codes.csv:3" });
+    expect(results[0]?.error?.hint).toBe("correct the file, or its delimiter and column_types");
+  });
+});
+
+test("mistakes about seeds have a place", () => {
+  const mistakes = mistakesIn({
+    "seeds/empty.csv": "",
+    "seeds/codes.csv": "id\n1\n",
+    "models/codes.sql": "select 1 as id",
+    "models/s.yml":
+      "seeds:\n  - name: code\n  - name: codes\n  - name: codes\n    config: {colunm_types: {}}\n",
+  });
+  expect(mistakes.map(({ code, where }) => [code, where])).toEqual([
+    ["YAML_SCHEMA", "models/s.yml:5:14"],
+    ["SEED_DESCRIBED_TWICE", "models/s.yml:4:11"],
+    ["SEED_EMPTY", "seeds/empty.csv:1:1"],
+    ["SEED_MISSING", "models/s.yml:2:11"],
+    ["MODEL_DUPLICATE", "seeds/codes.csv:1:1"],
+  ]);
+});
