@@ -20,6 +20,9 @@ import {
 /** DuckDB fills its vectors by this many rows. */
 const CHUNK_ROWS = 2048;
 
+/** Asking for the kind before each statement would cost more than the statement, the more tables there are. */
+const OTHER_KIND = /is of type (View|Table), trying to replace with type (View|Table)/;
+
 export class DuckdbSession implements Session {
   private readonly landingTypes = new Map<string, LandingType[]>();
   private isClosed = false;
@@ -131,21 +134,43 @@ export class DuckdbSession implements Session {
   }
 
   async replaceTable(relation: Relation, query: string, definition?: TableDefinition): Promise<number> {
-    return this.transaction(async () => {
-      await this.dropOther("table", relation);
-      if (definition === undefined)
-        return this.runAround(`create or replace table ${statements.nameOf(relation)} as (\n`, query, "\n)");
-      await this.runOwn(statements.createTable(relation, definition));
-      const columns = definition.columns.map(({ name }) => quote(name)).join(", ");
-      const head = `insert into ${statements.nameOf(relation)} (${columns}) select ${columns} from (\n`;
-      return this.runAround(head, query, "\n) as new_rows");
-    });
+    const name = statements.nameOf(relation);
+    if (definition === undefined) {
+      return this.replacing("table", relation, () =>
+        this.runAround(`create or replace table ${name} as (\n`, query, "\n)"),
+      );
+    }
+    const columns = definition.columns.map((column) => quote(column.name)).join(", ");
+    const head = `insert into ${name} (${columns}) select ${columns} from (\n`;
+    return this.replacing("table", relation, () =>
+      this.transaction(async () => {
+        await this.runOwn(statements.createTable(relation, definition));
+        return this.runAround(head, query, "\n) as new_rows");
+      }),
+    );
   }
 
   async replaceView(relation: Relation, query: string): Promise<void> {
-    await this.transaction(async () => {
-      await this.dropOther("view", relation);
-      await this.runAround(`create or replace view ${statements.nameOf(relation)} as (\n`, query, "\n)");
+    await this.replacing("view", relation, () =>
+      this.runAround(`create or replace view ${statements.nameOf(relation)} as (\n`, query, "\n)"),
+    );
+  }
+
+  /** CREATE OR REPLACE does not turn a view into a table, nor a table into a view: then the other one goes first. */
+  private async replacing(
+    kind: RelationKind,
+    relation: Relation,
+    create: () => Promise<number>,
+  ): Promise<number> {
+    try {
+      return await create();
+    } catch (error) {
+      if (!(error instanceof SqlError) || !OTHER_KIND.test(error.message)) throw error;
+    }
+    const other = kind === "table" ? "view" : "table";
+    return this.transaction(async () => {
+      await this.run(`drop ${other} ${statements.nameOf(relation)}`);
+      return create();
     });
   }
 
@@ -165,13 +190,6 @@ export class DuckdbSession implements Session {
     } catch (error) {
       throw error instanceof SqlError ? new SqlError(error.message, { cause: error }) : error;
     }
-  }
-
-  /** CREATE OR REPLACE does not turn a view into a table, nor a table into a view. */
-  private async dropOther(kind: RelationKind, relation: Relation): Promise<void> {
-    const existing = await this.kindOf(relation);
-    if (existing !== undefined && existing !== kind)
-      await this.run(`drop ${existing} ${statements.nameOf(relation)}`);
   }
 
   async kindOf({ schema, name }: Relation): Promise<RelationKind | undefined> {
