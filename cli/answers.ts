@@ -1,6 +1,6 @@
 import type { StreamResult } from "../ingest/stream-result.ts";
+import type { ModelResult, SeedResult, SnapshotResult, TestResult } from "../runner/build/results.ts";
 import type { Release } from "../runner/publish.ts";
-import type { ModelResult, SeedResult, SnapshotResult, TestResult } from "../runner/results.ts";
 import { type Colors, formatCount, formatSeconds, formatTable, plural } from "./print.ts";
 
 /** `Records per stream`: what came in, and what of it was news. */

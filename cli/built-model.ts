@@ -2,8 +2,8 @@ import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
 import { relationKey } from "../engines/engine.ts";
-import type { CompileScope } from "../runner/compile.ts";
-import { type ModelNode, modelsOf } from "../runner/nodes.ts";
+import type { CompileScope } from "../runner/graph/compile.ts";
+import { type ModelNode, modelsOf } from "../runner/graph/nodes.ts";
 import type { ReadView } from "./workspace.ts";
 
 /** The model that a command names. Throws MODEL_UNKNOWN (exit 2). */

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { FAULTS_HELP } from "../moovitamix/faults.ts";
-import type { TestOptions } from "../runner/data-tests.ts";
-import type { SelectionOptions } from "../runner/select.ts";
+import type { TestOptions } from "../runner/data-tests/data-tests.ts";
+import type { SelectionOptions } from "../runner/select/select.ts";
 import type { ApiCommandOptions } from "./commands/api.ts";
 import type { CompileOptions } from "./commands/compile.ts";
 import type { ExportOptions } from "./commands/export.ts";

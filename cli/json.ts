@@ -1,7 +1,7 @@
 import type { ProjectError } from "../core/errors.ts";
 import type { Rows } from "../engines/engine.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
-import type { ModelResult, SeedResult, SnapshotResult, TestResult } from "../runner/results.ts";
+import type { ModelResult, SeedResult, SnapshotResult, TestResult } from "../runner/build/results.ts";
 
 /** The shapes of `--json`: keys are only ever added. Times are in seconds. */
 export function errorJson(error: ProjectError): Record<string, unknown> {

@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { EXIT, ProjectError } from "../core/errors.ts";
-import type { CompileScope } from "../runner/compile.ts";
-import type { Graph, Node } from "../runner/nodes.ts";
+import type { CompileScope } from "../runner/graph/compile.ts";
+import type { Graph, Node } from "../runner/graph/nodes.ts";
+import { dependsOnFormerRun, type SelectionOptions, selectNodes } from "../runner/select/select.ts";
 import { loadSelectors, type Selectors } from "../runner/select/selectors-file.ts";
 import { openFormerRun } from "../runner/select/state.ts";
-import { dependsOnFormerRun, type SelectionOptions, selectNodes } from "../runner/select.ts";
 import { presentState } from "../runner/to-artifacts.ts";
 import type { Workspace } from "./workspace.ts";
 

@@ -9,23 +9,30 @@ import { checkIngest, ingest } from "../ingest/ingest.ts";
 import { loadSources } from "../ingest/load-sources.ts";
 import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
+import { type CompiledHook, runHooks } from "../runner/build/hooks.ts";
+import { type EventTimeRange, parseEventTime } from "../runner/build/materializations/batch-windows.ts";
+import { buildModels, modelsToBuild } from "../runner/build/models.ts";
+import type { ModelResult, NodeResult, SeedResult, TestResult } from "../runner/build/results.ts";
+import { loadSeedTables, missingSeeds } from "../runner/build/seeds.ts";
+import { createSessionPool } from "../runner/build/session-pool.ts";
+import { runDataTests, type TestOptions } from "../runner/data-tests/data-tests.ts";
 import {
   type CompiledNode,
   type CompileScope,
   compileNodes,
   compileRunHooks,
   writeCompiled,
-} from "../runner/compile.ts";
-import { runDataTests, type TestOptions } from "../runner/data-tests.ts";
-import { isEphemeral } from "../runner/ephemeral.ts";
-import { type CompiledHook, runHooks } from "../runner/hooks.ts";
-import { type EventTimeRange, parseEventTime } from "../runner/materializations/batch-windows.ts";
-import { buildModels, modelsToBuild } from "../runner/models.ts";
-import { type ModelNode, modelsOf, type SeedNode, seedsOf, type TestNode, testsOf } from "../runner/nodes.ts";
+} from "../runner/graph/compile.ts";
+import { isEphemeral } from "../runner/graph/ephemeral.ts";
+import {
+  type ModelNode,
+  modelsOf,
+  type SeedNode,
+  seedsOf,
+  type TestNode,
+  testsOf,
+} from "../runner/graph/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
-import type { ModelResult, NodeResult, SeedResult, TestResult } from "../runner/results.ts";
-import { loadSeedTables, missingSeeds } from "../runner/seeds.ts";
-import { createSessionPool } from "../runner/session-pool.ts";
 import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
 import type { Workspace } from "./workspace.ts";

@@ -8,11 +8,11 @@ import { openDuckdb, openDuckdbReadOnly } from "../engines/duckdb.ts";
 import { databaseName, duckdbDialect } from "../engines/duckdb-sql.ts";
 import type { Engine } from "../engines/engine.ts";
 import { loadTarget, type Target } from "../engines/profiles.ts";
-import type { CompileScope } from "../runner/compile.ts";
-import { loadGraph } from "../runner/load.ts";
-import { loadProject, type Project } from "../runner/project.ts";
+import type { CompileScope } from "../runner/graph/compile.ts";
+import { loadGraph } from "../runner/graph/load.ts";
+import { loadProject, type Project } from "../runner/project/project.ts";
 import { latestRelease } from "../runner/publish.ts";
-import type { Literal } from "../runner/template.ts";
+import type { Literal } from "../runner/templates/template.ts";
 import { acquireLock } from "../state/lock.ts";
 import type { Terminal } from "./terminal.ts";
 

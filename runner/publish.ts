@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { type Engine, relationKey } from "../engines/engine.ts";
-import type { ModelNode } from "./nodes.ts";
+import type { ModelNode } from "./graph/nodes.ts";
 
 export interface Release {
   /** UTC time to the millisecond: sorts by age. */

@@ -9,13 +9,12 @@ import type {
 } from "../artifacts/manifest.ts";
 import type { RunResultEntry } from "../artifacts/run-results.ts";
 import type { SourceFreshnessEntry } from "../artifacts/sources.ts";
-import { type CompiledNode, type CompileScope, compiledPath } from "./compile.ts";
-import { isEphemeral } from "./ephemeral.ts";
-import { storageOf } from "./failure-tables.ts";
-import type { FreshnessResult } from "./freshness.ts";
-import type { Macro } from "./macro.ts";
-import { macrosIn, macrosOf } from "./macros.ts";
-import type { BatchWindow } from "./materializations/batch-windows.ts";
+import type { BatchWindow } from "./build/materializations/batch-windows.ts";
+import { isTestResult, type ModelResult, type NodeResult } from "./build/results.ts";
+import { storageOf } from "./data-tests/failure-tables.ts";
+import type { FreshnessResult } from "./freshness/freshness.ts";
+import { type CompiledNode, type CompileScope, compiledPath } from "./graph/compile.ts";
+import { isEphemeral } from "./graph/ephemeral.ts";
 import {
   type Column,
   type Constraint,
@@ -34,9 +33,10 @@ import {
   sourcesOf,
   type TestNode,
   testsOf,
-} from "./nodes.ts";
-import { isTestResult, type ModelResult, type NodeResult } from "./results.ts";
+} from "./graph/nodes.ts";
 import type { PresentState } from "./select/state.ts";
+import type { Macro } from "./templates/macro.ts";
+import { macrosIn, macrosOf } from "./templates/macros.ts";
 
 type Compiled = ReadonlyMap<string, CompiledNode>;
 

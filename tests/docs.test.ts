@@ -8,11 +8,11 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { duckdbDialect } from "../engines/duckdb-sql.ts";
 import { ingestSettings } from "../ingest/settings.ts";
 import { startApi } from "../moovitamix/server.ts";
-import { compileInline } from "../runner/compile.ts";
-import { DBT_TESTS } from "../runner/generic-tests/dbt.ts";
-import { GENERIC_TESTS, TEST_ALIASES } from "../runner/generic-tests/known.ts";
-import { modelConfigInput, TEST_CONFIG_KEYS } from "../runner/properties.ts";
-import { parseTemplate } from "../runner/template.ts";
+import { DBT_TESTS } from "../runner/data-tests/generic-tests/dbt.ts";
+import { GENERIC_TESTS, TEST_ALIASES } from "../runner/data-tests/generic-tests/known.ts";
+import { compileInline } from "../runner/graph/compile.ts";
+import { modelConfigInput, TEST_CONFIG_KEYS } from "../runner/project/properties.ts";
+import { parseTemplate } from "../runner/templates/template.ts";
 import {
   codeOf,
   compared,

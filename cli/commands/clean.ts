@@ -1,7 +1,7 @@
 import { existsSync, realpathSync, rmSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { EXIT, ProjectError, ProjectErrors } from "../../core/errors.ts";
-import type { Project } from "../../runner/project.ts";
+import type { Project } from "../../runner/project/project.ts";
 import { acquireLock } from "../../state/lock.ts";
 import type { Outcome } from "../outcome.ts";
 import { type Workspace, waitMsOf } from "../workspace.ts";

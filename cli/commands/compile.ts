@@ -1,6 +1,6 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
-import { compileInline } from "../../runner/compile.ts";
-import type { SelectionOptions } from "../../runner/select.ts";
+import { compileInline } from "../../runner/graph/compile.ts";
+import type { SelectionOptions } from "../../runner/select/select.ts";
 import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
 import { planGraph, writeCompilation } from "../steps.ts";

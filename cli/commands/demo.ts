@@ -1,7 +1,7 @@
 import { environmentValue } from "../../core/config.ts";
 import type { Engine } from "../../engines/engine.ts";
 import { startApi } from "../../moovitamix/server.ts";
-import { compileInline } from "../../runner/compile.ts";
+import { compileInline } from "../../runner/graph/compile.ts";
 import { toCell } from "../answers.ts";
 import type { Outcome } from "../outcome.ts";
 import { formatTable } from "../print.ts";

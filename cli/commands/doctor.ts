@@ -4,7 +4,7 @@ import { EXIT, messageOf, ProjectError, projectErrorsOf } from "../../core/error
 import { engineVersion, openDuckdb } from "../../engines/duckdb.ts";
 import { resolveBaseUrl } from "../../ingest/http/base-url.ts";
 import { loadSources } from "../../ingest/load-sources.ts";
-import { modelsOf, testsOf } from "../../runner/nodes.ts";
+import { modelsOf, testsOf } from "../../runner/graph/nodes.ts";
 import { acquireLock } from "../../state/lock.ts";
 import type { Outcome } from "../outcome.ts";
 import { type Colors, formatTable, plural } from "../print.ts";

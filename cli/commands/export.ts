@@ -2,8 +2,8 @@ import { copyFileSync, createReadStream, mkdirSync, renameSync, rmSync, statSync
 import { dirname, extname, join, resolve } from "node:path";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { type FileFormat, SqlError } from "../../engines/engine.ts";
-import { sqlProjectError } from "../../runner/models.ts";
-import type { ModelNode } from "../../runner/nodes.ts";
+import { sqlProjectError } from "../../runner/build/models.ts";
+import type { ModelNode } from "../../runner/graph/nodes.ts";
 import { checkBuilt, findModel, tellPublished } from "../built-model.ts";
 import type { Output } from "../invocation.ts";
 import type { Outcome } from "../outcome.ts";

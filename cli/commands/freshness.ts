@@ -1,14 +1,14 @@
 import { writeSources } from "../../artifacts/sources.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
+import { createSessionPool } from "../../runner/build/session-pool.ts";
 import {
   checkFreshness,
   compileFreshness,
   type FreshnessResult,
   sourcesToCheck,
-} from "../../runner/freshness.ts";
-import type { Age } from "../../runner/nodes.ts";
-import { type SelectionOptions, selectNodes } from "../../runner/select.ts";
-import { createSessionPool } from "../../runner/session-pool.ts";
+} from "../../runner/freshness/freshness.ts";
+import type { Age } from "../../runner/graph/nodes.ts";
+import { type SelectionOptions, selectNodes } from "../../runner/select/select.ts";
 import { freshnessEntries } from "../../runner/to-artifacts.ts";
 import { errorJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";

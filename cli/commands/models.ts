@@ -1,5 +1,5 @@
-import { hasFailed } from "../../runner/results.ts";
-import type { SelectionOptions } from "../../runner/select.ts";
+import { hasFailed } from "../../runner/build/results.ts";
+import type { SelectionOptions } from "../../runner/select/select.ts";
 import { formatModels, summarizeModels } from "../answers.ts";
 import { modelJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";

@@ -1,19 +1,19 @@
 import type { Context } from "../../core/context.ts";
 import type { Engine } from "../../engines/engine.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
-import type { TestOptions } from "../../runner/data-tests.ts";
-import { isEphemeral } from "../../runner/ephemeral.ts";
-import { skippedModel } from "../../runner/models.ts";
-import { type ModelNode, modelsOf } from "../../runner/nodes.ts";
-import type { Release } from "../../runner/publish.ts";
+import { skippedModel } from "../../runner/build/models.ts";
 import {
   hasFailed,
   type ModelResult,
   type NodeResult,
   type SeedResult,
   type TestResult,
-} from "../../runner/results.ts";
-import type { SelectionOptions } from "../../runner/select.ts";
+} from "../../runner/build/results.ts";
+import type { TestOptions } from "../../runner/data-tests/data-tests.ts";
+import { isEphemeral } from "../../runner/graph/ephemeral.ts";
+import { type ModelNode, modelsOf } from "../../runner/graph/nodes.ts";
+import type { Release } from "../../runner/publish.ts";
+import type { SelectionOptions } from "../../runner/select/select.ts";
 import {
   formatModels,
   formatStreams,

@@ -1,9 +1,9 @@
 import { relative } from "node:path";
 import { EXIT } from "../../core/errors.ts";
 import type { Engine } from "../../engines/engine.ts";
-import { testsOf } from "../../runner/nodes.ts";
+import { hasFailed } from "../../runner/build/results.ts";
+import { testsOf } from "../../runner/graph/nodes.ts";
 import type { Release } from "../../runner/publish.ts";
-import { hasFailed } from "../../runner/results.ts";
 import { formatTests, summarizeRelease, summarizeTests } from "../answers.ts";
 import { testJson } from "../json.ts";
 import type { Outcome } from "../outcome.ts";

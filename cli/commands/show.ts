@@ -1,9 +1,9 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { type Rows, SqlError } from "../../engines/engine.ts";
-import { type CompiledNode, type CompileScope, compileInline } from "../../runner/compile.ts";
-import { isEphemeral } from "../../runner/ephemeral.ts";
-import { sqlProjectError } from "../../runner/models.ts";
-import { type ModelNode, modelsOf } from "../../runner/nodes.ts";
+import { sqlProjectError } from "../../runner/build/models.ts";
+import { type CompiledNode, type CompileScope, compileInline } from "../../runner/graph/compile.ts";
+import { isEphemeral } from "../../runner/graph/ephemeral.ts";
+import { type ModelNode, modelsOf } from "../../runner/graph/nodes.ts";
 import { toCell } from "../answers.ts";
 import { checkBuilt, findModel, tellPublished } from "../built-model.ts";
 import { rowJson } from "../json.ts";

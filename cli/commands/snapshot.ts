@@ -1,8 +1,8 @@
-import { snapshotsOf } from "../../runner/nodes.ts";
-import { hasFailed } from "../../runner/results.ts";
-import type { SelectionOptions } from "../../runner/select.ts";
-import { createSessionPool } from "../../runner/session-pool.ts";
-import { snapshotSources, takeSnapshots } from "../../runner/snapshots.ts";
+import { hasFailed } from "../../runner/build/results.ts";
+import { createSessionPool } from "../../runner/build/session-pool.ts";
+import { snapshotSources, takeSnapshots } from "../../runner/build/snapshots.ts";
+import { snapshotsOf } from "../../runner/graph/nodes.ts";
+import type { SelectionOptions } from "../../runner/select/select.ts";
 import { formatModels, summarizeSnapshots } from "../answers.ts";
 import { modelJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";

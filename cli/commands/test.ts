@@ -1,6 +1,6 @@
-import type { TestOptions } from "../../runner/data-tests.ts";
-import { hasFailed } from "../../runner/results.ts";
-import type { SelectionOptions } from "../../runner/select.ts";
+import { hasFailed } from "../../runner/build/results.ts";
+import type { TestOptions } from "../../runner/data-tests/data-tests.ts";
+import type { SelectionOptions } from "../../runner/select/select.ts";
 import { formatTests, summarizeTests } from "../answers.ts";
 import { testJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";

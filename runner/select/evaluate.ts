@@ -1,6 +1,6 @@
 import type { ProjectError } from "../../core/errors.ts";
 import { nearestLine } from "../../core/nearest.ts";
-import type { Graph, Node } from "../nodes.ts";
+import type { Graph, Node } from "../graph/nodes.ts";
 import { type Criterion, criteriaOf, type Expression } from "./grammar.ts";
 import { type FormerRun, isOfKind, matchNodes, methodMistake, methodOf } from "./methods.ts";
 import { emptySelection, selectorCircle, stateNotGiven, unknownSelector } from "./mistakes.ts";

@@ -1,5 +1,5 @@
 import type { ProjectError } from "../../core/errors.ts";
-import type { Node } from "../nodes.ts";
+import type { Node } from "../graph/nodes.ts";
 import type { Criterion } from "./grammar.ts";
 import { unknownMethod, unknownValue } from "./mistakes.ts";
 import { globPattern } from "./patterns.ts";

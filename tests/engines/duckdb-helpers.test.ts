@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compileInline } from "../../runner/compile.ts";
+import { compileInline } from "../../runner/graph/compile.ts";
 import { createProject, openWarehouse } from "../runner/project.ts";
 
 const PEOPLE =

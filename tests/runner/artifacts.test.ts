@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { writeManifest } from "../../artifacts/manifest.ts";
 import { writeRunResults } from "../../artifacts/run-results.ts";
-import { compileNodes, writeCompiled } from "../../runner/compile.ts";
-import { modelsOf, testsOf } from "../../runner/nodes.ts";
+import { compileNodes, writeCompiled } from "../../runner/graph/compile.ts";
+import { modelsOf, testsOf } from "../../runner/graph/nodes.ts";
 import { manifestContent, runResultEntries } from "../../runner/to-artifacts.ts";
 import { createProject, openWarehouse } from "./project.ts";
 

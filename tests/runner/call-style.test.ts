@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseTemplate } from "../../runner/template.ts";
+import { parseTemplate } from "../../runner/templates/template.ts";
 import { mistakesOf } from "./project.ts";
 
 /** Every call shows the arguments that it was given. */

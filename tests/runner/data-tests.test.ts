@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { TestResult } from "../../runner/results.ts";
+import type { TestResult } from "../../runner/build/results.ts";
 import { createProject, openWarehouse } from "./project.ts";
 
 const VALUES = "select * from (values (1, 'a'), (2, 'b'), (2, null), (null, 'c')) as t(id, name)";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { checkFreshness, compileFreshness, sourcesToCheck } from "../../runner/freshness.ts";
-import { sourcesOf } from "../../runner/nodes.ts";
-import { createSessionPool } from "../../runner/session-pool.ts";
+import { createSessionPool } from "../../runner/build/session-pool.ts";
+import { checkFreshness, compileFreshness, sourcesToCheck } from "../../runner/freshness/freshness.ts";
+import { sourcesOf } from "../../runner/graph/nodes.ts";
 import { freshnessEntries } from "../../runner/to-artifacts.ts";
 import { createProject, openWarehouse } from "./project.ts";
 

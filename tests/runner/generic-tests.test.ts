@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { TestResult } from "../../runner/results.ts";
+import type { TestResult } from "../../runner/build/results.ts";
 import { createProject, mistakesIn, openWarehouse } from "./project.ts";
 
 /** A model `m` with one test on column `a`, or on the whole of it; `other` is there to compare with. */

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { testsOf } from "../../runner/nodes.ts";
+import { testsOf } from "../../runner/graph/nodes.ts";
 import { createProject } from "./project.ts";
 
 const project = (models: string, more = "") => `name: shop\n${more}models:\n  shop:\n${models}`;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { runInOrder } from "../../runner/execute.ts";
+import { runInOrder } from "../../runner/build/execute.ts";
 import { createProject, openWarehouse } from "./project.ts";
 
 const outcomes = (results: { node: { name: string }; status: string }[]) =>

@@ -8,17 +8,17 @@ import type { LogEntry } from "../../core/log.ts";
 import { openDuckdb } from "../../engines/duckdb.ts";
 import { duckdbDialect } from "../../engines/duckdb-sql.ts";
 import type { Engine, Session } from "../../engines/engine.ts";
-import { type CompileScope, compileNodes } from "../../runner/compile.ts";
-import { runDataTests, type TestOptions } from "../../runner/data-tests.ts";
-import { loadGraph } from "../../runner/load.ts";
-import type { EventTimeRange } from "../../runner/materializations/batch-windows.ts";
-import { buildModels, modelsToBuild } from "../../runner/models.ts";
-import { type ModelNode, modelsOf, type TestNode, testsOf } from "../../runner/nodes.ts";
-import { loadProject } from "../../runner/project.ts";
-import type { ModelResult, TestResult } from "../../runner/results.ts";
-import { type SelectionOptions, selectNodes } from "../../runner/select.ts";
-import { createSessionPool } from "../../runner/session-pool.ts";
-import type { Literal } from "../../runner/template.ts";
+import type { EventTimeRange } from "../../runner/build/materializations/batch-windows.ts";
+import { buildModels, modelsToBuild } from "../../runner/build/models.ts";
+import type { ModelResult, TestResult } from "../../runner/build/results.ts";
+import { createSessionPool } from "../../runner/build/session-pool.ts";
+import { runDataTests, type TestOptions } from "../../runner/data-tests/data-tests.ts";
+import { type CompileScope, compileNodes } from "../../runner/graph/compile.ts";
+import { loadGraph } from "../../runner/graph/load.ts";
+import { type ModelNode, modelsOf, type TestNode, testsOf } from "../../runner/graph/nodes.ts";
+import { loadProject } from "../../runner/project/project.ts";
+import { type SelectionOptions, selectNodes } from "../../runner/select/select.ts";
+import type { Literal } from "../../runner/templates/template.ts";
 
 /** A project in a temporary folder, gone when the test is over. */
 export interface TestProject {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { openDuckdbReadOnly } from "../../engines/duckdb.ts";
-import { modelsOf } from "../../runner/nodes.ts";
+import { modelsOf } from "../../runner/graph/nodes.ts";
 import { latestRelease, publishRelease } from "../../runner/publish.ts";
 import { createProject, openWarehouse } from "./project.ts";
 

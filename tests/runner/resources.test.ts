@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { exposuresOf, sourcesOf } from "../../runner/nodes.ts";
-import { selectNodes } from "../../runner/select.ts";
+import { exposuresOf, sourcesOf } from "../../runner/graph/nodes.ts";
+import { selectNodes } from "../../runner/select/select.ts";
 import { manifestContent } from "../../runner/to-artifacts.ts";
 import { createProject, mistakesIn } from "./project.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { seedsOf } from "../../runner/nodes.ts";
-import { loadSeedTables, missingSeeds } from "../../runner/seeds.ts";
-import { createSessionPool } from "../../runner/session-pool.ts";
+import { loadSeedTables, missingSeeds } from "../../runner/build/seeds.ts";
+import { createSessionPool } from "../../runner/build/session-pool.ts";
+import { seedsOf } from "../../runner/graph/nodes.ts";
 import { createProject, mistakesIn, openWarehouse, type TestProject } from "./project.ts";
 
 async function load(project: TestProject) {

@@ -1,4 +1,4 @@
-import type { SelectionOptions } from "../../runner/select.ts";
+import type { SelectionOptions } from "../../runner/select/select.ts";
 import { createProject, type TestProject } from "./project.ts";
 
 /**

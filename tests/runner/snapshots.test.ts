@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { snapshotsOf } from "../../runner/nodes.ts";
-import { createSessionPool } from "../../runner/session-pool.ts";
-import { takeSnapshots } from "../../runner/snapshots.ts";
+import { createSessionPool } from "../../runner/build/session-pool.ts";
+import { takeSnapshots } from "../../runner/build/snapshots.ts";
+import { snapshotsOf } from "../../runner/graph/nodes.ts";
 import { createProject, mistakesIn, openWarehouse } from "./project.ts";
 
 const yaml = (config: string) =>

@@ -3,8 +3,8 @@ import {
   batchWindows,
   parseEventTime,
   timestampText,
-} from "../../../runner/materializations/batch-windows.ts";
-import type { BatchSize } from "../../../runner/nodes.ts";
+} from "../../../runner/build/materializations/batch-windows.ts";
+import type { BatchSize } from "../../../runner/graph/nodes.ts";
 import { runResultEntries } from "../../../runner/to-artifacts.ts";
 import { createProject, mistakesIn, openWarehouse } from "../project.ts";
 

@@ -1,0 +1,60 @@
+import type { ProjectError } from "../../core/errors.ts";
+import type { Rows } from "../../engines/engine.ts";
+import type { CompiledNode } from "../graph/compile.ts";
+import type { ModelNode, SeedNode, SnapshotNode, TestNode } from "../graph/nodes.ts";
+import type { BatchWindow } from "./materializations/batch-windows.ts";
+
+interface ResultBase {
+  startedAt: Date;
+  endedAt: Date;
+  seconds: number;
+  /** Which of the parallel workers did it, from 1. */
+  thread: number;
+}
+
+export interface ModelResult extends ResultBase {
+  node: ModelNode;
+  /** partial success: some of its batches failed. */
+  status: "success" | "partial success" | "error" | "skipped";
+  /** Null for views and for what was not built. */
+  rows: number | null;
+  /** What was run, where that was known only then. */
+  ran?: CompiledNode;
+  /** Of a model that is built in batches. */
+  batches?: { successful: BatchWindow[]; failed: BatchWindow[] } | null;
+  error: ProjectError | null;
+  /** Why it was skipped. */
+  reason: string | null;
+}
+
+export interface SeedResult extends Omit<ModelResult, "node"> {
+  node: SeedNode;
+}
+
+export interface SnapshotResult extends Omit<ModelResult, "node"> {
+  node: SnapshotNode;
+}
+
+export interface TestResult extends ResultBase {
+  node: TestNode;
+  /** error: the test could not be run. */
+  status: "pass" | "warn" | "fail" | "error" | "skipped";
+  failures: number | null;
+  /** The first failing rows. */
+  sample: Rows | null;
+  /** Whether all of them are in the test's relation. */
+  isStored: boolean;
+  error: ProjectError | null;
+  reason: string | null;
+}
+
+export type NodeResult = ModelResult | SeedResult | SnapshotResult | TestResult;
+
+export function isTestResult(result: NodeResult): result is TestResult {
+  return result.node.kind === "test";
+}
+
+/** Whether a command that gave this result has failed. Warnings have not. */
+export function hasFailed(result: NodeResult): boolean {
+  return ["error", "fail", "skipped", "partial success"].includes(result.status);
+}

@@ -1,0 +1,74 @@
+import { basename } from "node:path";
+import type { Context } from "../../core/context.ts";
+import { readTextFile } from "../../core/text-file.ts";
+import type { TestNode } from "../graph/nodes.ts";
+import { listFiles } from "../project/files.ts";
+import { templateConfig } from "../project/model-config.ts";
+import { testConfigInput } from "../project/properties.ts";
+import type { Macros } from "../templates/macro.ts";
+import { usesWithMacros } from "../templates/macros.ts";
+import { parseTemplate } from "../templates/template.ts";
+import type { TestScope } from "./data-test-nodes.ts";
+import { isGenericTestFile } from "./own-tests.ts";
+import { failuresRelation, mergeTestConfig } from "./test-config.ts";
+import { emptyTest, hasSql, testError } from "./test-types.ts";
+
+/** SQL files that return the rows which break a claim. */
+export function loadSingularTests(
+  ctx: Context,
+  scope: Pick<TestScope, "project" | "targetSchema" | "mistakes"> & { macros: Macros },
+): TestNode[] {
+  const { project, macros, mistakes } = scope;
+  const names = new Map<string, string>();
+  return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
+    if (isGenericTestFile(project, file)) return [];
+    const template = mistakes.attempt(() => parseTemplate(file, readTextFile(ctx.projectDir, file)));
+    if (template === undefined) return [];
+    if (!hasSql(template.source)) mistakes.add(emptyTest(file));
+    const name = basename(file, ".sql");
+    const former = names.get(name);
+    if (former !== undefined) {
+      mistakes.add(
+        testError(
+          "TEST_DUPLICATE",
+          `${file}:1:1`,
+          `test "${name}" exists twice`,
+          [`the other file: ${former}`],
+          "rename one of them",
+        ),
+      );
+    }
+    names.set(name, file);
+    const config = mergeTestConfig(
+      templateConfig({ uses: usesWithMacros(macros, template) }, testConfigInput, mistakes),
+    );
+    if (!config.enabled) return [];
+    return [
+      {
+        kind: "test" as const,
+        id: `test.${project.name}.${name}`,
+        name,
+        fqn: [project.name, ...file.split("/").slice(1, -1), name],
+        file,
+        description: leadingComment(template.source),
+        tags: config.tags,
+        dependsOn: [],
+        config,
+        relation: failuresRelation(scope, config, name),
+        where: `${file}:1:1`,
+        generic: null,
+        template,
+      },
+    ];
+  });
+}
+
+/** The claim that a test file opens with. */
+function leadingComment(sql: string): string {
+  const lines = /^(?:--.*(?:\r?\n|$))+/.exec(sql.trimStart())?.[0] ?? "";
+  return lines
+    .split(/\r?\n/)
+    .map((line) => line.replace(/^--\s?/, ""))
+    .join(" ")
+    .trim();
+}

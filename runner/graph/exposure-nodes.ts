@@ -1,0 +1,105 @@
+import { EXIT, ProjectError } from "../../core/errors.ts";
+import { nearestLine } from "../../core/nearest.ts";
+import type { Mistakes } from "../project/collect.ts";
+import type { Project } from "../project/project.ts";
+import { folderOf, type PropertiesFile } from "./model-nodes.ts";
+import type { ExposureNode, Group, ModelNode } from "./nodes.ts";
+import { type NameIndex, resolveArgument } from "./references.ts";
+
+/** What the project's tables are used for: dashboards, notebooks, applications. */
+export function loadExposures(
+  project: Project,
+  files: readonly PropertiesFile[],
+  { index, mistakes }: { index: NameIndex; mistakes: Mistakes },
+): ExposureNode[] {
+  const nodes = new Map<string, ExposureNode>();
+  for (const { file, properties } of files) {
+    for (const [place, properties_] of properties.exposures.entries()) {
+      const { config, depends_on, ...exposure } = properties_;
+      if (config.enabled === false) continue;
+      const where = file.locate(["exposures", place, "name"]);
+      const id = `exposure.${project.name}.${exposure.name}`;
+      if (nodes.has(id)) mistakes.add(twice("exposure", exposure.name, where));
+      const dependsOn = depends_on.flatMap((reference, item) => {
+        const at = file.locate(["exposures", place, "depends_on", item]);
+        if (/^\s*metric\(/.test(reference)) {
+          mistakes.cannotRun(at, `${reference} of exposure "${exposure.name}"`);
+          return [];
+        }
+        return mistakes.attempt(() => resolveArgument(index, reference, at).id) ?? [];
+      });
+      nodes.set(id, {
+        kind: "exposure",
+        id,
+        name: exposure.name,
+        fqn: [project.name, ...folderOf(project, file.path), exposure.name],
+        file: file.path,
+        description: exposure.description.trim(),
+        tags: [...new Set([...exposure.tags, ...(config.tags ?? [])])],
+        dependsOn: [...new Set(dependsOn)],
+        type: exposure.type,
+        owner: exposure.owner,
+        label: exposure.label,
+        maturity: exposure.maturity,
+        url: exposure.url,
+        meta: { ...exposure.meta, ...config.meta },
+      });
+    }
+  }
+  return [...nodes.values()];
+}
+
+/** The groups that YAML files declare; models must name one of them, and keep what is private to it. */
+export function loadGroups(
+  project: Project,
+  files: readonly PropertiesFile[],
+  { models, mistakes }: { models: readonly ModelNode[]; mistakes: Mistakes },
+): Group[] {
+  const groups = new Map<string, Group>();
+  for (const { file, properties } of files) {
+    for (const [place, { name, owner, description }] of properties.groups.entries()) {
+      if (groups.has(name)) mistakes.add(twice("group", name, file.locate(["groups", place, "name"])));
+      groups.set(name, { id: `group.${project.name}.${name}`, name, owner, description, file: file.path });
+    }
+  }
+  const byId = new Map(models.map((model) => [model.id, model]));
+  for (const model of models) {
+    const { group } = model.config;
+    if (group !== undefined && !groups.has(group))
+      mistakes.add(groupUnknown(model, group, [...groups.keys()]));
+    for (const parent of model.dependsOn.flatMap((id) => byId.get(id) ?? [])) {
+      if (parent.config.access === "private" && parent.config.group !== group)
+        mistakes.add(refPrivate(model, parent));
+    }
+  }
+  return [...groups.values()];
+}
+
+function twice(kind: string, name: string, where: string): ProjectError {
+  return new ProjectError(`${kind.toUpperCase()}_DUPLICATE`, {
+    message: `${kind} "${name}" is declared twice`,
+    where,
+    hint: "keep one of the two",
+    exitCode: EXIT.usage,
+  });
+}
+
+function groupUnknown(model: ModelNode, group: string, known: readonly string[]): ProjectError {
+  return new ProjectError("GROUP_UNKNOWN", {
+    message: `model "${model.name}" belongs to an unknown group "${group}"`,
+    where: `${model.patchFile ?? model.file}:1:1`,
+    why: [...nearestLine(group, known), `groups: ${known.join(", ") || "none"}`],
+    hint: "correct the name, or add the group under groups: in a YAML file below models/",
+    exitCode: EXIT.usage,
+  });
+}
+
+function refPrivate(model: ModelNode, parent: ModelNode): ProjectError {
+  const use = model.template.uses.find(({ name, args }) => name === "ref" && args.at(-1) === parent.name);
+  return new ProjectError("REF_PRIVATE", {
+    message: `model "${parent.name}" is private to group "${parent.config.group ?? ""}"`,
+    where: use?.where ?? `${model.file}:1:1`,
+    hint: `put "${model.name}" into that group, or give "${parent.name}" access: protected`,
+    exitCode: EXIT.usage,
+  });
+}
