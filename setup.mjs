@@ -1,7 +1,7 @@
 // Makes a checkout ready to run with nothing but Node: installs the pinned packages when they are missing or
 // the lock file changed, and compiles to dist/. Runs before `npm start` and `npm test`, and as `prepare`.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -18,7 +18,10 @@ function main() {
   }
   const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
   // An installation without development packages has no compiler, and uses the dist/ that it came with.
-  if (existsSync(compiler)) run("compiling", [compiler, "-p", root]);
+  if (!existsSync(compiler)) return;
+  run("compiling", [compiler, "-p", root]);
+  // npm makes the program executable when it links it, and not again when it was compiled anew.
+  chmodSync(join(root, "dist", "cli", "main.js"), 0o755);
 }
 
 function checkNode() {
