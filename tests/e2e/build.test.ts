@@ -86,6 +86,20 @@ describe("run build", () => {
   });
 });
 
+test("run retry of a pipeline whose streams were not loaded loads them", async () => {
+  const cwd = copyProject();
+  const api = await startApi({ users: 60, tracks: 80, plays: 1200 });
+  onTestFinished(() => api.stop());
+  const env = { MOOVITAMIX_URL: api.url };
+  api.faults = [{ kind: "status", status: 404 }];
+  expect(await run(["pipeline"], { cwd, env })).toMatchObject({ exitCode: 1 });
+  api.faults = [];
+  const { exitCode, stdout } = await run(["retry"], { cwd, env });
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain("Records per stream:");
+  expect(stdout).toContain("published 7 tables");
+});
+
 /** bad -> child; good stands alone; the test of good fails when it has rows above `most`. */
 const FILES = {
   "models/bad.sql": "{{ config(materialized='table') }} select cast('x' as integer) as a",
