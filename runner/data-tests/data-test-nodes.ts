@@ -122,6 +122,7 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
     template === undefined
       ? definition.sql({ dialect, ...at, resolve }, parsed)
       : { template, values: ownTestValues({ ...at, args: parsed }, resolve) };
+  const proof = template === undefined ? definition.proof?.({ dialect, ...at, resolve }, parsed) : undefined;
   const named: NamedTest = {
     type: type.name,
     namespace: type.namespace,
@@ -148,6 +149,8 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
       columnName: column,
       arguments: own,
       sql,
+      relation: at.relation,
+      ...(proof === undefined ? {} : { proof }),
     },
     template: null,
   };

@@ -1,19 +1,14 @@
 import type { Context } from "../../core/context.ts";
-import { describeError, ProjectError, projectErrorsOf } from "../../core/errors.ts";
-import { type Dialect, type Engine, relationKey, type Session, SqlError } from "../../engines/engine.ts";
+import { describeError, ProjectError } from "../../core/errors.ts";
+import { type Engine, relationKey, type Session } from "../../engines/engine.ts";
 import { runInOrder } from "../build/execute.ts";
-import { sqlProjectError } from "../build/models.ts";
 import type { TestResult } from "../build/results.ts";
 import { type SessionPool, withSession } from "../build/session-pool.ts";
-import type { CompiledNode } from "../graph/compile.ts";
 import { readsOf } from "../graph/ephemeral.ts";
-import type { Graph, RelationNode, TestNode } from "../graph/nodes.ts";
+import type { RelationNode, TestNode } from "../graph/nodes.ts";
 import { storageOf } from "./failure-tables.ts";
-
-/** Failing rows that are kept of a test. */
-const SAMPLE_ROWS = 10;
-
-type Outcome = Pick<TestResult, "status" | "failures" | "sample" | "isStored" | "error" | "reason">;
+import { INTERRUPTED, measureTest, missingTest, PROVEN, skippedTest, type TestOutcome } from "./measure.ts";
+import { branchesOf, isProvenByKeys, type ProofScope, provenBy } from "./proofs.ts";
 
 export interface TestOptions {
   /** Whether tests whose configuration does not say keep their failing rows. */
@@ -22,50 +17,155 @@ export interface TestOptions {
   failFast?: boolean;
 }
 
-export interface TestWork extends TestOptions {
-  graph: Graph;
+export interface TestWork extends TestOptions, Omit<ProofScope, "rowEstimates"> {
   tests: readonly TestNode[];
-  compiled: ReadonlyMap<string, CompiledNode>;
   /** Names of the models that failed before, by the id of what was not built because of them. */
   broken?: ReadonlyMap<string, string>;
 }
 
-/** Runs the data tests, at most `pool.size` at once; those that look at a broken node are skipped. */
+/** Runs the data tests, at most `pool.size` batches at once; those that look at a broken node are skipped. */
 export async function runDataTests(ctx: Context, pool: SessionPool, work: TestWork): Promise<TestResult[]> {
-  const byId = new Map(work.tests.map((test) => [test.id, test]));
-  const missing = await missingNodes(ctx, pool.engine, work);
-  const storageFor = (node: TestNode) => storageOf(node.config, work.storeFailures ?? false);
-  const storing = work.tests.filter((node) => storageFor(node) !== null);
-  if (storing.length > 0)
-    await pool.engine.createSchemas(new Set(storing.map(({ relation }) => relation.schema)));
-  let isStopped = false;
-  const results = await runInOrder([...byId.keys()], {
+  const group: TestGroup = {
+    ...work,
+    engine: pool.engine,
+    missing: await missingNodes(ctx, pool.engine, work),
+    rowEstimates: work.tests.length > 0 ? await pool.engine.rowEstimates() : new Map(),
+    progress: { isStopped: false },
+  };
+  await createFailureSchemas(pool.engine, work);
+  const batches = new Map(batchesOf(group).map((batch, index) => [String(index), batch]));
+  const results = await runInOrder([...batches.keys()], {
     dependencies: () => [],
     limit: pool.size,
-    work: async (id) => {
-      const node = byId.get(id);
-      const compiled = work.compiled.get(id);
-      if (node === undefined || compiled === undefined) throw new Error(`${id} was not compiled`);
-      const reads = readsOf(work.graph, node);
-      const whyNot = isStopped ? STOPPED : whySkipped(reads, work.broken);
-      const result = await withSession(pool, (session, thread) =>
-        timed(ctx, { node, thread }, () =>
-          testOutcome(ctx, session, {
-            node,
-            compiled,
-            whyNot,
-            missing: firstMissing(reads, missing),
-            dialect: pool.engine,
-            storage: storageFor(node),
-          }),
-        ),
-      );
-      if (work.failFast && (result.status === "fail" || result.status === "error")) isStopped = true;
-      report(ctx, result);
-      return result;
-    },
+    work: (index) =>
+      withSession(pool, (session, thread) =>
+        runTestGroup(ctx, { session, thread }, { ...group, tests: batches.get(index) ?? [] }),
+      ),
   });
-  return work.tests.flatMap((test) => results.get(test.id) ?? []);
+  const byId = new Map([...results.values()].flat().map((result) => [result.node.id, result]));
+  return work.tests.flatMap((test) => byId.get(test.id) ?? []);
+}
+
+/** Tests, and what is known of what they look at. */
+export interface TestGroup extends TestWork, ProofScope {
+  engine: Engine;
+  /** Errors of what the tests look at and the engine does not have, by node. */
+  missing: ReadonlyMap<string, ProjectError>;
+  /** Shared by all groups of a command: whether `failFast` has stopped it. */
+  progress: { isStopped: boolean };
+}
+
+/**
+ * Runs tests on one session. Those that one scan can show to hold are answered together; every other one by its
+ * own query, so that results are the same as apart. Their schemas of failing rows have to be there.
+ */
+export async function runTestGroup(
+  ctx: Context,
+  { session, thread }: { session: Session; thread: number },
+  group: TestGroup,
+): Promise<TestResult[]> {
+  const noted = (result: Omit<TestResult, "thread">) => {
+    report(ctx, { ...result, thread });
+    return { ...result, thread };
+  };
+  const results: TestResult[] = [];
+  const open: TestNode[] = [];
+  for (const node of group.tests) {
+    const outcome = whyNotRun(ctx, group, node);
+    if (outcome === undefined) open.push(node);
+    else results.push(noted({ node, ...outcome, ...timesSince(ctx, ctx.clock.now()) }));
+  }
+  const startedAt = ctx.clock.now();
+  const branches = branchesOf(group, open);
+  const asked = branches.reduce((total, { tests }) => total + tests.length, 0);
+  const proven = asked > 1 ? await unlessAborted(ctx, () => provenBy(session, branches)) : undefined;
+  const share = timesSince(ctx, startedAt, asked);
+  for (const node of open) {
+    if (proven?.has(node)) {
+      results.push(noted({ node, ...PROVEN, ...share }));
+      continue;
+    }
+    const since = ctx.clock.now();
+    const outcome = whyNotRun(ctx, group, node) ?? (await answerTest(ctx, session, { group, node }));
+    const result = noted({ node, ...outcome, ...timesSince(ctx, since) });
+    if (group.failFast && ["fail", "error"].includes(result.status)) group.progress.isStopped = true;
+    results.push(result);
+  }
+  return results;
+}
+
+/** An interruption is not an error of a test. */
+async function unlessAborted<T>(ctx: Context, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (ctx.signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+async function answerTest(
+  ctx: Context,
+  session: Session,
+  { group, node }: { group: TestGroup; node: TestNode },
+): Promise<TestOutcome> {
+  const compiled = group.compiled.get(node.id);
+  if (compiled === undefined) throw new Error(`${node.id} was not compiled`);
+  const keys = { scope: group, test: node };
+  if (await unlessAborted(ctx, () => isProvenByKeys(session, group.engine, keys))) return PROVEN;
+  const storage = storageOf(node.config, group.storeFailures ?? false);
+  return measureTest(ctx, session, { node, compiled, dialect: group.engine, storage });
+}
+
+/** The result of a test that cannot be run at all. */
+function whyNotRun(ctx: Context, group: TestGroup, node: TestNode): TestOutcome | undefined {
+  const reads = readsOf(group.graph, node);
+  const why = group.progress.isStopped ? STOPPED : whySkipped(reads, group.broken);
+  if (why !== undefined) return skippedTest(why);
+  const missing = firstMissing(reads, group.missing);
+  if (missing !== undefined) return missingTest(missing);
+  return ctx.signal.aborted ? skippedTest(INTERRUPTED) : undefined;
+}
+
+/** Of `tests` that were answered together each took its share. */
+function timesSince(
+  ctx: Context,
+  startedAt: Date,
+  tests = 1,
+): Pick<TestResult, "startedAt" | "endedAt" | "seconds"> {
+  const endedAt = ctx.clock.now();
+  return { startedAt, endedAt, seconds: (endedAt.getTime() - startedAt.getTime()) / 1000 / tests };
+}
+
+/** Where the failing rows of the tests are stored. */
+export async function createFailureSchemas(
+  engine: Engine,
+  { tests, storeFailures = false }: Pick<TestWork, "tests" | "storeFailures">,
+): Promise<void> {
+  const storing = tests.filter(({ config }) => storageOf(config, storeFailures) !== null);
+  if (storing.length > 0) await engine.createSchemas(new Set(storing.map(({ relation }) => relation.schema)));
+}
+
+/** Tests that one statement answers at most. */
+const BATCH_TESTS = 50;
+
+/** The tests in batches: those on small tables many at a time, on other relations what one scan answers, or alone. */
+function batchesOf(group: TestGroup): TestNode[][] {
+  const branches = branchesOf(group, group.tests);
+  const answered = new Set(branches.flatMap(({ tests }) => tests));
+  const batches = group.tests.filter((test) => !answered.has(test)).map((test) => [test]);
+  let open: TestNode[] | undefined;
+  for (const { tests, isSmall } of branches) {
+    if (isSmall && open !== undefined && open.length + tests.length <= BATCH_TESTS) open.push(...tests);
+    else {
+      const batch = [...tests];
+      batches.push(batch);
+      if (isSmall) open = batch;
+    }
+  }
+  const places = new Map(group.tests.map((test, place) => [test, place]));
+  const placeOf = ([first]: TestNode[]) => (first && places.get(first)) ?? 0;
+  return batches.sort((one, other) => placeOf(one) - placeOf(other));
 }
 
 /** Why tests do not run after the first failure. */
@@ -115,97 +215,6 @@ function firstMissing(
   missing: ReadonlyMap<string, ProjectError>,
 ): ProjectError | undefined {
   return reads.map((id) => missing.get(id)).find((error) => error !== undefined);
-}
-
-async function timed(
-  ctx: Context,
-  of: { node: TestNode; thread: number },
-  work: () => Promise<Outcome>,
-): Promise<TestResult> {
-  const startedAt = ctx.clock.now();
-  const outcome = await work();
-  const endedAt = ctx.clock.now();
-  return { ...of, ...outcome, startedAt, endedAt, seconds: (endedAt.getTime() - startedAt.getTime()) / 1000 };
-}
-
-interface Measured {
-  node: TestNode;
-  compiled: CompiledNode;
-  dialect: Dialect;
-  storage: "table" | "view" | null;
-}
-
-/** What is said of a test that gave no verdict. */
-const NOTHING = { failures: null, sample: null, isStored: false, error: null, reason: null };
-
-async function testOutcome(
-  ctx: Context,
-  session: Session,
-  test: Measured & { whyNot: string | undefined; missing: ProjectError | undefined },
-): Promise<Outcome> {
-  if (test.whyNot !== undefined) return skippedOutcome(test.whyNot);
-  if (test.missing !== undefined)
-    return { ...NOTHING, status: "error", error: test.missing, reason: test.missing.message };
-  if (ctx.signal.aborted) return skippedOutcome("the run was interrupted");
-  try {
-    return await measure(session, test);
-  } catch (error) {
-    if (ctx.signal.aborted) return skippedOutcome("the run was interrupted");
-    return { ...NOTHING, status: "error", error: testError(error, test) };
-  }
-}
-
-/** dbt's shape: the number of failures and the two verdicts on it in one query. */
-async function measure(session: Session, test: Measured): Promise<Outcome> {
-  const { node, compiled, storage } = test;
-  const { fail_calc, warn_if, error_if, limit, severity } = node.config;
-  const query = limit === null ? compiled.sql : `${compiled.sql}\nlimit ${limit}`;
-  if (storage === "table") await session.replaceTable(node.relation, query);
-  if (storage === "view") await session.replaceView(node.relation, query);
-  const limited = storage === null ? query : `select * from ${test.dialect.nameOf(node.relation)}`;
-  const head = `select ${fail_calc} as failures, ${fail_calc} ${warn_if} as should_warn, ${fail_calc} ${error_if} as should_error\nfrom (\n`;
-  const counted = await session.query(`${head}${limited}\n) as data_test`).catch((error: unknown) => {
-    if (!(error instanceof SqlError)) throw error;
-    // Of stored rows only the conditions are asked, which stand in no file of their own.
-    const length = storage === null ? compiled.sql.length : 0;
-    throw error.inside({ start: length === 0 ? Number.POSITIVE_INFINITY : head.length, length });
-  });
-  const [count, shouldWarn, shouldError] = counted.rows[0] ?? [];
-  const failures = Number(count ?? 0);
-  const passed: Outcome = { ...NOTHING, status: "pass", failures, isStored: storage !== null };
-  const rows = () =>
-    session.query(`select * from (\n${limited}\n) as failing order by 1 limit ${SAMPLE_ROWS}`);
-  // A sum over no rows is null; over rows it would be a verdict that says nothing.
-  if (count === null && (await rows()).rows.length === 0) return passed;
-  if (typeof shouldWarn !== "boolean" || typeof shouldError !== "boolean" || !Number.isFinite(failures))
-    throw noVerdict(node);
-  const isError = severity === "error" && shouldError;
-  if (!isError && !shouldWarn) return passed;
-  return { ...passed, status: isError ? "fail" : "warn", sample: await rows() };
-}
-
-function noVerdict({ config, where }: TestNode): ProjectError {
-  const { fail_calc, warn_if, error_if } = config;
-  return new ProjectError("TEST_VERDICT", {
-    message: "the test gives no verdict",
-    where,
-    why: [`fail_calc: ${fail_calc}`, `warn_if: ${warn_if}`, `error_if: ${error_if}`],
-    hint: "fail_calc has to give a number, and the other two conditions on it, such as '> 10'",
-  });
-}
-
-function testError(error: unknown, { node, compiled }: Measured): ProjectError {
-  const [known] = projectErrorsOf(error);
-  if (known !== undefined) return known;
-  if (!(error instanceof SqlError)) throw error;
-  const reported = sqlProjectError("TEST_SQL", error, { compiled, fallback: node.where });
-  // The SQL of a project's own test stands in its file: the place alone does not say which use of it went wrong.
-  if (reported.where !== node.where && node.generic !== null) reported.why.push(`used at ${node.where}`);
-  return reported;
-}
-
-function skippedOutcome(reason: string): Outcome {
-  return { ...NOTHING, status: "skipped", reason };
 }
 
 function report(ctx: Context, { node, status, failures, reason, error }: TestResult): void {
