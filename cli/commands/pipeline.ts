@@ -25,7 +25,7 @@ import {
   summarizeTests,
 } from "../answers.ts";
 import { modelJson, streamJson, testJson } from "../json.ts";
-import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
 import type { Colors } from "../print.ts";
 import {
   chosenSeeds,
@@ -193,6 +193,7 @@ export function pipelineOutcome(workspace: Workspace, terminal: Terminal, result
       release: release === null ? null : releaseJson(workspace, release),
       withheld,
     },
+    failures: failuresOf(tests),
   };
 }
 

@@ -3,7 +3,7 @@ import type { TestOptions } from "../../runner/data-tests/data-tests.ts";
 import type { SelectionOptions } from "../../runner/select/select.ts";
 import { formatTests, summarizeTests } from "../answers.ts";
 import { testJson } from "../json.ts";
-import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
 import { planGraph, testsStep, withRunHooks, writeArtifacts } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
@@ -32,5 +32,6 @@ export async function runTests(
     summary,
     text: open === "" ? summary : `${open}\n\n${summary}`,
     json: { tests: results.map(testJson) },
+    failures: failuresOf(results),
   };
 }

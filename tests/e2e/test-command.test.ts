@@ -46,3 +46,34 @@ test("--fail-fast stops after the first failure and sums up the rest", async () 
   expect(stdout).toContain("skipped  4 tests: a test before it failed (--fail-fast)\n");
   expect(stdout).toContain("tests: 0 passed, 0 warned, 1 failed, 4 skipped");
 });
+
+test("the history shows the rows that broke a run's tests", async () => {
+  const cwd = await builtProject();
+  const { invocation_id } = JSON.parse((await run(["test", "--json"], { cwd })).stdout);
+  const shown = await run(["history", invocation_id.slice(0, 8)], { cwd });
+  expect(shown).toMatchObject({ exitCode: 0 });
+  expect(shown.stdout).toContain("FAILED  not_null_m_a (1 row)");
+  const { run: of, tests } = JSON.parse((await run(["history", invocation_id, "--json"], { cwd })).stdout);
+  expect(of).toMatchObject({ id: invocation_id, command: "test", exit_code: 1 });
+  expect(tests).toHaveLength(5);
+  expect(tests[1]).toEqual({
+    unique_id: expect.stringMatching(/^test\.shop\.positive_m_a__2\./),
+    name: "positive_m_a__2",
+    status: "fail",
+    failures: 1,
+    failing_rows: [{ a: 1 }],
+  });
+});
+
+test("the history of a run that is not there is a mistake of the call", async () => {
+  const cwd = await builtProject();
+  expect(await run(["history", "zzz"], { cwd })).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringMatching(/no run begins with "zzz"[\s\S]*run history lists the ids/),
+  });
+  await run(["models"], { cwd });
+  expect(await run(["history", ""], { cwd })).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringMatching(/several runs begin with ""[\s\S]*give more of the id/),
+  });
+});
