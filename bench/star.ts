@@ -44,7 +44,7 @@ async function generateRaw(file: string, rawRows: number): Promise<void> {
     "create schema raw",
     `create table raw.tracks as select format('{{"id":{},"name":"track {}","artist":"artist {}","duration":"{:02d}:{:02d}","genres":["g{}"]}}', i, i, i % 5000, i % 9, i % 60, i % 12) as data from range(${TRACKS}) as r(i)`,
     `create table raw.users as select format('{{"id":{},"first_name":"user {}","email":"{}@example.org","favorite_genre":"g{}"}}', i, i, i, i % 12) as data from range(${USERS}) as r(i)`,
-    `create table raw.listens as select format('{{"id":{},"user_id":{},"items":[{},{},{}],"created_at":"2026-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}"}}', i, ${any(1, USERS)}, ${any(2, TRACKS)}, ${any(3, TRACKS)}, ${any(4, TRACKS)}, i % 12 + 1, i % 28 + 1, i % 24, i % 60, i % 59) as data from range(${rawRows}) as r(i)`,
+    `create table raw.listens as select format('{{"id":{},"user_id":{},"items":[{},{},{}],"created_at":"2026-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}","updated_at":"2026-12-{:02d}T00:00:00"}}', i, ${any(1, USERS)}, ${any(2, TRACKS)}, ${any(3, TRACKS)}, ${any(4, TRACKS)}, i % 12 + 1, i % 28 + 1, i % 24, i % 60, i % 59, i % 28 + 1) as data from range(${rawRows}) as r(i)`,
   ];
   for (const statement of statements) await connection.run(statement);
   connection.closeSync();
@@ -56,6 +56,7 @@ const LISTENS = `with listens as (
         cast(data ->> '$.id' as bigint) as session_id,
         cast(data ->> '$.user_id' as bigint) as user_id,
         cast(data ->> '$.created_at' as timestamp) as listened_at,
+        cast(data ->> '$.updated_at' as timestamp) as updated_at,
         cast(data -> '$.items' as bigint[]) as items
     from {{ source('raw', 'listens') }}
 )
@@ -66,7 +67,8 @@ select
     items[place] as track_id,
     cast(listened_at as date) as listened_on,
     cast(place as integer) as position,
-    listened_at
+    listened_at,
+    updated_at
 from listens, range(1, 4) as places(place)
 `;
 

@@ -1,3 +1,4 @@
+import { projectErrorsOf } from "../../core/errors.ts";
 import { type Dialect, relationKey, type Session, SqlError } from "../../engines/engine.ts";
 import type { CompiledNode } from "../graph/compile.ts";
 import type { Graph, TestNode } from "../graph/nodes.ts";
@@ -115,13 +116,18 @@ export async function provenBy(session: Session, branches: readonly Branch[]): P
       }),
     );
   } catch (error) {
-    if (!(error instanceof SqlError)) throw error;
+    if (!isOfTests(error)) throw error;
     if (branches.length === 1) return new Set();
     // One wrong test must not send all the others to statements of their own.
     const middle = branches.length >> 1;
     const left = await provenBy(session, branches.slice(0, middle));
     return new Set([...left, ...(await provenBy(session, branches.slice(middle)))]);
   }
+}
+
+/** Whether the tests' own queries will say what is wrong: a mistake in one of them, a full disk. */
+function isOfTests(error: unknown): boolean {
+  return error instanceof SqlError || projectErrorsOf(error).length > 0;
 }
 
 /** Numbers of a range for each row of the column, beyond which a bit for each would cost more than sorting. */
@@ -160,7 +166,7 @@ export async function isProvenByKeys(
       (await countIntegers(session, dialect, { ...parent, ...keys.within })) === parent.max - parent.min + 1n
     );
   } catch (error) {
-    if (!(error instanceof SqlError)) throw error;
+    if (!isOfTests(error)) throw error;
     return false;
   }
 }

@@ -122,7 +122,9 @@ const ONLY_REFERENCES =
 
 /** What is a template still: to the engine it would be SQL. */
 function isTemplate(value: Literal | undefined): boolean {
-  return typeof value === "string" && /\{\{(?!\s*(ref|source)\s*\()|^\s*(env_)?var\s*\(/.test(value);
+  return (
+    typeof value === "string" && /\{\{(?!\s*(ref|source)\s*\()\s*[a-z_]|^\s*(env_)?var\s*\(/i.test(value)
+  );
 }
 
 /** The value with `{{ var('…') }}` and `{{ env_var('…') }}` in its texts filled in; relations are resolved later. */

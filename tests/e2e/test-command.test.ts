@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { run, temporaryFolder } from "./cli.ts";
@@ -76,4 +76,40 @@ test("the history of a run that is not there is a mistake of the call", async ()
     exitCode: 2,
     stderr: expect.stringMatching(/several runs begin with ""[\s\S]*give more of the id/),
   });
+});
+
+test("passed, failed, warned, skipped and could not run are told apart everywhere", async () => {
+  const cwd = await builtProject();
+  const declared = [
+    "{not_null: {name: fails}}",
+    "{not_null: {name: warns, severity: warn}}",
+    "{unique: {name: passes}}",
+    "{expression_is_true: {name: breaks, expression: '> nowhere', severity: warn}}",
+  ].join(", ");
+  writeFileSync(
+    join(cwd, "models/m.yml"),
+    `models: [{name: m, columns: [{name: a, data_tests: [${declared}]}]}]`,
+  );
+  const expected = { fails: "fail", warns: "warn", passes: "pass", breaks: "error" };
+  const names = ["test", "--exclude", "test_type:singular"];
+  const { exitCode, stdout } = await run([...names, "--json"], { cwd });
+  const { summary, tests } = JSON.parse(stdout);
+  expect(exitCode).toBe(1);
+  expect(summary).toBe("tests: 1 passed, 1 warned, 1 failed, 1 could not run");
+  const statuses = tests.map((of: { name: string; status: string }) => [of.name, of.status]);
+  expect(Object.fromEntries(statuses)).toEqual(expected);
+  const { results } = JSON.parse(readFileSync(join(cwd, "target/run_results.json"), "utf8"));
+  const written = results.map((of: { unique_id: string; status: string; failures: number | null }) => [
+    of.unique_id.split(".")[2],
+    [of.status, of.failures],
+  ]);
+  expect(Object.fromEntries(written)).toEqual({
+    fails: ["fail", 1],
+    warns: ["warn", 1],
+    passes: ["pass", 0],
+    breaks: ["error", null],
+  });
+  const exitOf = async (...chosen: string[]) =>
+    (await run(["test", "--select", ...chosen], { cwd })).exitCode;
+  expect([await exitOf("passes", "warns"), await exitOf("breaks"), await exitOf("fails")]).toEqual([0, 1, 1]);
 });

@@ -168,6 +168,11 @@ describe("calls in the YAML of tests", () => {
     ).toMatchObject([{ code: "VAR_MISSING", where: "models/marts/m.yml:1:53" }]);
   });
 
+  test("are not seen in patterns", async () => {
+    const [result] = await checked(onColumn("{matches_regex: {regex: '^[15]{{0}}?'}}"));
+    expect(result?.error?.code).not.toBe("TEST_ARGUMENTS");
+  });
+
   test("that are neither var nor env_var are a mistake", () => {
     const [mistake] = mistakesIn({
       ...MODEL,
