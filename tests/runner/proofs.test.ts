@@ -99,6 +99,14 @@ const random = (rows: number, number: string, text: string) =>
 const SOME_NULL = "case when h % 7 = 0 then null else h % 9 end";
 const LETTERS = "case when g % 11 = 0 then null else chr(cast(95 + g % 8 as integer)) end";
 
+/** The rows that are asked of a view as well, whose size is not known. */
+const VIEWED = [
+  "numbers with nulls and duplicates",
+  "no row",
+  "rows that hold",
+  "NaN, infinity and both zeros",
+];
+
 describe("tests that are answered together give what they give apart", () => {
   test.each<[string, string]>([
     ["numbers with nulls and duplicates", random(40, `cast(${SOME_NULL} as integer)`, LETTERS)],
@@ -119,8 +127,8 @@ describe("tests that are answered together give what they give apart", () => {
     ["lists", random(9, "[h % 3, null]", LETTERS)],
     ["truth values", random(9, "h % 2 = 0", LETTERS)],
     ["hugeints", random(9, "cast(h as hugeint) * 100000000", LETTERS)],
-  ])("%s", async (_, rows) => {
-    for (const materialized of ["table", "view"]) {
+  ])("%s", async (name, rows) => {
+    for (const materialized of VIEWED.includes(name) ? ["table", "view"] : ["table"]) {
       const { together, apart } = await bothWays(projectWith(rows, materialized));
       expect(together).toEqual(apart);
       expect(Object.keys(apart)).toHaveLength(ON_MODEL.length + ON_COLUMNS.n.length + ON_COLUMNS.t.length);
