@@ -1,17 +1,20 @@
-// The runner against the bare statements of the same project: `npm run bench -- 10 100 1000`.
+// The runner against the bare statements of the same project: `npm run bench -- 10 100 1000`, or `-- star`.
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Comparison, compare, measureNode } from "./measure.ts";
 import { generateProject } from "./project.ts";
+import { benchStar } from "./star.ts";
 
 const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const BARE = fileURLToPath(new URL("./bare.mjs", import.meta.url));
 const ROUNDS = 3;
 
-const sizes = process.argv.slice(2).map(Number);
-for (const count of sizes.length > 0 ? sizes : [10, 100, 1000]) {
+const [first, rawRows] = process.argv.slice(2);
+if (first === "star") await benchStar(Number(rawRows ?? 5_000_000));
+const sizes = first === "star" ? [] : process.argv.slice(2).map(Number);
+for (const count of sizes.length > 0 || first === "star" ? sizes : [10, 100, 1000]) {
   const folder = mkdtempSync(join(tmpdir(), "sillon-bench-"));
   generateProject(folder, count);
   for (const command of ["models", "test"] as const) {

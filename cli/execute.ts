@@ -8,6 +8,7 @@ import {
 } from "../core/errors.ts";
 import { createSecrets, maskDocument, type Secrets } from "../core/secrets.ts";
 import { openState } from "../state/database.ts";
+import { keepFailures } from "../state/failures.ts";
 import { endRun, type RunStatus, startRun } from "../state/runs.ts";
 import { type Invocation, interruptionOf } from "./invocation.ts";
 import { errorJson } from "./json.ts";
@@ -155,6 +156,7 @@ async function recorded(workspace: Workspace, terminal: Terminal, spec: CommandS
   try {
     await startRun(ctx, state, { command: spec.name, invocation });
     const outcome = await spec.work(workspace, terminal);
+    await keepFailures(ctx, state, outcome.failures ?? []);
     const stopped = interruptionOf(ctx.signal);
     if (stopped !== undefined)
       await end("interrupted", stopped.exitCode, `${stopped.message}; ${outcome.summary}`);

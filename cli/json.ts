@@ -86,7 +86,8 @@ export function rowJson(
 
 const WIDE_INTEGERS = ["BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"];
 
-function asNumber(value: unknown, type: string | undefined): unknown {
+/** A whole number that JSON can hold is one, whatever text the engine gives. */
+export function asNumber(value: unknown, type: string | undefined): unknown {
   if (typeof value !== "string" || !WIDE_INTEGERS.includes(type ?? "")) return value;
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }

@@ -1,4 +1,7 @@
 import { EXIT, type ExitCode, type ProjectError } from "../core/errors.ts";
+import { isTestResult, type NodeResult } from "../runner/build/results.ts";
+import type { TestFailure } from "../state/failures.ts";
+import { asNumber } from "./json.ts";
 
 /** What a command answers. */
 export interface Outcome {
@@ -9,6 +12,18 @@ export interface Outcome {
   text: string;
   /** For programs, on stdout with --json. */
   json: Record<string, unknown>;
+  /** What the history keeps of the data tests. */
+  failures?: TestFailure[];
+}
+
+/** The tests among the results that failed or warned, with their failing rows. */
+export function failuresOf(results: readonly NodeResult[]): TestFailure[] {
+  return results.filter(isTestResult).flatMap(({ node, status, failures, sample }) => {
+    if (status !== "fail" && status !== "warn") return [];
+    const { columns, types, rows } = sample ?? { columns: [], types: [], rows: [] };
+    const values = rows.map((row) => row.map((value, place) => asNumber(value, types[place])));
+    return [{ test: node.id, name: node.name, status, failures: failures ?? 0, columns, rows: values }];
+  });
 }
 
 /** Failed parts make 1; a fault of the surroundings among them, such as a full disk, makes 4. */

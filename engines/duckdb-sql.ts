@@ -10,6 +10,9 @@ const checks: CheckSql = {
   // DuckDB's trim() takes away spaces only.
   trim: (text) => `regexp_replace(${text}, '^\\s+|\\s+$', '', 'g')`,
   typeOf: (value) => `typeof(${value})`,
+  isInteger: (type) => /^U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$/.test(type),
+  // One bit for each number between the bounds.
+  countIntegers: (column, { min, max }) => `bit_count(bitstring_agg(${column}, ${min}, ${max}))`,
 };
 
 export const duckdbDialect: Dialect = {

@@ -175,6 +175,22 @@ class DuckdbEngine implements Engine {
     );
   }
 
+  async rowEstimates(): Promise<Map<string, number>> {
+    const found = await this.main.query(
+      "select schema_name, table_name, estimated_size, case when database_name <> current_database() then database_name end from duckdb_tables() where not temporary",
+    );
+    return new Map(
+      found.rows.map(([schema, name, rows, database]) => [
+        relationKey({
+          ...(database === null ? {} : { database: String(database) }),
+          schema: String(schema),
+          name: String(name),
+        }),
+        Number(rows),
+      ]),
+    );
+  }
+
   async createSchemas(schemas: Iterable<string>): Promise<void> {
     const existing = new Set(
       firstColumn(

@@ -145,6 +145,10 @@ export interface CheckSql {
   trim(text: string): string;
   /** The engine's name of a value's type. */
   typeOf(value: string): string;
+  /** Whether a type, as the engine names it, holds whole numbers. */
+  isInteger(type: string): boolean;
+  /** An aggregate: how many different whole numbers a column holds, all of them within bounds. */
+  countIntegers(column: string, bounds: { min: bigint; max: bigint }): string;
 }
 
 export const FILE_FORMATS = ["parquet", "csv", "ndjson"] as const;
@@ -170,6 +174,8 @@ export interface Engine extends Dialect {
   openSession(): Promise<Session>;
   /** Every table and view of the database, keyed `schema.name`; those of attached ones after their name. */
   relations(): Promise<Map<string, RelationKind>>;
+  /** About how many rows the tables hold, keyed as `relations`; of views nothing is known. */
+  rowEstimates(): Promise<Map<string, number>>;
   createSchemas(schemas: Iterable<string>): Promise<void>;
   /** Copies the relations, as tables, into a new database file that other processes may read. */
   exportTo(file: string, relations: readonly Relation[]): Promise<void>;

@@ -20,8 +20,24 @@ export interface RunRow {
   summary: string | null;
 }
 
+/** Rows that broke a data test in a run. */
+export interface FailureRow {
+  run_id: string;
+  /** Order within the run, from 0. */
+  place: number;
+  test: string;
+  name: string;
+  status: "fail" | "warn";
+  failures: number;
+  /** JSON: a list of names. */
+  columns: string;
+  /** JSON: a list of lists of values. */
+  rows: string;
+}
+
 export interface StateTables {
   runs: RunRow;
+  failures: FailureRow;
 }
 
 export type StateDatabase = Kysely<StateTables>;
@@ -40,6 +56,17 @@ const MIGRATIONS = [
      summary text
    );
    create index runs_started_at on runs (started_at);`,
+  `create table failures (
+     run_id text not null,
+     place integer not null,
+     test text not null,
+     name text not null,
+     status text not null,
+     failures integer not null,
+     columns text not null,
+     rows text not null,
+     primary key (run_id, place)
+   );`,
 ];
 
 /** Opens data/state.db, bringing an older one up to date. Throws STATE_* (exit 4), leaving the file as it is. */

@@ -59,6 +59,17 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** The runs whose id begins so, the newest first. */
+export async function findRuns(state: StateDatabase, beginning: string): Promise<RunRow[]> {
+  const runs = await state
+    .selectFrom("runs")
+    .selectAll()
+    .orderBy("started_at", "desc")
+    .orderBy("id")
+    .execute();
+  return runs.filter(({ id }) => id.startsWith(beginning));
+}
+
 /** The newest runs first. */
 export async function listRuns(state: StateDatabase, limit: number): Promise<RunRow[]> {
   return state

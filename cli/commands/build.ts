@@ -1,6 +1,6 @@
 import { hasFailed } from "../../runner/build/results.ts";
 import { builtFirst, formatGraph, graphJson, summarizeGraph } from "../graph-answer.ts";
-import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
 import type { RunOptions } from "../run-options.ts";
 import { planGraph, runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
@@ -21,5 +21,6 @@ export async function runBuild(
     summary,
     text: formatGraph(outcome, terminal.colors),
     json: { ...graphJson(outcome), built_first: builtFirst(outcome) },
+    failures: failuresOf(results),
   };
 }

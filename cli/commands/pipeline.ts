@@ -8,7 +8,7 @@ import type { Release } from "../../runner/publish.ts";
 import { formatStreams, summarizeRelease, summarizeStreams } from "../answers.ts";
 import { formatGraph, formatSection, graphJson, summarizeGraph } from "../graph-answer.ts";
 import { streamJson } from "../json.ts";
-import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
 import type { RunOptions } from "../run-options.ts";
 import {
   type GraphOutcome,
@@ -149,5 +149,6 @@ export function pipelineOutcome(workspace: Workspace, terminal: Terminal, result
       release: release === null ? null : releaseJson(workspace, release),
       withheld,
     },
+    failures: failuresOf(graph.results),
   };
 }

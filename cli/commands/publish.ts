@@ -1,11 +1,10 @@
 import { relative } from "node:path";
-import { EXIT } from "../../core/errors.ts";
 import type { Engine } from "../../engines/engine.ts";
 import { hasFailed } from "../../runner/build/results.ts";
 import type { Release } from "../../runner/publish.ts";
 import { formatTests, summarizeRelease, summarizeTests } from "../answers.ts";
 import { testJson } from "../json.ts";
-import type { Outcome } from "../outcome.ts";
+import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
 import { modelsToPublish, nodesStep, planGraph, publishStep, writeArtifacts } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
@@ -23,10 +22,11 @@ export async function runPublish(workspace: Workspace, terminal: Terminal): Prom
   writeArtifacts(workspace, plan, { which: "test", results: tests });
   const summary = release === null ? `not published: ${summarizeTests(tests)}` : summarizeRelease(release);
   return {
-    exitCode: release === null ? EXIT.failed : EXIT.ok,
+    exitCode: exitCodeFor(tests, release === null),
     summary,
     text: [formatTests(tests, terminal.colors), summarizeTests(tests), summary].filter(Boolean).join("\n"),
     json: { tests: tests.map(testJson), release: release === null ? null : releaseJson(workspace, release) },
+    failures: failuresOf(tests),
   };
 }
 

@@ -6,7 +6,7 @@ import type { BatchWindow } from "../../runner/build/materializations/batch-wind
 import { hasFailed } from "../../runner/build/results.ts";
 import type { CompileScope } from "../../runner/graph/compile.ts";
 import { formatGraph, graphJson, summarizeGraph } from "../graph-answer.ts";
-import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
 import { type RecordedCommand, readRecordedArgs } from "../run-options.ts";
 import { type GraphPlan, KINDS, modelsToPublish, planGraph, runPlan } from "../steps.ts";
@@ -53,6 +53,7 @@ export async function runRetry(
     summary: summarizeGraph(outcome),
     text: formatGraph(outcome, terminal.colors),
     json: { retried: command.invocation, ...graphJson(outcome) },
+    failures: failuresOf(outcome.results),
   };
 }
 

@@ -1,7 +1,7 @@
 import { hasFailed } from "../../runner/build/results.ts";
 import { formatTests, summarizeTests } from "../answers.ts";
 import { testJson } from "../json.ts";
-import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
 import type { RunOptions } from "../run-options.ts";
 import { planGraph, runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
@@ -22,5 +22,6 @@ export async function runTests(
     summary,
     text: open === "" ? summary : `${open}\n\n${summary}`,
     json: { tests: tests.map(testJson) },
+    failures: failuresOf(tests),
   };
 }

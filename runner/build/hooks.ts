@@ -13,12 +13,12 @@ export interface CompiledHook {
 
 /** Reads a hook whose template is a value of a configuration: all its places are that of the value. */
 export function parseHook({ sql, transaction }: HookText, where: string): Hook {
-  const parsed = placed(where, () => parseTemplate(where, sql));
+  const parsed = placedAt(where, () => parseTemplate(where, sql));
   const template: Template = {
     ...parsed,
     uses: parsed.uses.map((use) => ({ ...use, where })),
     render: (context) => ({
-      text: placed(where, () => parsed.render(context)).text,
+      text: placedAt(where, () => parsed.render(context)).text,
       placeOf: () => where,
       callOf: () => undefined,
     }),
@@ -26,7 +26,8 @@ export function parseHook({ sql, transaction }: HookText, where: string): Hook {
   return { template, isInTransaction: transaction, where };
 }
 
-function placed<T>(where: string, work: () => T): T {
+/** What goes wrong in `work` has this place. */
+export function placedAt<T>(where: string, work: () => T): T {
   try {
     return work();
   } catch (error) {

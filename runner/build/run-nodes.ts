@@ -1,7 +1,7 @@
 import type { Context } from "../../core/context.ts";
 import type { ProjectError } from "../../core/errors.ts";
 import { relationKey, type Session } from "../../engines/engine.ts";
-import { missingNodes, runTestGroup, type TestOptions } from "../data-tests/data-tests.ts";
+import { batchesOf, missingNodes, runTestGroup, type TestOptions } from "../data-tests/data-tests.ts";
 import { storageOf } from "../data-tests/failure-tables.ts";
 import type { CompiledNode } from "../graph/compile.ts";
 import type { Graph, ReferableNode, TestNode } from "../graph/nodes.ts";
@@ -37,7 +37,12 @@ export interface NodesWork extends TestOptions {
  */
 export async function runNodes(ctx: Context, pool: SessionPool, work: NodesWork): Promise<NodeResult[]> {
   const place = await preparePlace(ctx, pool, work);
-  const items = workItems(work.graph, work.nodes, pool.size);
+  const { graph, compiled, storeFailures = false } = work;
+  const proofs = { graph, compiled, storeFailures, rowEstimates: place.rowEstimates };
+  const items = workItems(graph, work.nodes, {
+    threads: pool.size,
+    batchesOf: (tests) => batchesOf(proofs, tests),
+  });
   const results = new Map<string, NodeResult>();
   /** Names of what failed first, by the ids of the items that did not succeed because of it. */
   const broken = new Map<string, string>();
@@ -45,6 +50,8 @@ export async function runNodes(ctx: Context, pool: SessionPool, work: NodesWork)
   const whyStop = () => (ctx.signal.aborted ? INTERRUPTED : stop);
   const settle = (result: NodeResult) => {
     results.set(result.node.id, result);
+    if ("rows" in result && result.rows !== null)
+      place.rowEstimates.set(relationKey(result.node.relation), result.rows);
     if (work.failFast && hasFailed(result) && result.status !== "skipped")
       stop ??= stoppedBy(result.node.name);
     reportResult(ctx, result);
@@ -89,6 +96,8 @@ function isBroken(result: NodeResult | undefined): boolean {
 interface Place {
   existing: ReadonlyMap<string, unknown>;
   missing: ReadonlyMap<string, ProjectError>;
+  /** About how many rows tables hold, by `relationKey`; of those that the run makes once they are made. */
+  rowEstimates: Map<string, number>;
 }
 
 /** Creates the schemas that are written to, and looks for what tests need and nobody makes. */
@@ -99,15 +108,17 @@ async function preparePlace(ctx: Context, { engine }: SessionPool, work: NodesWo
   const schemas = new Set(nodes.filter(isWritten).map(({ relation }) => relation.schema));
   if (schemas.size > 0) await engine.createSchemas(schemas);
   if (nodes.every(({ kind }) => kind === "model" || kind === "seed"))
-    return { existing: new Map(), missing: new Map() };
+    return { existing: new Map(), missing: new Map(), rowEstimates: new Map() };
   const existing = await engine.relations();
   const made = new Set(nodes.flatMap(({ kind, relation }) => (kind === "test" ? [] : relationKey(relation))));
+  const tests = nodes.filter((node) => node.kind === "test");
   const missing = missingNodes(ctx, {
     graph,
-    tests: nodes.filter((node): node is TestNode => node.kind === "test"),
+    tests,
     hasRelation: ({ relation }) => made.has(relationKey(relation)) || existing.has(relationKey(relation)),
   });
-  return { existing, missing };
+  const rowEstimates = new Map(tests.length > 0 ? await engine.rowEstimates() : []);
+  return { existing, missing, rowEstimates };
 }
 
 interface Slot {
@@ -131,17 +142,11 @@ async function runItem(
   }
   if (tests.length === 0) return;
   const { pool, session, thread, place, whyStop, settle } = slot;
-  await runTestGroup(ctx, session, {
-    graph: work.graph,
-    tests,
-    thread,
-    compiled: work.compiled,
-    missing: place.missing,
-    dialect: pool.engine,
-    storeFailures: work.storeFailures ?? false,
-    whyStop,
-    onResult: settle,
-  });
+  const { missing, rowEstimates } = place;
+  const { graph, compiled, storeFailures = false } = work;
+  const scope = { graph, compiled, storeFailures, rowEstimates };
+  const group = { ...scope, tests, engine: pool.engine, missing, whyStop, onResult: settle };
+  await runTestGroup(ctx, { session, thread }, group);
 }
 
 /** Makes one relation: the moment before which all that it reads is done. */

@@ -18,7 +18,14 @@ export interface WorkItem {
 export function workItems(
   graph: Graph,
   nodes: readonly RunnableNode[],
-  threads: number,
+  {
+    threads,
+    batchesOf,
+  }: {
+    threads: number;
+    /** How tests are best run when nothing is made meanwhile. */
+    batchesOf: (tests: readonly TestNode[]) => TestNode[][];
+  },
 ): Map<string, WorkItem> {
   const isRun = new Set(nodes.filter(({ kind }) => kind !== "test").map(({ id }) => id));
   const seeded = seededSources(graph, nodes);
@@ -29,7 +36,15 @@ export function workItems(
       isRun,
     );
   const items = new Map<string, WorkItem>();
-  const groups = testGroups(nodes.filter((node) => node.kind === "test"));
+  const allTests = nodes.filter((node) => node.kind === "test");
+  if (isRun.size === 0) {
+    for (const tests of batchesOf(allTests)) {
+      const id = `tests ${tests[0]?.id}`;
+      items.set(id, { id, nodes: tests, after: new Set() });
+    }
+    return items;
+  }
+  const groups = testGroups(allTests);
   for (const node of nodes) {
     if (node.kind === "test") continue;
     items.set(node.id, { id: node.id, nodes: [node], after: parentsOf(node.dependsOn) });
@@ -37,7 +52,7 @@ export function workItems(
   for (const tests of groups) {
     const reads = tests[0]?.dependsOn ?? [];
     const after = parentsOf(reads);
-    const blocked = isRun.size === 0 ? [] : blockedBy(graph, new Set(reads), isRun);
+    const blocked = blockedBy(graph, new Set(reads), isRun);
     for (const part of inParts(tests, Math.floor(threads / groups.length))) {
       const id = `tests ${part[0]?.id}`;
       items.set(id, { id, nodes: part, after });

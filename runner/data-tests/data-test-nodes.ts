@@ -6,11 +6,16 @@ import { dependenciesOf, type NameIndex, resolveArgument } from "../graph/refere
 import { Mistakes } from "../project/collect.ts";
 import type { Project } from "../project/project.ts";
 import type { DataTestInput, TestConfigInput } from "../project/properties.ts";
-import type { Literal } from "../templates/template.ts";
+import type { Literal, TemplateContext } from "../templates/template.ts";
 import type { GenericTestDefinition } from "./generic-tests/definition.ts";
 import { type OwnTest, ownTestValues } from "./own-tests.ts";
-import { failuresRelation, mergeTestConfig } from "./test-config.ts";
-import { type Declaration, parseArguments, splitInput } from "./test-declaration.ts";
+import {
+  failuresRelation,
+  mergeTestConfig,
+  projectTestConfigs,
+  type TestConfigTrees,
+} from "./test-config.ts";
+import { type Declaration, parseArguments, splitInput, withCalls } from "./test-declaration.ts";
 import { genericTestAlias, genericTestHash, genericTestName, type NamedTest } from "./test-names.ts";
 import { definitionOf, type OwnTests, type TestType, testError } from "./test-types.ts";
 
@@ -19,6 +24,9 @@ export interface TestScope {
   dialect: Dialect;
   index: NameIndex;
   own: OwnTests;
+  configs: TestConfigTrees;
+  /** What calls in configuration and arguments may read. */
+  calls: TemplateContext;
   /** The schema of relations that name none. */
   targetSchema: string;
   mistakes: Mistakes;
@@ -96,10 +104,22 @@ function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex):
 
 function genericTest(declaration: Declaration, scope: TestScope): TestNode {
   const { subject, where } = declaration;
-  const { type, name: givenName, description, configs, args } = splitInput(declaration);
+  const { type, name: givenName, description, configs, args } = splitInput(declaration, scope.calls);
   const definition = definitionOf(type, scope.own, where);
   const { column, own } = columnOf(declaration, definition, { type, args });
-  const config = mergeTestConfig([...defaultConfigs(definition), ...configs]);
+  const named: NamedTest = {
+    type: type.name,
+    namespace: type.namespace,
+    subject,
+    args: column === null ? own : { ...own, column_name: column },
+  };
+  const name = givenName ?? genericTestName(named);
+  const fqn = [...subject.fqn.slice(0, -1), name];
+  const config = mergeTestConfig([
+    ...projectTestConfigs(scope.configs, fqn),
+    ...defaultConfigs(definition),
+    ...configs,
+  ]);
   const dependsOn = new Set([subject.id]);
   const { dialect } = scope;
   const relation = referenceSql(dialect, subject);
@@ -112,7 +132,10 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
     dependsOn.add(node.id);
     return referenceSql(dialect, node);
   };
-  const parsed = parseArguments(declaration, definition, { type, args: own });
+  const parsed = parseArguments(declaration, definition, {
+    type,
+    args: withCalls(own, where, scope.calls),
+  });
   const { template } = definition;
   // Its mistakes are reported when it is rendered.
   if (template !== undefined) {
@@ -122,18 +145,12 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
     template === undefined
       ? definition.sql({ dialect, ...at, resolve }, parsed)
       : { template, values: ownTestValues({ ...at, args: parsed }, resolve) };
-  const named: NamedTest = {
-    type: type.name,
-    namespace: type.namespace,
-    subject,
-    args: column === null ? own : { ...own, column_name: column },
-  };
-  const name = givenName ?? genericTestName(named);
+  const proof = template === undefined ? definition.proof?.({ dialect, ...at, resolve }, parsed) : undefined;
   return {
     kind: "test",
     id: `test.${scope.project.name}.${name}.${genericTestHash(name, named)}`,
     name,
-    fqn: [...subject.fqn.slice(0, -1), name],
+    fqn,
     file: declaration.file.path,
     description,
     tags: config.tags,
@@ -148,6 +165,8 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
       columnName: column,
       arguments: own,
       sql,
+      relation: at.relation,
+      ...(proof === undefined ? {} : { proof }),
     },
     template: null,
   };

@@ -1,17 +1,12 @@
 import type { Context } from "../../core/context.ts";
-import { describeError, ProjectError, projectErrorsOf } from "../../core/errors.ts";
-import { type Dialect, type Session, SqlError } from "../../engines/engine.ts";
-import { sqlProjectError } from "../build/models.ts";
+import { describeError, ProjectError } from "../../core/errors.ts";
+import type { Engine, Session } from "../../engines/engine.ts";
 import type { TestResult } from "../build/results.ts";
-import type { CompiledNode } from "../graph/compile.ts";
 import { readsOf } from "../graph/ephemeral.ts";
 import type { Graph, RelationNode, TestNode } from "../graph/nodes.ts";
 import { storageOf } from "./failure-tables.ts";
-
-/** Failing rows that are kept of a test. */
-const SAMPLE_ROWS = 10;
-
-type Outcome = Pick<TestResult, "status" | "failures" | "sample" | "isStored" | "error" | "reason">;
+import { measureTest, missingTest, PROVEN, skippedTest, type TestOutcome } from "./measure.ts";
+import { branchesOf, isProvenByKeys, type ProofScope, provenBy } from "./proofs.ts";
 
 export interface TestOptions {
   /** Whether tests whose configuration does not say keep their failing rows. */
@@ -20,38 +15,113 @@ export interface TestOptions {
   failFast?: boolean;
 }
 
-/** Tests that look at the same nodes, and what running them needs. */
-export interface TestGroup {
-  graph: Graph;
+/** Tests that run one after another, and what is known of what they look at. */
+export interface TestGroup extends ProofScope {
   tests: readonly TestNode[];
-  thread: number;
-  compiled: ReadonlyMap<string, CompiledNode>;
-  /** What the engine does not have, by the node's id. */
+  engine: Engine;
+  /** Errors of what the tests look at and the engine does not have, by node. */
   missing: ReadonlyMap<string, ProjectError>;
-  dialect: Dialect;
-  storeFailures: boolean;
   /** Asked before each test: why it is not to run any more. */
   whyStop: () => string | undefined;
   /** Told of each test as soon as it is done. */
   onResult: (result: TestResult) => void;
 }
 
-/** Runs tests that look at the same nodes, one after another. The tables of stored failures need their schemas. */
-export async function runTestGroup(ctx: Context, session: Session, group: TestGroup): Promise<TestResult[]> {
-  const { graph, tests, thread, dialect, whyStop } = group;
-  const results: TestResult[] = [];
-  for (const node of tests) {
-    const compiled = group.compiled.get(node.id);
-    if (compiled === undefined) throw new Error(`${node.id} was not compiled`);
-    const missing = firstMissing(readsOf(graph, node), group.missing);
-    const storage = storageOf(node.config, group.storeFailures);
-    const result = await timed(ctx, { node, thread }, () =>
-      testOutcome(ctx, session, { node, compiled, whyNot: whyStop(), missing, dialect, storage }),
-    );
-    group.onResult(result);
-    results.push(result);
+/**
+ * Runs tests on one session. Those that one scan can show to hold are answered together; every other one by its
+ * own query, so that results are the same as apart. Their schemas of failing rows have to be there.
+ */
+export async function runTestGroup(
+  ctx: Context,
+  { session, thread }: { session: Session; thread: number },
+  group: TestGroup,
+): Promise<void> {
+  const open: TestNode[] = [];
+  for (const node of group.tests) {
+    const outcome = whyNotRun(group, node);
+    if (outcome === undefined) open.push(node);
+    else group.onResult({ node, thread, ...outcome, ...timesSince(ctx, ctx.clock.now()) });
   }
-  return results;
+  const startedAt = ctx.clock.now();
+  const branches = branchesOf(group, open);
+  const asked = branches.reduce((total, { tests }) => total + tests.length, 0);
+  const proven = asked > 1 ? await unlessAborted(ctx, () => provenBy(session, branches)) : undefined;
+  const share = timesSince(ctx, startedAt, asked);
+  for (const node of open) {
+    if (proven?.has(node)) {
+      group.onResult({ node, thread, ...PROVEN, ...share });
+      continue;
+    }
+    const since = ctx.clock.now();
+    const outcome = whyNotRun(group, node) ?? (await answerTest(ctx, session, { group, node }));
+    group.onResult({ node, thread, ...outcome, ...timesSince(ctx, since) });
+  }
+}
+
+/** An interruption is not an error of a test. */
+async function unlessAborted<T>(ctx: Context, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (ctx.signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+async function answerTest(
+  ctx: Context,
+  session: Session,
+  { group, node }: { group: TestGroup; node: TestNode },
+): Promise<TestOutcome> {
+  const compiled = group.compiled.get(node.id);
+  if (compiled === undefined) throw new Error(`${node.id} was not compiled`);
+  const keys = { scope: group, test: node };
+  if (await unlessAborted(ctx, () => isProvenByKeys(session, group.engine, keys))) return PROVEN;
+  const storage = storageOf(node.config, group.storeFailures ?? false);
+  return measureTest(ctx, session, { node, compiled, dialect: group.engine, storage });
+}
+
+/** The result of a test that cannot be run at all. */
+function whyNotRun(group: TestGroup, node: TestNode): TestOutcome | undefined {
+  const why = group.whyStop();
+  if (why !== undefined) return skippedTest(why);
+  const missing = firstMissing(readsOf(group.graph, node), group.missing);
+  return missing === undefined ? undefined : missingTest(missing);
+}
+
+/** Of `tests` that were answered together each took its share. */
+function timesSince(
+  ctx: Context,
+  startedAt: Date,
+  tests = 1,
+): Pick<TestResult, "startedAt" | "endedAt" | "seconds"> {
+  const endedAt = ctx.clock.now();
+  return { startedAt, endedAt, seconds: (endedAt.getTime() - startedAt.getTime()) / 1000 / tests };
+}
+
+/** Tests that one statement answers at most. */
+const BATCH_TESTS = 50;
+
+/**
+ * Tests that may run in any order, in batches: those on small tables many at a time, on other relations what one
+ * scan answers, or alone.
+ */
+export function batchesOf(scope: ProofScope, all: readonly TestNode[]): TestNode[][] {
+  const branches = branchesOf(scope, all);
+  const answered = new Set(branches.flatMap(({ tests }) => tests));
+  const batches = all.filter((test) => !answered.has(test)).map((test) => [test]);
+  let open: TestNode[] | undefined;
+  for (const { tests, isSmall } of branches) {
+    if (isSmall && open !== undefined && open.length + tests.length <= BATCH_TESTS) open.push(...tests);
+    else {
+      const batch = [...tests];
+      batches.push(batch);
+      if (isSmall) open = batch;
+    }
+  }
+  const places = new Map(all.map((test, place) => [test, place]));
+  const placeOf = ([first]: TestNode[]) => (first && places.get(first)) ?? 0;
+  return batches.sort((one, other) => placeOf(one) - placeOf(other));
 }
 
 /** What tests look at and the engine does not have; said once for each, however many tests there are. */
@@ -99,95 +169,4 @@ function firstMissing(
   missing: ReadonlyMap<string, ProjectError>,
 ): ProjectError | undefined {
   return reads.map((id) => missing.get(id)).find((error) => error !== undefined);
-}
-
-async function timed(
-  ctx: Context,
-  of: { node: TestNode; thread: number },
-  work: () => Promise<Outcome>,
-): Promise<TestResult> {
-  const startedAt = ctx.clock.now();
-  const outcome = await work();
-  const endedAt = ctx.clock.now();
-  return { ...of, ...outcome, startedAt, endedAt, seconds: (endedAt.getTime() - startedAt.getTime()) / 1000 };
-}
-
-interface Measured {
-  node: TestNode;
-  compiled: CompiledNode;
-  dialect: Dialect;
-  storage: "table" | "view" | null;
-}
-
-/** What is said of a test that gave no verdict. */
-const NOTHING = { failures: null, sample: null, isStored: false, error: null, reason: null };
-
-async function testOutcome(
-  ctx: Context,
-  session: Session,
-  test: Measured & { whyNot: string | undefined; missing: ProjectError | undefined },
-): Promise<Outcome> {
-  if (test.whyNot !== undefined) return skippedOutcome(test.whyNot);
-  if (test.missing !== undefined)
-    return { ...NOTHING, status: "error", error: test.missing, reason: test.missing.message };
-  if (ctx.signal.aborted) return skippedOutcome("the run was interrupted");
-  try {
-    return await measure(session, test);
-  } catch (error) {
-    if (ctx.signal.aborted) return skippedOutcome("the run was interrupted");
-    return { ...NOTHING, status: "error", error: testError(error, test) };
-  }
-}
-
-/** dbt's shape: the number of failures and the two verdicts on it in one query. */
-async function measure(session: Session, test: Measured): Promise<Outcome> {
-  const { node, compiled, storage } = test;
-  const { fail_calc, warn_if, error_if, limit, severity } = node.config;
-  const query = limit === null ? compiled.sql : `${compiled.sql}\nlimit ${limit}`;
-  if (storage === "table") await session.replaceTable(node.relation, query);
-  if (storage === "view") await session.replaceView(node.relation, query);
-  const limited = storage === null ? query : `select * from ${test.dialect.nameOf(node.relation)}`;
-  const head = `select ${fail_calc} as failures, ${fail_calc} ${warn_if} as should_warn, ${fail_calc} ${error_if} as should_error\nfrom (\n`;
-  const counted = await session.query(`${head}${limited}\n) as data_test`).catch((error: unknown) => {
-    if (!(error instanceof SqlError)) throw error;
-    // Of stored rows only the conditions are asked, which stand in no file of their own.
-    const length = storage === null ? compiled.sql.length : 0;
-    throw error.inside({ start: length === 0 ? Number.POSITIVE_INFINITY : head.length, length });
-  });
-  const [count, shouldWarn, shouldError] = counted.rows[0] ?? [];
-  const failures = Number(count ?? 0);
-  const passed: Outcome = { ...NOTHING, status: "pass", failures, isStored: storage !== null };
-  const rows = () =>
-    session.query(`select * from (\n${limited}\n) as failing order by 1 limit ${SAMPLE_ROWS}`);
-  // A sum over no rows is null; over rows it would be a verdict that says nothing.
-  if (count === null && (await rows()).rows.length === 0) return passed;
-  if (typeof shouldWarn !== "boolean" || typeof shouldError !== "boolean" || !Number.isFinite(failures))
-    throw noVerdict(node);
-  const isError = severity === "error" && shouldError;
-  if (!isError && !shouldWarn) return passed;
-  return { ...passed, status: isError ? "fail" : "warn", sample: await rows() };
-}
-
-function noVerdict({ config, where }: TestNode): ProjectError {
-  const { fail_calc, warn_if, error_if } = config;
-  return new ProjectError("TEST_VERDICT", {
-    message: "the test gives no verdict",
-    where,
-    why: [`fail_calc: ${fail_calc}`, `warn_if: ${warn_if}`, `error_if: ${error_if}`],
-    hint: "fail_calc has to give a number, and the other two conditions on it, such as '> 10'",
-  });
-}
-
-function testError(error: unknown, { node, compiled }: Measured): ProjectError {
-  const [known] = projectErrorsOf(error);
-  if (known !== undefined) return known;
-  if (!(error instanceof SqlError)) throw error;
-  const reported = sqlProjectError("TEST_SQL", error, { compiled, fallback: node.where });
-  // The SQL of a project's own test stands in its file: the place alone does not say which use of it went wrong.
-  if (reported.where !== node.where && node.generic !== null) reported.why.push(`used at ${node.where}`);
-  return reported;
-}
-
-function skippedOutcome(reason: string): Outcome {
-  return { ...NOTHING, status: "skipped", reason };
 }

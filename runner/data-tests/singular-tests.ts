@@ -10,13 +10,13 @@ import { usesWithMacros } from "../templates/macros.ts";
 import { parseTemplate } from "../templates/template.ts";
 import type { TestScope } from "./data-test-nodes.ts";
 import { isGenericTestFile } from "./own-tests.ts";
-import { failuresRelation, mergeTestConfig } from "./test-config.ts";
+import { failuresRelation, mergeTestConfig, projectTestConfigs } from "./test-config.ts";
 import { emptyTest, hasSql, testError } from "./test-types.ts";
 
 /** SQL files that return the rows which break a claim. */
 export function loadSingularTests(
   ctx: Context,
-  scope: Pick<TestScope, "project" | "targetSchema" | "mistakes"> & { macros: Macros },
+  scope: Pick<TestScope, "project" | "targetSchema" | "configs" | "mistakes"> & { macros: Macros },
 ): TestNode[] {
   const { project, macros, mistakes } = scope;
   const names = new Map<string, string>();
@@ -39,16 +39,18 @@ export function loadSingularTests(
       );
     }
     names.set(name, file);
-    const config = mergeTestConfig(
-      templateConfig({ uses: usesWithMacros(macros, template) }, testConfigInput, mistakes),
-    );
+    const fqn = [project.name, ...file.split("/").slice(1, -1), name];
+    const config = mergeTestConfig([
+      ...projectTestConfigs(scope.configs, fqn),
+      ...templateConfig({ uses: usesWithMacros(macros, template) }, testConfigInput, mistakes),
+    ]);
     if (!config.enabled) return [];
     return [
       {
         kind: "test" as const,
         id: `test.${project.name}.${name}`,
         name,
-        fqn: [project.name, ...file.split("/").slice(1, -1), name],
+        fqn,
         file,
         description: leadingComment(template.source),
         tags: config.tags,

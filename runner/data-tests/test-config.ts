@@ -1,8 +1,9 @@
 import type { Relation } from "../../engines/engine.ts";
 import type { TestConfig } from "../graph/nodes.ts";
-import { schemaName } from "../project/model-config.ts";
+import type { Mistakes } from "../project/collect.ts";
+import { type ConfigTree, configTree, folderConfigs, schemaName } from "../project/model-config.ts";
 import type { Project } from "../project/project.ts";
-import type { TestConfigInput } from "../project/properties.ts";
+import { type TestConfigInput, testConfigInput } from "../project/properties.ts";
 
 const TEST_DEFAULTS: TestConfig = {
   severity: "error",
@@ -20,12 +21,28 @@ const TEST_DEFAULTS: TestConfig = {
   meta: {},
 };
 
-/** The defaults, and what is given; later inputs win. */
+/** The `tests:` and `data_tests:` trees of the project's file. */
+export type TestConfigTrees = readonly ConfigTree<TestConfigInput>[];
+
+export function testConfigTrees(project: Project, mistakes: Mistakes): TestConfigTrees {
+  return (["tests", "data_tests"] as const).map((key) =>
+    configTree(project, { key, levels: project.testConfigs[key], schema: testConfigInput }, mistakes),
+  );
+}
+
+/** What the project's file says of a test. */
+export function projectTestConfigs(trees: TestConfigTrees, fqn: readonly string[]): TestConfigInput[] {
+  return trees.flatMap((tree) => folderConfigs(tree, fqn));
+}
+
+/** The defaults, and what is given; later inputs win, tags add up and maps merge. */
 export function mergeTestConfig(inputs: readonly TestConfigInput[]): TestConfig {
   const merged = { ...TEST_DEFAULTS };
   for (const input of inputs) {
+    const tags = [...new Set([...merged.tags, ...(input.tags ?? [])])];
+    const meta = { ...merged.meta, ...input.meta };
     const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
-    Object.assign(merged, given);
+    Object.assign(merged, given, { tags, meta });
   }
   return merged;
 }

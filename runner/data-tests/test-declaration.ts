@@ -1,6 +1,7 @@
 import { ProjectErrors } from "../../core/errors.ts";
 import { nearestLine } from "../../core/nearest.ts";
 import type { YamlFile } from "../../core/yaml.ts";
+import { placedAt } from "../build/hooks.ts";
 import type { RelationNode } from "../graph/nodes.ts";
 import { configErrors } from "../project/model-config.ts";
 import {
@@ -9,7 +10,8 @@ import {
   type TestConfigInput,
   testConfigInput,
 } from "../project/properties.ts";
-import type { Literal } from "../templates/template.ts";
+import type { Literal, TemplateContext } from "../templates/template.ts";
+import { renderText } from "../templates/yaml-calls.ts";
 import type { GenericTestDefinition } from "./generic-tests/definition.ts";
 import { type TestType, testError, testTypeOf } from "./test-types.ts";
 
@@ -32,17 +34,32 @@ interface SplitInput {
   args: Record<string, Literal>;
 }
 
+/** The test's name, what is said of it, and the steps from the declaration to there. */
+function partsOf(input: DataTestInput): {
+  type: string;
+  body: Record<string, Literal>;
+  steps: string[];
+} {
+  if (typeof input === "string") return { type: input, body: {}, steps: [] };
+  if (typeof input.test_name === "string") {
+    const { test_name: type, ...body } = input;
+    return { type, body: body as Record<string, Literal>, steps: [] }; // The schema's JSON.
+  }
+  const [type = "", body] = Object.entries(input)[0] ?? [];
+  return { type, body: asMap(body as Literal), steps: [type] };
+}
+
 /** dbt takes configuration and arguments inline, under `config:` and under `arguments:`. */
-export function splitInput(declaration: Declaration): SplitInput {
-  const { input } = declaration;
-  const [type = "", body] = typeof input === "string" ? [input, {}] : (Object.entries(input)[0] ?? []);
-  const { name, description, config, arguments: nested, ...rest } = body ?? {};
+export function splitInput(declaration: Declaration, calls: TemplateContext): SplitInput {
+  const { type, body, steps } = partsOf(declaration.input);
+  const { name, description, config, arguments: nested, ...rest } = body;
   const inline = Object.entries(rest).filter(([key]) => TEST_CONFIG_KEYS.includes(key));
   const own = Object.entries(rest).filter(([key]) => !TEST_CONFIG_KEYS.includes(key));
-  const parsed = testConfigInput.safeParse({ ...Object.fromEntries(inline), ...asMap(config) });
+  const given = { ...Object.fromEntries(inline), ...asMap(config) };
+  const parsed = testConfigInput.safeParse(withCalls(given, declaration.where, calls));
   if (!parsed.success) {
     const place = (key: string) =>
-      placeOfKey(declaration, key in asMap(config) ? [type, "config"] : [type], key);
+      placeOfKey(declaration, key in asMap(config) ? [...steps, "config"] : steps, key);
     throw new ProjectErrors(configErrors(parsed.error, place, TEST_CONFIG_KEYS));
   }
   return {
@@ -74,11 +91,10 @@ export function parseArguments(
   const known = Object.keys(definition.arguments.shape);
   const takes = known.length > 0 ? `its arguments are: ${known.join(", ")}` : "it takes no arguments";
   const hint = `${takes}; config: ${TEST_CONFIG_KEYS.join(", ")}`;
-  const { input } = declaration;
-  const [as = "", body] = typeof input === "string" ? [input] : (Object.entries(input)[0] ?? []);
-  const nested = asMap(body?.arguments);
+  const { body, steps } = partsOf(declaration.input);
+  const nested = asMap(body.arguments);
   const fail = (key: string, message: string, why: string[]) => {
-    const where = placeOfKey(declaration, key in nested ? [as, "arguments"] : [as], key);
+    const where = placeOfKey(declaration, key in nested ? [...steps, "arguments"] : steps, key);
     return testError("TEST_ARGUMENTS", key in args ? where : declaration.where, message, why, hint);
   };
   throw new ProjectErrors([
@@ -101,9 +117,36 @@ export function parseArguments(
   ]);
 }
 
-const ONLY_REFERENCES = "arguments know ref('…') and source('…'), no other calls";
+const ONLY_REFERENCES =
+  "arguments know ref('…') and source('…') alone, and {{ var('…') }} and {{ env_var('…') }} in braces";
 
-/** dbt renders such texts; to the engine they would be SQL. */
+/** What is a template still: to the engine it would be SQL. */
 function isTemplate(value: Literal | undefined): boolean {
-  return typeof value === "string" && /^\s*(\{\{(?!\s*(ref|source)\s*\()|(env_)?var\s*\()/.test(value);
+  return (
+    typeof value === "string" && /\{\{(?!\s*(ref|source)\s*\()\s*[a-z_]|^\s*(env_)?var\s*\(/i.test(value)
+  );
+}
+
+/** The value with `{{ var('…') }}` and `{{ env_var('…') }}` in its texts filled in; relations are resolved later. */
+export function withCalls<T extends Literal | Record<string, Literal>>(
+  value: T,
+  where: string,
+  calls: TemplateContext,
+): T {
+  const fill = (part: Literal): Literal => {
+    if (typeof part === "string") return isCall(part) ? renderAt(part, where, calls) : part;
+    if (Array.isArray(part)) return part.map(fill);
+    if (typeof part !== "object" || part === null) return part;
+    return Object.fromEntries(Object.entries(part).map(([key, item]) => [key, fill(item)]));
+  };
+  return fill(value) as T; // Maps stay maps, lists stay lists.
+}
+
+function isCall(text: string): boolean {
+  const calls = [...text.matchAll(/\{\{\s*(\w+)/g)].map(([, name]) => name);
+  return calls.length > 0 && calls.every((name) => name === "var" || name === "env_var");
+}
+
+function renderAt(text: string, where: string, calls: TemplateContext): Literal {
+  return placedAt(where, () => renderText(text, where, calls)) as Literal; // what YAML holds
 }

@@ -7,6 +7,7 @@ import { loadGenericTests } from "../data-tests/data-test-nodes.ts";
 import { checkFailureTables } from "../data-tests/failure-tables.ts";
 import { loadOwnTests } from "../data-tests/own-tests.ts";
 import { loadSingularTests } from "../data-tests/singular-tests.ts";
+import { testConfigTrees } from "../data-tests/test-config.ts";
 import { Mistakes } from "../project/collect.ts";
 import { fillDescriptions, loadDocsBlocks } from "../project/docs-blocks.ts";
 import { listFiles } from "../project/files.ts";
@@ -70,11 +71,16 @@ export function loadGraph(
   }
   checkMacros(index, engine.dialect, mistakes);
   const { targetSchema } = engine;
-  const singular = loadSingularTests(ctx, { project, macros, targetSchema, mistakes });
+  const testConfigs = testConfigTrees(project, mistakes);
+  const singular = loadSingularTests(ctx, { project, macros, targetSchema, configs: testConfigs, mistakes });
   for (const node of [...models, ...singular])
     resolveTemplate(node, index, { dialect: engine.dialect, mistakes });
   const own = loadOwnTests(ctx, { project, macros, dialect: engine.dialect, mistakes });
-  const scope = { project, dialect: engine.dialect, index, own, targetSchema, mistakes };
+  const calls = callsContext(ctx, project, engine);
+  const scope = {
+    ...{ project, dialect: engine.dialect, index, own, targetSchema, mistakes },
+    ...{ configs: testConfigs, calls },
+  };
   const generic = loadGenericTests(files, scope);
   checkFailureTables(
     [...generic, ...singular],
@@ -110,6 +116,10 @@ function withCalls(
     modelConfigs: filled("models", project.modelConfigs),
     seedConfigs: filled("seeds", project.seedConfigs),
     snapshotConfigs: filled("snapshots", project.snapshotConfigs),
+    testConfigs: {
+      tests: filled("tests", project.testConfigs.tests),
+      data_tests: filled("data_tests", project.testConfigs.data_tests),
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Relation } from "../../engines/engine.ts";
+import type { Proof } from "../data-tests/generic-tests/definition.ts";
 import type { Macros } from "../templates/macro.ts";
 import type { Literal, Template } from "../templates/template.ts";
 
@@ -269,6 +270,10 @@ export interface GenericTest {
   arguments: Record<string, Literal>;
   /** The query for the offending rows; of a project's own test what it is rendered from. */
   sql: string | { template: Template; values: Record<string, unknown> };
+  /** What the query reads rows of, as SQL: the relation, or the part of it that `where` leaves. */
+  relation: string;
+  /** A cheaper way to show that the query has no rows. */
+  proof?: Proof;
 }
 
 export interface TestNode extends NodeBase {

@@ -4,7 +4,13 @@ import type { Context } from "../../core/context.ts";
 import { readTextFile } from "../../core/text-file.ts";
 import { parseYaml, validateYaml, type YamlFile } from "../../core/yaml.ts";
 import type { Literal } from "../templates/template.ts";
-import { hooks, modelConfigInput, seedConfigInput, snapshotConfigInput } from "./properties.ts";
+import {
+  hooks,
+  modelConfigInput,
+  seedConfigInput,
+  snapshotConfigInput,
+  TEST_CONFIG_KEYS,
+} from "./properties.ts";
 
 export const DBT_PROJECT_FILE = "dbt_project.yml";
 
@@ -33,6 +39,8 @@ const dbtProjectSchema = z.looseObject({
   models: tree,
   seeds: tree,
   snapshots: tree,
+  tests: tree,
+  data_tests: tree,
 });
 
 /** Keys of dbt that are read, or that change nothing here. */
@@ -42,8 +50,6 @@ const QUIET_KEYS = [
   ...["packages-install-path", "modules-path", "dispatch", "quoting", "restrict-access"],
   ...["sources", "exposures", "metrics", "semantic-models", "saved-queries", "unit_tests", "functions"],
 ];
-/** Keys of dbt that would change what a run does, and do not yet. */
-const UNSUPPORTED_KEYS = ["tests", "data_tests"];
 
 /** A dbt project's own file as settings of ours. Throws ProjectErrors (exit 2). */
 export function loadDbtProject(ctx: Context, overrides: { vars?: Record<string, Literal> }) {
@@ -53,7 +59,10 @@ export function loadDbtProject(ctx: Context, overrides: { vars?: Record<string, 
   const models = knownConfigs(settings.models ?? {}, Object.keys(modelConfigInput.shape));
   const seeds = knownConfigs(settings.seeds ?? {}, Object.keys(seedConfigInput.shape));
   const snapshots = knownConfigs(settings.snapshots ?? {}, Object.keys(snapshotConfigInput.shape));
-  const ignored = [...new Set([...models.ignored, ...seeds.ignored, ...snapshots.ignored])].sort();
+  const tests = knownConfigs(settings.tests ?? {}, TEST_CONFIG_KEYS);
+  const dataTests = knownConfigs(settings.data_tests ?? {}, TEST_CONFIG_KEYS);
+  const all = [models, seeds, snapshots, tests, dataTests];
+  const ignored = [...new Set(all.flatMap((one) => one.ignored))].sort();
   if (ignored.length > 0)
     ctx.log.warn(
       "config_ignored",
@@ -73,6 +82,7 @@ export function loadDbtProject(ctx: Context, overrides: { vars?: Record<string, 
     modelConfigs: models.tree,
     seedConfigs: seeds.tree,
     snapshotConfigs: snapshots.tree,
+    testConfigs: { tests: tests.tree, data_tests: dataTests.tree },
     runHooks: { start: settings["on-run-start"] ?? [], end: settings["on-run-end"] ?? [] },
     dbt: { snapshotPaths: settings["snapshot-paths"] },
     ...(settings["target-path"] === undefined ? {} : { targetPath: settings["target-path"] }),
@@ -93,10 +103,7 @@ function warnOfKeys(ctx: Context, file: YamlFile, settings: Record<string, unkno
     value === null || (typeof value === "object" && Object.keys(value ?? {}).length === 0);
   const others = Object.keys(settings).filter((key) => !known.has(key) && !isEmpty(settings[key]));
   if (others.length === 0) return;
-  const lines = others.map((key) => {
-    const what = UNSUPPORTED_KEYS.includes(key) ? "not supported yet" : "unknown";
-    return `\n  ${file.locateKey([], key)}  "${key}": ${what}`;
-  });
+  const lines = others.map((key) => `\n  ${file.locateKey([], key)}  "${key}": unknown`);
   ctx.log.warn("project_keys_ignored", `these keys do nothing:${lines.join("")}`);
 }
 

@@ -39,6 +39,9 @@ const projectSchema = z.strictObject({
   models: z.record(z.string(), z.json()).default({}),
   seeds: z.record(z.string(), z.json()).default({}),
   snapshots: z.record(z.string(), z.json()).default({}),
+  /** The two names of one thing. */
+  tests: z.record(z.string(), z.json()).default({}),
+  data_tests: z.record(z.string(), z.json()).default({}),
   "on-run-start": hooks.default([]),
   "on-run-end": hooks.default([]),
 });
@@ -62,6 +65,8 @@ export interface Project {
   seedConfigs: Record<string, unknown>;
   /** And of `snapshots:`. */
   snapshotConfigs: Record<string, unknown>;
+  /** And of data tests, under either of their names. */
+  testConfigs: { tests: Record<string, unknown>; data_tests: Record<string, unknown> };
   /** Set by a dbt_project.yml. */
   dbt?: { snapshotPaths: string[] };
   /** Of the artifacts, relative to the project; `target` when absent. */
@@ -89,6 +94,7 @@ export function loadProject(ctx: Context, overrides: { vars?: Record<string, Lit
     runHooks: { start: settings["on-run-start"], end: settings["on-run-end"] },
     seedConfigs: settings.seeds,
     snapshotConfigs: settings.snapshots,
+    testConfigs: { tests: settings.tests, data_tests: settings.data_tests },
     file,
   };
 }

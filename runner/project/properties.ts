@@ -134,9 +134,10 @@ export const testConfigInput = z.strictObject({
 export type TestConfigInput = z.output<typeof testConfigInput>;
 export const TEST_CONFIG_KEYS: readonly string[] = Object.keys(testConfigInput.shape);
 
-/** `not_null`, or `{accepted_values: {…}}`: the arguments are checked by the test that they are for. */
+/** `not_null`, `{accepted_values: {…}}` or `{test_name: accepted_values, …}`: the arguments are checked by the test that they are for. */
 const dataTest = z.union([
   z.string(),
+  z.object({ test_name: z.string() }).catchall(z.json()),
   z
     .record(z.string(), z.record(z.string(), z.json()).nullable())
     .refine((entry) => Object.keys(entry).length === 1, {

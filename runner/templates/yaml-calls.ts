@@ -35,7 +35,7 @@ export function renderCalls(
 }
 
 /** A text that is one call becomes what the call yields: a number, true or false. */
-function renderText(text: string, where: string, context: TemplateContext): unknown {
+export function renderText(text: string, where: string, context: TemplateContext): unknown {
   const rendered = parseTemplate(where.replace(/:\d+:\d+$/, ""), text).render(context).text;
   return /^\s*\{\{[^{}]*\}\}\s*$/.test(text) ? parse(rendered) : rendered;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NodeResult } from "../../runner/build/results.ts";
 import { workItems } from "../../runner/build/work-items.ts";
-import { modelsOf, testsOf } from "../../runner/graph/nodes.ts";
+import { modelsOf, type TestNode, testsOf } from "../../runner/graph/nodes.ts";
 import { createProject, openWarehouse } from "./project.ts";
 
 const statuses = (results: readonly NodeResult[]) =>
@@ -17,6 +17,8 @@ const CHAIN = {
   "models/c.sql": "select * from {{ ref('b') }}",
   "models/d.sql": "select 1 as a",
 };
+
+const apart = (tests: readonly TestNode[]) => tests.map((one) => [one]);
 
 describe("a build", () => {
   test("loads seeds, takes snapshots, builds models and tests each before what comes after it", async () => {
@@ -132,7 +134,7 @@ describe("a test of several nodes", () => {
 
   test("is waited for through the nearest of their common descendants", () => {
     const { graph } = createProject(files).scope();
-    const items = workItems(graph, [...modelsOf(graph), ...testsOf(graph)], 1);
+    const items = workItems(graph, [...modelsOf(graph), ...testsOf(graph)], { threads: 1, batchesOf: apart });
     const waiting = [...items].filter(([, { after }]) => [...after].some((id) => id.startsWith("tests ")));
     expect(waiting.map(([id]) => id).sort()).toEqual(["model.shop.both", "model.shop.joined"]);
   });
@@ -149,9 +151,21 @@ describe("tests of the same nodes", () => {
   test("are one piece of work; spare threads share it", () => {
     const { graph } = createProject(files).scope();
     const sizes = (threads: number) =>
-      [...workItems(graph, testsOf(graph), threads).values()].map(({ nodes }) => nodes.length).sort();
+      [...workItems(graph, [...modelsOf(graph), ...testsOf(graph)], { threads, batchesOf: apart })]
+        .filter(([id]) => id.startsWith("tests "))
+        .map(([, { nodes }]) => nodes.length)
+        .sort();
     expect(sizes(2)).toEqual([1, 3]);
     expect(sizes(4)).toEqual([1, 1, 2]);
+  });
+
+  test("are in the batches that suit them best when nothing is made", () => {
+    const { graph } = createProject(files).scope();
+    const all = testsOf(graph);
+    const batchesOf = () => [all.slice(0, 1), all.slice(1)];
+    const items = [...workItems(graph, all, { threads: 4, batchesOf }).values()];
+    expect(items.map(({ nodes }) => nodes)).toEqual(batchesOf());
+    expect(items.every(({ after }) => after.size === 0)).toBe(true);
   });
 });
 

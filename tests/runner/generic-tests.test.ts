@@ -273,8 +273,8 @@ test.each([
   [
     "column",
     "{accepted_range: {min_value: \"{{ var('least') }}\"}}",
-    "TEST_ARGUMENTS",
-    '"min_value" of test "accepted_range" is a template',
+    "VAR_MISSING",
+    'variable "least" has no value',
   ],
   ["column", "{accepted_range: {min_value: var('least')}}", "TEST_ARGUMENTS", "is a template"],
   ["column", "column_type", "TEST_ARGUMENTS", 'needs the argument "column_type"'],

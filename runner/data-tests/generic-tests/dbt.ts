@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { define, type GenericTestDefinition } from "./definition.ts";
+import type { Dialect } from "../../../engines/engine.ts";
+import { define, type GenericTestDefinition, noRow } from "./definition.ts";
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
@@ -9,25 +10,38 @@ export const DBT_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
     on: "column",
     arguments: z.strictObject({}),
     sql: ({ relation, column }) => `select *\nfrom ${relation} as subject\nwhere ${column} is null`,
+    proof: ({ column }) => ({ count: `count(*) - count(${column})`, isKnown: true }),
   }),
   unique: define({
     on: "column",
     arguments: z.strictObject({}),
     sql: ({ relation, column }) =>
       `select ${column}, count(*) as n_records\nfrom ${relation} as subject\nwhere ${column} is not null\ngroup by ${column}\nhaving count(*) > 1`,
+    proof: ({ column }) => ({ count: `count(${column}) - count(distinct ${column})`, keys: { column } }),
   }),
   accepted_values: define({
     on: "column",
     arguments: z.strictObject({ values: z.array(scalar).min(1), quote: z.boolean().default(true) }),
-    sql: ({ dialect, relation, column }, { values, quote }) => {
-      const list = values.map((value) => (quote ? dialect.literal(String(value)) : String(value))).join(", ");
-      return `select ${column}, count(*) as n_records\nfrom ${relation} as subject\nwhere ${column} not in (${list})\ngroup by ${column}`;
-    },
+    sql: ({ dialect, relation, column }, args) =>
+      `select ${column}, count(*) as n_records\nfrom ${relation} as subject\nwhere ${notIn(dialect, column, args)}\ngroup by ${column}`,
+    proof: ({ dialect, column }, args) => noRow(notIn(dialect, column, args)),
   }),
   relationships: define({
     on: "column",
     arguments: z.strictObject({ to: z.string(), field: z.string() }),
     sql: ({ dialect, relation, column, resolve }, { to, field }) =>
       `select child.*\nfrom ${relation} as child\nleft join ${resolve(to)} as parent on parent.${dialect.quote(field)} = child.${column}\nwhere child.${column} is not null and parent.${dialect.quote(field)} is null`,
+    proof: ({ dialect, column, resolve }, { to, field }) => ({
+      keys: { column, within: { relation: resolve(to), column: dialect.quote(field) } },
+    }),
   }),
 };
+
+function notIn(
+  dialect: Dialect,
+  column: string,
+  { values, quote }: { values: z.output<typeof scalar>[]; quote: boolean },
+): string {
+  const list = values.map((value) => (quote ? dialect.literal(String(value)) : String(value))).join(", ");
+  return `${column} not in (${list})`;
+}

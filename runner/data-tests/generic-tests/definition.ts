@@ -13,6 +13,16 @@ export interface TestSubject {
   resolve: (argument: string) => string;
 }
 
+/** How to show that a test's query has no rows without running it. All in SQL. */
+export interface Proof {
+  /** An aggregate over the test's relation, as `subject`, that is 0 exactly when the query has no rows. */
+  count?: string;
+  /** Whether the engine knows the aggregate of a whole table without reading its rows. */
+  isKnown?: boolean;
+  /** A column that must hold no value twice or, with `within`, only values of that other column. */
+  keys?: { column: string; within?: { relation: string; column: string } };
+}
+
 /** Where a test may be declared. */
 export type TestPlace = "column" | "model" | "either";
 
@@ -23,6 +33,8 @@ export interface GenericTestDefinition {
   failCalc?: string;
   /** A query for the rows that break the claim. */
   sql(subject: TestSubject, args: Record<string, unknown>): string;
+  /** Where the query has a cheaper equal: it counts rows that the query would give. */
+  proof?(subject: TestSubject, args: Record<string, unknown>): Proof | undefined;
   /** Of a project's own test: what its SQL is rendered from. */
   template?: Template;
 }
@@ -34,6 +46,7 @@ export function define<P extends TestPlace, T extends z.ZodObject>(definition: {
   arguments: T;
   failCalc?: string;
   sql(subject: SubjectOn<P>, args: z.output<T>): string;
+  proof?(subject: SubjectOn<P>, args: z.output<T>): Proof | undefined;
 }): GenericTestDefinition {
   return definition as unknown as GenericTestDefinition; // `sql` is given what `on` and `arguments` allow, see data-test-nodes.ts
 }
@@ -63,6 +76,16 @@ export function withinBounds(
     ...(bounds.max_value === undefined ? [] : [`${value} <${equals} ${bounds.max_value}`]),
   ];
   return parts.join(" and ");
+}
+
+/** The proof that no row meets a condition. */
+export function noRow(condition: string): Proof {
+  return { count: `count(*) filter (where ${condition})` };
+}
+
+/** The proof that a condition on the whole relation, which may be null, is not met. */
+export function notMet(condition: string, isKnown = false): Proof {
+  return { count: `cast(case when ${condition} then 1 else 0 end as bigint)`, isKnown };
 }
 
 /** `a, b, ` before other columns; nothing when there are none. */

@@ -9,6 +9,7 @@ import {
   type GenericTestDefinition,
   leading,
   needsBound,
+  notMet,
   onlyRows,
   withinBounds,
 } from "./definition.ts";
@@ -41,6 +42,10 @@ export const ROW_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
       .refine(needsBound, BOUND_MISSING),
     sql: ({ relation }, { group_by, row_condition, strictly, ...bounds }) =>
       `select ${leading(group_by)}count(*) as row_count\nfrom ${relation} as subject${onlyRows(row_condition)}${clause("group by", group_by)}\nhaving not (${withinBounds("count(*)", bounds, !strictly)})`,
+    proof: (_, { group_by, row_condition, strictly, ...bounds }) => {
+      if (group_by.length > 0 || row_condition !== undefined) return undefined;
+      return notMet(`not (${withinBounds("count(*)", bounds, !strictly)})`, true);
+    },
   }),
   equal_rowcount: define({
     on: "model",
@@ -76,11 +81,15 @@ having sum(in_subject) <> sum(in_other)`,
     arguments: grouped,
     sql: ({ relation, column }, { group_by_columns }) =>
       `select ${leading(group_by_columns)}count(*) as row_count\nfrom ${relation} as subject${clause("group by", group_by_columns)}\nhaving count(${column}) = 0`,
+    proof: ({ column }, { group_by_columns }) =>
+      group_by_columns.length > 0 ? undefined : notMet(`count(${column}) = 0`, true),
   }),
   not_constant: define({
     on: "column",
     arguments: grouped,
     sql: ({ relation, column }, { group_by_columns }) =>
       `select ${leading(group_by_columns)}min(${column}) as only_value, count(*) as row_count\nfrom ${relation} as subject${clause("group by", group_by_columns)}\nhaving count(distinct ${column}) = 1`,
+    proof: ({ column }, { group_by_columns }) =>
+      group_by_columns.length > 0 ? undefined : notMet(`count(distinct ${column}) = 1`),
   }),
 };

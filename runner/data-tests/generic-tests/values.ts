@@ -6,6 +6,7 @@ import {
   expression,
   type GenericTestDefinition,
   needsBound,
+  noRow,
   withinBounds,
 } from "./definition.ts";
 
@@ -16,6 +17,7 @@ export const VALUE_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
     arguments: z.strictObject({ expression }),
     sql: ({ relation, column }, args) =>
       `select *\nfrom ${relation} as subject\nwhere not (${column === null ? "" : `${column} `}${args.expression})`,
+    proof: ({ column }, args) => noRow(`not (${column === null ? "" : `${column} `}${args.expression})`),
   }),
   accepted_range: define({
     on: "column",
@@ -28,12 +30,16 @@ export const VALUE_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
       .refine(needsBound, BOUND_MISSING),
     sql: ({ relation, column }, { inclusive, ...bounds }) =>
       `select *\nfrom ${relation} as subject\nwhere not (${withinBounds(column, bounds, inclusive)})`,
+    proof: ({ column }, { inclusive, ...bounds }) =>
+      noRow(`not (${withinBounds(column, bounds, inclusive)})`),
   }),
   not_empty_string: define({
     on: "column",
     arguments: z.strictObject({ trim_whitespace: z.boolean().default(true) }),
     sql: ({ dialect, relation, column }, args) =>
       `select *\nfrom ${relation} as subject\nwhere ${args.trim_whitespace ? dialect.checks.trim(column) : column} = ''`,
+    proof: ({ dialect, column }, args) =>
+      noRow(`${args.trim_whitespace ? dialect.checks.trim(column) : column} = ''`),
   }),
   matches_regex: define({
     on: "column",
@@ -50,6 +56,10 @@ export const VALUE_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
     sql: ({ dialect, relation, column }, { regex, row_condition, flags }) => {
       const only = row_condition === undefined ? "" : ` and (${row_condition})`;
       return `select *\nfrom ${relation} as subject\nwhere not ${dialect.checks.matchesRegex(column, { regex, flags })}${only}`;
+    },
+    proof: ({ dialect, column }, { regex, row_condition, flags }) => {
+      const only = row_condition === undefined ? "" : ` and (${row_condition})`;
+      return noRow(`not ${dialect.checks.matchesRegex(column, { regex, flags })}${only}`);
     },
   }),
   column_type: define({
