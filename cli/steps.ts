@@ -4,6 +4,7 @@ import { writeRunResults } from "../artifacts/run-results.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import type { SourceDefinition } from "../core/sillon.ts";
 import { validateYaml } from "../core/yaml.ts";
+import { openDuckdb } from "../engines/duckdb.ts";
 import type { Engine } from "../engines/engine.ts";
 import { checkIngest, ingest } from "../ingest/ingest.ts";
 import { loadSources } from "../ingest/load-sources.ts";
@@ -12,7 +13,13 @@ import type { StreamResult } from "../ingest/stream-result.ts";
 import { type CompiledHook, runHooks } from "../runner/build/hooks.ts";
 import { type EventTimeRange, parseEventTime } from "../runner/build/materializations/batch-windows.ts";
 import { buildModels, modelsToBuild } from "../runner/build/models.ts";
-import type { ModelResult, NodeResult, SeedResult, TestResult } from "../runner/build/results.ts";
+import type {
+  ModelResult,
+  NodeResult,
+  SeedResult,
+  TestResult,
+  UnitTestResult,
+} from "../runner/build/results.ts";
 import { loadSeedTables, missingSeeds } from "../runner/build/seeds.ts";
 import { createSessionPool } from "../runner/build/session-pool.ts";
 import { runDataTests, type TestOptions } from "../runner/data-tests/data-tests.ts";
@@ -31,9 +38,11 @@ import {
   seedsOf,
   type TestNode,
   testsOf,
+  unitTestsOf,
 } from "../runner/graph/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
 import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
+import { runUnitTests } from "../runner/unit-tests/unit-tests.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -219,6 +228,24 @@ export async function testsStep(
   });
 }
 
+/** The unit tests of the selection. The warehouse is neither opened nor locked: they have a database in memory. */
+export async function unitTestsStep(
+  { ctx, target }: Workspace,
+  plan: Pick<GraphPlan, "scope" | "selected"> & Pick<TestOptions, "failFast">,
+): Promise<UnitTestResult[]> {
+  const tests = unitTestsOf(plan.scope.graph).filter(({ id }) => plan.selected.has(id));
+  if (tests.length === 0) return [];
+  const { settings } = target.duckdb;
+  // Parallel work on a few rows costs more than it gains.
+  const memory = { ...target.duckdb, path: ":memory:", settings: { ...settings, threads: "1" } };
+  const engine = await openDuckdb(ctx, { ...memory, attach: [] });
+  try {
+    return await runUnitTests(ctx, engine, { scope: plan.scope, tests, failFast: plan.failFast ?? false });
+  } finally {
+    engine.close();
+  }
+}
+
 /** The models that `publish.select` of project.yml shows to readers. */
 export function modelsToPublish(workspace: Workspace, scope: CompileScope): ModelNode[] {
   const selected = chooseNodes(workspace, scope, { select: [workspace.project.publish.select] });
@@ -254,7 +281,7 @@ export function writeArtifacts(
 ): void {
   const { ctx, folders, project } = workspace;
   const nodes = run.results.flatMap(({ node }) =>
-    node.kind === "seed" || node.kind === "snapshot" ? [] : [node],
+    node.kind === "model" || node.kind === "test" ? [node] : [],
   );
   const compiled = new Map(
     run.results.flatMap((result) => {

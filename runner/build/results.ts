@@ -1,7 +1,8 @@
 import type { ProjectError } from "../../core/errors.ts";
 import type { Rows } from "../../engines/engine.ts";
 import type { CompiledNode } from "../graph/compile.ts";
-import type { ModelNode, SeedNode, SnapshotNode, TestNode } from "../graph/nodes.ts";
+import type { ModelNode, SeedNode, SnapshotNode, TestNode, UnitTestNode } from "../graph/nodes.ts";
+import type { Difference } from "../unit-tests/difference.ts";
 import type { BatchWindow } from "./materializations/batch-windows.ts";
 
 interface ResultBase {
@@ -48,10 +49,26 @@ export interface TestResult extends ResultBase {
   reason: string | null;
 }
 
-export type NodeResult = ModelResult | SeedResult | SnapshotResult | TestResult;
+export interface UnitTestResult extends ResultBase {
+  node: UnitTestNode;
+  /** error: the test could not be run. */
+  status: "pass" | "fail" | "error" | "skipped";
+  /** Of a failed test. */
+  difference: Difference | null;
+  /** Whether the difference is that of a second build, which had to change nothing. */
+  isSecondBuild: boolean;
+  error: ProjectError | null;
+  reason: string | null;
+}
+
+export type NodeResult = ModelResult | SeedResult | SnapshotResult | TestResult | UnitTestResult;
 
 export function isTestResult(result: NodeResult): result is TestResult {
   return result.node.kind === "test";
+}
+
+export function isUnitTestResult(result: NodeResult): result is UnitTestResult {
+  return result.node.kind === "unit_test";
 }
 
 /** Whether a command that gave this result has failed. Warnings have not. */

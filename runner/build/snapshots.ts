@@ -1,6 +1,6 @@
 import type { Context } from "../../core/context.ts";
 import { describeError, ProjectError, projectErrorsOf } from "../../core/errors.ts";
-import { type Engine, relationKey, type Session, SqlError } from "../../engines/engine.ts";
+import { type Dialect, type Engine, relationKey, type Session, SqlError } from "../../engines/engine.ts";
 import { type CompileScope, compileInline } from "../graph/compile.ts";
 import { isEphemeral, readsOf } from "../graph/ephemeral.ts";
 import type { Graph, Node, RelationNode, SnapshotNode } from "../graph/nodes.ts";
@@ -48,7 +48,7 @@ export async function takeSnapshots(
 }
 
 function isRelation(node: Node): node is RelationNode {
-  return node.kind !== "test" && node.kind !== "exposure";
+  return !["test", "unit_test", "exposure"].includes(node.kind);
 }
 
 /** The queries of the ephemeral models that snapshots are taken of, by the snapshots' ids. */
@@ -95,11 +95,7 @@ async function takeSnapshot(
   } as const;
   if (ctx.signal.aborted) return end(interrupted);
   try {
-    const sql = await describe(session, { engine, node, source, now: startedAt });
-    await checkKey(session, sql, node);
-    const rows = isNew
-      ? await session.replaceTable(node.relation, createQuery(sql))
-      : await session.transaction(() => addVersions(session, sql, node));
+    const rows = await addSnapshot(session, { dialect: engine, node, source, isNew, now: startedAt });
     return end({ status: "success", rows, error: null, reason: null });
   } catch (error) {
     if (ctx.signal.aborted) return end(interrupted);
@@ -107,13 +103,26 @@ async function takeSnapshot(
   }
 }
 
+/** Brings one snapshot to the state of its source at `now`. Returns how many versions were added. Throws SqlError. */
+export async function addSnapshot(
+  session: Session,
+  of: { dialect: Dialect; node: SnapshotNode; source: string; isNew: boolean; now: Date },
+): Promise<number> {
+  const { node } = of;
+  const sql = await describe(session, of);
+  await checkKey(session, sql, node);
+  return of.isNew
+    ? session.replaceTable(node.relation, createQuery(sql))
+    : session.transaction(() => addVersions(session, sql, node));
+}
+
 async function describe(
   session: Session,
-  of: { engine: Engine; node: SnapshotNode; source: string; now: Date },
+  of: { dialect: Dialect; node: SnapshotNode; source: string; now: Date },
 ): Promise<SnapshotSql> {
   const { columns, types } = await session.query(`select * from ${of.source} limit 0`);
   const typed = columns.map((name, index) => ({ name, type: types[index] ?? "VARCHAR" }));
-  return snapshotSql({ ...of, dialect: of.engine, columns: typed });
+  return snapshotSql({ ...of, columns: typed });
 }
 
 async function checkKey(session: Session, sql: SnapshotSql, node: SnapshotNode): Promise<void> {
@@ -142,7 +151,8 @@ async function addVersions(session: Session, sql: SnapshotSql, node: SnapshotNod
   return added + (await session.run(sql.insertNew));
 }
 
-function snapshotError(error: unknown, node: SnapshotNode): ProjectError {
+/** What went wrong while a snapshot was taken. */
+export function snapshotError(error: unknown, node: SnapshotNode): ProjectError {
   const [known] = projectErrorsOf(error);
   if (known !== undefined) return known;
   if (!(error instanceof SqlError)) throw error;

@@ -86,7 +86,7 @@ async function missingNodes(
   const missing = new Map<string, ProjectError>();
   for (const id of new Set(tests.flatMap((test) => readsOf(graph, test)))) {
     const node = graph.nodes.get(id);
-    if (node === undefined || node.kind === "test" || node.kind === "exposure" || broken?.has(id)) continue;
+    if (node === undefined || !("relation" in node) || node.kind === "test" || broken?.has(id)) continue;
     if (existing.has(relationKey(node.relation))) continue;
     const error = notThere(node);
     missing.set(id, error);
