@@ -141,8 +141,6 @@ function unitTestEntry(test: UnitTestNode, { graph }: CompileScope): ManifestUni
     overrides,
     config: { ...config, materialize, idempotent },
     depends_on: { macros: [], nodes: test.dependsOn },
-    tested_node_unique_id: test.subject,
-    this_input_node_unique_id: test.given.some(({ isThis }) => isThis) ? test.subject : null,
     checksum: checksum(JSON.stringify([declared, overrides, materialize, idempotent])).checksum,
     schema: null,
     version: null,
