@@ -9,7 +9,12 @@ import { copyOf, relationNode } from "./copies.ts";
 
 export interface KnownColumns {
   /** The type is null where it cannot be known without the warehouse. */
-  columns: { name: string; type: string | null }[];
+  columns: {
+    name: string;
+    type: string | null;
+    /** A type that the reader's SQL takes, for a column that is null in all rows. */
+    fits?: string;
+  }[];
   /** Whether the relation may have more. */
   isOpen: boolean;
 }
@@ -28,6 +33,8 @@ const MAX_UNDECLARED = 100;
  */
 export class ColumnCatalog {
   private readonly known = new Map<string, Promise<KnownColumns>>();
+  /** Columns that nobody declared and models read, with a type that fits: by relation. */
+  private readonly read = new Map<string, Map<string, string>>();
 
   constructor(
     private readonly ctx: Context,
@@ -40,6 +47,19 @@ export class ColumnCatalog {
     const found = this.known.get(id) ?? this.find(id);
     this.known.set(id, found);
     return found;
+  }
+
+  /** The columns of a relation that a model reads, those that nobody declared among them. */
+  async readBy(model: string, id: string): Promise<KnownColumns> {
+    const known = await this.of(id);
+    if (!known.isOpen || model === id) return known;
+    await this.of(model);
+    const names = new Set(known.columns.map(({ name }) => name.toLowerCase()));
+    const more = [...(this.read.get(id) ?? [])].filter(([name]) => !names.has(name.toLowerCase()));
+    return {
+      columns: [...known.columns, ...more.map(([name, fits]) => ({ name, type: null, fits }))],
+      isOpen: true,
+    };
   }
 
   /** Where the rows of a seed's file lie, once `of` it has been asked. */
@@ -96,6 +116,10 @@ export class ColumnCatalog {
     const binding: Binding = { sql: this.compile(node), parents, undeclared: [], standIns: new Map() };
     const base = await this.firstBinding(binding);
     if (base === undefined) return undefined;
+    for (const { parent, name } of binding.undeclared) {
+      const columns = this.read.get(parent) ?? new Map<string, string>();
+      this.read.set(parent, columns.set(name, base.standIn));
+    }
     const unsure = new Set<number>();
     for (const column of unknownColumns(binding)) {
       const former = binding.standIns.get(column) ?? base.standIn;

@@ -54,7 +54,10 @@ function filledColumns(fixture: RowsFixture, { known, label }: Given): FilledCol
   const [unknown] = more;
   if (unknown !== undefined && !known.isOpen) throw columnUnknown(fixture, { column: unknown, label, names });
   return [
-    ...known.columns.map(({ name, type }) => ({ name, type, place: places.get(name.toLowerCase()) ?? null })),
+    ...known.columns.map(({ name, type, fits = null }) => {
+      const place = places.get(name.toLowerCase()) ?? null;
+      return { name, type: type ?? (place === null ? fits : null), place };
+    }),
     ...more.map((name) => ({ name, type: null, place: places.get(name.toLowerCase()) ?? null })),
   ];
 }

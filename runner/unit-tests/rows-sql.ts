@@ -24,6 +24,7 @@ export function rowsQuery(
     return castSql(dialect, place === null ? null : row[place], types[index] ?? null);
   };
   const names = columns.map(({ name }) => dialect.quote(name));
+  if (columns.length === 0) return `select null as ${dialect.quote("no column is known")} where false`;
   if (rows.length === 0) {
     const list = names.map((name, index) => `${cell([], index)} as ${name}`);
     return `select ${list.join(", ")} where false`;

@@ -99,7 +99,7 @@ async function createInputs(
 ): Promise<void> {
   const { dialect } = scope;
   for (const { id, isThis, input, fixture } of test.given) {
-    const known = await catalog.of(id);
+    const known = await catalog.readBy(test.subject, id);
     const relation = bench.relationOf(id);
     if (fixture !== null)
       await createInput(session, relation, { dialect, fixture, known, label: labelOf(input, isThis, test) });

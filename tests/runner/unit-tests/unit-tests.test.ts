@@ -94,6 +94,20 @@ describe("rows are given", () => {
     expect(await outcome(all)).toBe("pass");
   });
 
+  test("for sources of which nothing is declared: what the model reads and no row names is null", async () => {
+    const source = "sources: [{name: raw, tables: [{name: t}]}]\n";
+    const sql = "select id, upper(trim(name)) as name from {{ source('raw', 't') }}";
+    const yaml = (rows: string, expected: string) =>
+      source + testOf(`expect: {rows: ${expected}}`, `{input: "source('raw', 't')", rows: ${rows}}`);
+    expect(await outcome(files(sql, yaml("[{id: 1}]", "[{id: 1, name: null}]")))).toBe("pass");
+    expect(await outcome(files(sql, yaml("[]", "[]")))).toBe("pass");
+  });
+
+  test("and a column that is null everywhere can be compared", async () => {
+    const yaml = testOf("expect: {rows: [{id: 1, nothing: null}]}", given("[{id: 1}]"));
+    expect(await outcome(files("select id, null as nothing from {{ ref('p') }}", yaml))).toBe("pass");
+  });
+
   test("none, and none are expected", async () => {
     const sql = "select id, count(*) as n from {{ ref('p') }} group by id";
     expect(await outcome(files(sql, testOf("expect: {rows: []}", given("[]"))))).toBe("pass");
