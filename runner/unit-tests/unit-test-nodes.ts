@@ -5,7 +5,13 @@ import type { YamlFile } from "../../core/yaml.ts";
 import type { Dialect } from "../../engines/engine.ts";
 import { parseEventTime } from "../build/materializations/batch-windows.ts";
 import { folderOf, type PropertiesFile } from "../graph/model-nodes.ts";
-import type { ModelNode, SnapshotNode, UnitTestInput, UnitTestNode } from "../graph/nodes.ts";
+import type {
+  ModelNode,
+  SnapshotNode,
+  UnitTestInput,
+  UnitTestNode,
+  UnitTestOverrides,
+} from "../graph/nodes.ts";
 import { dependenciesOf, type NameIndex, resolveArgument } from "../graph/references.ts";
 import { Mistakes } from "../project/collect.ts";
 import type { Project } from "../project/project.ts";
@@ -71,14 +77,7 @@ function unitTest(ctx: Context, scope: Scope, declaration: Declaration): UnitTes
     subject: subject.id,
     given,
     expect,
-    overrides: {
-      ...declared.overrides,
-      vars: declared.overrides.vars as Record<string, Literal>,
-      macros: declared.overrides.macros as Record<string, Literal>,
-      env_vars: Object.fromEntries(
-        Object.entries(declared.overrides.env_vars).map(([name, value]) => [name, String(value)]),
-      ),
-    },
+    overrides: overridesOf(declared),
     materialize,
     idempotent: declared.idempotent,
     declared: { given: declared.given, expect: declared.expect },
@@ -86,6 +85,16 @@ function unitTest(ctx: Context, scope: Scope, declaration: Declaration): UnitTes
   };
   addSeeds(test, { subject, scope });
   return test;
+}
+
+/** The values of the environment are texts, whatever YAML takes them for. */
+function overridesOf({ overrides: { macros, vars, env_vars } }: UnitTestProperties): UnitTestOverrides {
+  const texts = Object.entries(env_vars).map(([name, value]) => [name, String(value)]);
+  return {
+    macros: macros as Record<string, Literal>, // JSON's values are a template's literals
+    vars: vars as Record<string, Literal>,
+    env_vars: Object.fromEntries(texts),
+  };
 }
 
 /** Undefined for a model that is switched off: its unit tests are, too. Throws UNIT_TEST_SUBJECT. */
