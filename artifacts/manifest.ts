@@ -25,6 +25,11 @@ export interface ManifestExposure extends ManifestPart {
   depends_on: { macros: string[]; nodes: string[] };
 }
 
+export interface ManifestUnitTest extends ManifestPart {
+  resource_type: "unit_test";
+  depends_on: { macros: string[]; nodes: string[] };
+}
+
 export interface ManifestMacro extends Record<string, unknown> {
   unique_id: string;
   resource_type: "macro";
@@ -37,6 +42,7 @@ export interface ManifestContent {
   sources: readonly ManifestSource[];
   macros: readonly ManifestMacro[];
   exposures: readonly ManifestExposure[];
+  unitTests: readonly ManifestUnitTest[];
   groups: readonly ManifestPart[];
   docs: readonly ManifestPart[];
   /** Ids of the members of each group, by its name. */
@@ -45,11 +51,11 @@ export interface ManifestContent {
 
 /** Writes target/manifest.json. */
 export function writeManifest(ctx: Context, target: string, content: ManifestContent): void {
-  const { nodes, sources, exposures, projectName } = content;
-  const ids = [...nodes, ...sources, ...exposures].map((node) => node.unique_id);
+  const { nodes, sources, exposures, unitTests, projectName } = content;
+  const ids = [...nodes, ...sources, ...exposures, ...unitTests].map((node) => node.unique_id);
   const parents = new Map(ids.map((id): [string, string[]] => [id, []]));
   const children = new Map(ids.map((id): [string, string[]] => [id, []]));
-  for (const node of [...nodes, ...exposures]) {
+  for (const node of [...nodes, ...exposures, ...unitTests]) {
     parents.set(node.unique_id, node.depends_on.nodes);
     for (const parent of node.depends_on.nodes) children.get(parent)?.push(node.unique_id);
   }
@@ -78,7 +84,7 @@ export function writeManifest(ctx: Context, target: string, content: ManifestCon
     group_map: content.groupMembers,
     saved_queries: {},
     semantic_models: {},
-    unit_tests: {},
+    unit_tests: byId(unitTests),
     functions: {},
   });
 }

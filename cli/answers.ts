@@ -1,6 +1,13 @@
 import type { StreamResult } from "../ingest/stream-result.ts";
-import type { ModelResult, SeedResult, SnapshotResult, TestResult } from "../runner/build/results.ts";
+import type {
+  ModelResult,
+  SeedResult,
+  SnapshotResult,
+  TestResult,
+  UnitTestResult,
+} from "../runner/build/results.ts";
 import type { Release } from "../runner/publish.ts";
+import { differenceText } from "../runner/unit-tests/difference.ts";
 import { type Colors, formatCount, formatSeconds, formatTable, plural } from "./print.ts";
 
 /** `Records per stream`: what came in, and what of it was news. */
@@ -158,13 +165,36 @@ export function toCell(value: unknown): string | null {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-export function summarizeTests(results: readonly TestResult[]): string {
+export function summarizeTests(results: readonly Pick<TestResult, "status">[]): string {
   if (results.length === 0) return "tests: none ran";
   const count = (status: TestResult["status"]) => results.filter((result) => result.status === status).length;
   const parts = [`${count("pass")} passed`, `${count("warn")} warned`, `${count("fail")} failed`];
   if (count("error") > 0) parts.push(`${count("error")} could not run`);
   if (count("skipped") > 0) parts.push(`${count("skipped")} skipped`);
   return `tests: ${parts.join(", ")}`;
+}
+
+/** Unit tests that did not pass, each with the cells in which its rows differ. */
+export function formatUnitTests(results: readonly UnitTestResult[], colors: Colors): string {
+  const paint = { head: colors.bold, expected: colors.red, actual: colors.green };
+  const open = results.filter(({ status }) => status !== "pass");
+  return open
+    .map(({ node, status, difference, isSecondBuild, reason, error }) => {
+      const why = reason ?? error?.message.split("\n")[0] ?? "";
+      const again = isSecondBuild ? " when the table is built again" : "";
+      const word = (status === "skipped" ? colors.yellow : colors.red)(TEST_WORDS[status]);
+      const lines = [`${word}  ${node.fqn.slice(-2).join(".")}${again}${why === "" ? "" : `: ${why}`}`];
+      if (node.description !== "") lines.push(colors.dim(`  ${node.description}`));
+      if (difference !== null) lines.push(differenceText(difference, paint));
+      return lines.join("\n");
+    })
+    .join("\n");
+}
+
+export function summarizeUnitTests(results: readonly UnitTestResult[]): string {
+  return summarizeTests(results)
+    .replace(/^tests/, "unit tests")
+    .replace(" 0 warned,", "");
 }
 
 export function summarizeRelease({ tables, name }: Release): string {

@@ -1,12 +1,14 @@
 import {
   formatModels,
   formatTests,
+  formatUnitTests,
   summarizeModels,
   summarizeSeeds,
   summarizeSnapshots,
   summarizeTests,
+  summarizeUnitTests,
 } from "./answers.ts";
-import { modelJson, testJson } from "./json.ts";
+import { modelJson, testJson, unitTestJson } from "./json.ts";
 import type { Colors } from "./print.ts";
 import type { GraphOutcome } from "./steps.ts";
 
@@ -20,11 +22,23 @@ interface Section {
   body: string;
 }
 
-/** Everything that was run, a section a kind; seeds and snapshots only where there are any. */
-export function formatGraph({ seeds, snapshots, models, tests }: GraphOutcome, colors: Colors): string {
+/** Everything that was run, a section a kind; unit tests, seeds and snapshots only where there are any. */
+export function formatGraph(
+  { unitTests, seeds, snapshots, models, tests }: GraphOutcome,
+  colors: Colors,
+): string {
   const section = (title: string, summary: string, body: string) =>
     formatSection(colors, title, { summary, body });
   return [
+    ...(unitTests.length > 0
+      ? [
+          section(
+            "Unit tests",
+            summarizeUnitTests(unitTests).replace("unit tests: ", ""),
+            formatUnitTests(unitTests, colors),
+          ),
+        ]
+      : []),
     ...(seeds.length > 0 ? [section("Seeds", summarizeSeeds(seeds), formatModels(seeds, colors))] : []),
     ...(snapshots.length > 0
       ? [section("Snapshots", summarizeSnapshots(snapshots), formatModels(snapshots, colors))]
@@ -35,8 +49,9 @@ export function formatGraph({ seeds, snapshots, models, tests }: GraphOutcome, c
 }
 
 /** One line on all of it. */
-export function summarizeGraph({ seeds, snapshots, models, tests }: GraphOutcome): string {
+export function summarizeGraph({ unitTests, seeds, snapshots, models, tests }: GraphOutcome): string {
   return [
+    ...(unitTests.length > 0 ? [summarizeUnitTests(unitTests)] : []),
     ...(seeds.length > 0 ? [summarizeSeeds(seeds)] : []),
     ...(snapshots.length > 0 ? [summarizeSnapshots(snapshots)] : []),
     summarizeModels(models),
@@ -45,8 +60,9 @@ export function summarizeGraph({ seeds, snapshots, models, tests }: GraphOutcome
 }
 
 /** What was run, by kind, for `--json`. */
-export function graphJson({ seeds, snapshots, models, tests }: GraphOutcome) {
+export function graphJson({ unitTests, seeds, snapshots, models, tests }: GraphOutcome) {
   return {
+    unit_tests: unitTests.map(unitTestJson),
     seeds: seeds.map(modelJson),
     snapshots: snapshots.map(modelJson),
     models: models.map(modelJson),

@@ -1,7 +1,14 @@
 import type { ProjectError } from "../core/errors.ts";
 import type { Rows } from "../engines/engine.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
-import type { ModelResult, SeedResult, SnapshotResult, TestResult } from "../runner/build/results.ts";
+import type {
+  ModelResult,
+  SeedResult,
+  SnapshotResult,
+  TestResult,
+  UnitTestResult,
+} from "../runner/build/results.ts";
+import type { Difference } from "../runner/unit-tests/difference.ts";
 
 /** The shapes of `--json`: keys are only ever added. Times are in seconds. */
 export function errorJson(error: ProjectError): Record<string, unknown> {
@@ -71,6 +78,48 @@ export function testJson({ node, status, failures, sample, isStored, seconds, er
     seconds,
     reason,
     error: error === null ? null : errorJson(error),
+  };
+}
+
+export function unitTestJson({
+  node,
+  status,
+  difference,
+  isSecondBuild,
+  seconds,
+  error,
+  reason,
+}: UnitTestResult) {
+  return {
+    unique_id: node.id,
+    name: node.name,
+    model: node.subject,
+    file: node.file,
+    status,
+    difference: difference === null ? null : differenceJson(difference),
+    is_second_build: isSecondBuild,
+    seconds,
+    reason,
+    error: error === null ? null : errorJson(error),
+  };
+}
+
+/** Rows by their columns' names; of a changed row the cells that differ. */
+function differenceJson({ columns, rows, same }: Difference) {
+  const named = <T>(values: readonly T[]) =>
+    Object.fromEntries(columns.map((column, index) => [column, values[index]]));
+  return {
+    columns,
+    rows_as_expected: same,
+    rows: rows.map(({ kind, cells }) => ({
+      kind,
+      values: named(cells.map(({ value }) => value)),
+      expected: Object.fromEntries(
+        Object.entries(named(cells)).flatMap(([column, cell]) =>
+          cell?.expected === undefined ? [] : [[column, cell.expected]],
+        ),
+      ),
+    })),
   };
 }
 

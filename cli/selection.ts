@@ -48,7 +48,10 @@ function checkSelection(
   const { kind, allowEmptySelection, mayBeEmpty } = selection;
   const given = givenOptions(selection);
   if (given.length === 0 || allowEmptySelection || mayBeEmpty) return;
-  const isWanted = (id: string) => kind === undefined || graph.nodes.get(id)?.kind === kind;
+  const kindOf = (id: string) => graph.nodes.get(id)?.kind;
+  // A command that tests runs unit tests, too.
+  const isWanted = (id: string) =>
+    kind === undefined || kindOf(id) === kind || (kind === "test" && kindOf(id) === "unit_test");
   if ([...selected].some(isWanted) || dependsOnFormerRun(selection, selectors)) return;
   throw new ProjectError("SELECTION_EMPTY", {
     message: `the selection leaves no ${kind ?? "node"}`,

@@ -4,6 +4,7 @@ import { writeRunResults } from "../artifacts/run-results.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import type { SourceDefinition } from "../core/sillon.ts";
 import { validateYaml } from "../core/yaml.ts";
+import { openDuckdb } from "../engines/duckdb.ts";
 import type { Engine } from "../engines/engine.ts";
 import { checkIngest, ingest } from "../ingest/ingest.ts";
 import { loadSources } from "../ingest/load-sources.ts";
@@ -21,11 +22,13 @@ import {
   isSeedResult,
   isSnapshotResult,
   isTestResult,
+  isUnitTestResult,
   type ModelResult,
   type NodeResult,
   type SeedResult,
   type SnapshotResult,
   type TestResult,
+  type UnitTestResult,
 } from "../runner/build/results.ts";
 import { runNodes } from "../runner/build/run-nodes.ts";
 import { createSessionPool } from "../runner/build/session-pool.ts";
@@ -38,9 +41,17 @@ import {
   writeCompiled,
 } from "../runner/graph/compile.ts";
 import { isEphemeral } from "../runner/graph/ephemeral.ts";
-import { type ModelNode, modelsOf, type ReferableNode, snapshotsOf, testsOf } from "../runner/graph/nodes.ts";
+import {
+  type ModelNode,
+  modelsOf,
+  type ReferableNode,
+  snapshotsOf,
+  testsOf,
+  unitTestsOf,
+} from "../runner/graph/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
 import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
+import { runUnitTests } from "../runner/unit-tests/unit-tests.ts";
 import { type RunOptions, recordedArgs } from "./run-options.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
 import { type Workspace, withWarehouse } from "./workspace.ts";
@@ -147,8 +158,8 @@ export const KINDS = {
   run: ["model"],
   seed: ["seed"],
   snapshot: ["snapshot"],
-  test: ["test"],
-  build: ["seed", "snapshot", "model", "test"],
+  test: ["unit_test", "test"],
+  build: ["unit_test", "seed", "snapshot", "model", "test"],
 } as const;
 export type Which = keyof typeof KINDS;
 
@@ -165,6 +176,7 @@ export interface GraphOutcome {
   snapshots: SnapshotResult[];
   models: ModelResult[];
   tests: TestResult[];
+  unitTests: UnitTestResult[];
   /** Ancestors outside the selection that had to be made first. */
   added: ReferableNode[];
 }
@@ -177,11 +189,12 @@ export function graphOutcome(results: NodeResult[], added: readonly ReferableNod
     snapshots: results.filter(isSnapshotResult),
     models: results.filter(isModelResult),
     tests: results.filter(isTestResult),
+    unitTests: results.filter(isUnitTestResult),
     added: [...added],
   };
 }
 
-/** Runs what the plan chose of these kinds, in order, and the parents of models that were never made. */
+/** Runs what the plan chose of these kinds, unit tests first, and the parents of models that were never made. */
 export async function nodesStep(
   workspace: Workspace,
   engine: Engine,
@@ -196,9 +209,11 @@ export async function nodesStep(
     onlySelected: options.onlySelected === true || which === "snapshot",
   });
   tellAdded(workspace, added);
+  const unitTests = kinds.includes("unit_test") ? await unitTestsStep(workspace, plan) : [];
   const results = await runNodes(ctx, createSessionPool(engine, target.duckdb.threads), {
     graph,
     nodes,
+    unitTests,
     compiled,
     snapshotSources,
     isFullRefresh: options.fullRefresh ?? false,
@@ -207,7 +222,7 @@ export async function nodesStep(
     storeFailures: options.storeFailures ?? false,
     failFast: options.failFast ?? false,
   });
-  return graphOutcome(results, added);
+  return graphOutcome([...unitTests, ...results], added);
 }
 
 const ADDED = {
@@ -228,12 +243,23 @@ function tellAdded({ ctx, target }: Workspace, added: readonly ReferableNode[]):
   }
 }
 
+/** Unit tests alone leave the warehouse as it is, even when there is none. */
+function isUnitTestsAlone({ scope: { graph }, selected }: GraphPlan, { which }: RunScope): boolean {
+  const isSelected = ({ id }: { id: string }) => selected.has(id);
+  return which === "test" && unitTestsOf(graph).some(isSelected) && !testsOf(graph).some(isSelected);
+}
+
 /** Holds the warehouse, runs the plan between the statements around a run, and writes the artifacts. */
 export async function runPlan(
   workspace: Workspace,
   plan: GraphPlan,
   { command, ...run }: RunScope & { command: string },
 ): Promise<GraphOutcome> {
+  if (isUnitTestsAlone(plan, run)) {
+    const outcome = graphOutcome(await unitTestsStep(workspace, plan));
+    writeArtifacts(workspace, plan, { which: run.which, results: outcome.results });
+    return outcome;
+  }
   return withWarehouse(workspace, command, (engine) =>
     withRunHooks(workspace, engine, {
       hooks: plan.hooks,
@@ -244,6 +270,24 @@ export async function runPlan(
       },
     }),
   );
+}
+
+/** The unit tests of the selection. The warehouse is neither opened nor locked: they have a database in memory. */
+export async function unitTestsStep(
+  { ctx, target }: Workspace,
+  { scope, selected, options }: GraphPlan,
+): Promise<UnitTestResult[]> {
+  const tests = unitTestsOf(scope.graph).filter(({ id }) => selected.has(id));
+  if (tests.length === 0) return [];
+  const { settings } = target.duckdb;
+  // Parallel work on a few rows costs more than it gains.
+  const memory = { ...target.duckdb, path: ":memory:", settings: { ...settings, threads: "1" } };
+  const engine = await openDuckdb(ctx, { ...memory, attach: [] });
+  try {
+    return await runUnitTests(ctx, engine, { scope, tests, failFast: options.failFast ?? false });
+  } finally {
+    engine.close();
+  }
 }
 
 /** The models that `publish.select` of project.yml shows to readers. */
@@ -281,7 +325,7 @@ export function writeArtifacts(
 ): void {
   const { ctx, folders, project } = workspace;
   const nodes = run.results.flatMap(({ node }) =>
-    node.kind === "seed" || node.kind === "snapshot" ? [] : [node],
+    node.kind === "model" || node.kind === "test" ? [node] : [],
   );
   const compiled = new Map(
     run.results.flatMap((result) => {

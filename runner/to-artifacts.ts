@@ -6,11 +6,18 @@ import type {
   ManifestMacro,
   ManifestNode,
   ManifestSource,
+  ManifestUnitTest,
 } from "../artifacts/manifest.ts";
 import type { RunResultEntry } from "../artifacts/run-results.ts";
 import type { SourceFreshnessEntry } from "../artifacts/sources.ts";
 import type { BatchWindow } from "./build/materializations/batch-windows.ts";
-import { isTestResult, type ModelResult, type NodeResult } from "./build/results.ts";
+import {
+  isTestResult,
+  isUnitTestResult,
+  type ModelResult,
+  type NodeResult,
+  type UnitTestResult,
+} from "./build/results.ts";
 import { storageOf } from "./data-tests/failure-tables.ts";
 import type { FreshnessResult } from "./freshness/freshness.ts";
 import { type CompiledNode, type CompileScope, compiledPath } from "./graph/compile.ts";
@@ -33,10 +40,13 @@ import {
   sourcesOf,
   type TestNode,
   testsOf,
+  type UnitTestNode,
+  unitTestsOf,
 } from "./graph/nodes.ts";
 import type { PresentState } from "./select/state.ts";
 import type { Macro } from "./templates/macro.ts";
 import { macrosIn, macrosOf } from "./templates/macros.ts";
+import { differenceText } from "./unit-tests/difference.ts";
 
 type Compiled = ReadonlyMap<string, CompiledNode>;
 
@@ -55,6 +65,7 @@ export function manifestContent(scope: CompileScope, compiled: Compiled): Manife
     sources: sourcesOf(graph).map((source) => sourceEntry(source, scope)),
     macros: [...graph.macros.values()].map((macro) => macroEntry(macro, scope)),
     exposures: exposuresOf(graph).map((exposure) => exposureEntry(exposure, scope)),
+    unitTests: unitTestsOf(graph).map((test) => unitTestEntry(test, scope)),
     groups: graph.groups.map(({ id, name, owner, description, file }) => ({
       unique_id: id,
       resource_type: "group",
@@ -109,6 +120,31 @@ function exposureEntry(exposure: ExposureNode, scope: CompileScope): ManifestExp
     refs,
     sources,
     metrics: [],
+    created_at: 0,
+  };
+}
+
+function unitTestEntry(test: UnitTestNode, { graph }: CompileScope): ManifestUnitTest {
+  const { declared, overrides, materialize, idempotent, config } = test;
+  return {
+    unique_id: test.id,
+    resource_type: "unit_test",
+    name: test.name,
+    package_name: graph.projectName,
+    path: test.file.split("/").slice(1).join("/"),
+    original_file_path: test.file,
+    fqn: test.fqn,
+    description: test.description,
+    model: graph.nodes.get(test.subject)?.name ?? "",
+    given: declared.given,
+    expect: declared.expect,
+    overrides,
+    config: { ...config, materialize, idempotent },
+    depends_on: { macros: [], nodes: test.dependsOn },
+    checksum: checksum(JSON.stringify([declared, overrides, materialize, idempotent])).checksum,
+    schema: null,
+    version: null,
+    versions: null,
     created_at: 0,
   };
 }
@@ -415,6 +451,7 @@ export function runResultEntries(
   compiled: Compiled,
 ): RunResultEntry[] {
   return results.map((result) => {
+    if (isUnitTestResult(result)) return unitTestResultEntry(result);
     const sql = compiled.get(result.node.id)?.sql ?? null;
     const isTest = isTestResult(result);
     return {
@@ -432,6 +469,23 @@ export function runResultEntries(
       batch_results: isTest || result.batches == null ? null : batchEntries(result.batches),
     };
   });
+}
+
+function unitTestResultEntry(result: UnitTestResult): RunResultEntry {
+  return {
+    status: result.status,
+    timing: result.status === "skipped" ? [] : [executeTiming(result)],
+    thread_id: `Thread-${result.thread}`,
+    execution_time: result.seconds,
+    adapter_response: {},
+    message: messageFor(result),
+    failures: result.status === "fail" ? 1 : result.status === "pass" ? 0 : null,
+    unique_id: result.node.id,
+    compiled: true,
+    compiled_code: null,
+    relation_name: null,
+    batch_results: null,
+  };
 }
 
 function batchEntries({ successful, failed }: NonNullable<ModelResult["batches"]>) {
@@ -474,6 +528,12 @@ function executeTiming({
 function messageFor(result: NodeResult): string | null {
   if (result.error !== null) return [result.error.where, result.error.message].filter(Boolean).join("  ");
   if (result.reason !== null) return result.reason;
+  if (isUnitTestResult(result)) {
+    const again = result.isSecondBuild ? ", when the table is built again" : "";
+    return result.difference === null
+      ? null
+      : `actual differs from expected${again}:\n${differenceText(result.difference)}`;
+  }
   if (!isTestResult(result)) return result.rows === null ? "OK" : `${result.rows} rows`;
   return result.status === "pass" ? null : `Got ${result.failures} results`;
 }

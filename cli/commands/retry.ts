@@ -70,7 +70,7 @@ function readLastRun(folder: string): FormerResults {
 
 function nothingToRetry({ results }: FormerResults, { invocation }: RecordedCommand): Outcome {
   const summary = `nothing to retry: ${plural(results.length, "node")} of "${invocation}", none failed`;
-  const json = { retried: invocation, seeds: [], snapshots: [], models: [], tests: [] };
+  const json = { retried: invocation, unit_tests: [], seeds: [], snapshots: [], models: [], tests: [] };
   return { exitCode: EXIT.ok, summary, text: summary, json };
 }
 

@@ -1,27 +1,31 @@
 import { hasFailed } from "../../runner/build/results.ts";
-import { formatTests, summarizeTests } from "../answers.ts";
-import { testJson } from "../json.ts";
+import { formatTests, formatUnitTests, summarizeTests, summarizeUnitTests } from "../answers.ts";
+import { testJson, unitTestJson } from "../json.ts";
 import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
 import type { RunOptions } from "../run-options.ts";
 import { planGraph, runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace } from "../workspace.ts";
 
-/** `run test`: the claims about the data, and the rows that break them. */
+/** `run test`: unit tests of the models, then the claims about the data and the rows that break them. */
 export async function runTests(
   workspace: Workspace,
   terminal: Terminal,
   options: RunOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "test" });
-  const { tests } = await runPlan(workspace, plan, { command: "run test", which: "test" });
-  const summary = summarizeTests(tests);
-  const open = formatTests(tests, terminal.colors);
+  const run = { command: "run test", which: "test" } as const;
+  const { results, tests, unitTests } = await runPlan(workspace, plan, run);
+  const summary = [
+    ...(unitTests.length > 0 ? [summarizeUnitTests(unitTests)] : []),
+    ...(tests.length > 0 || unitTests.length === 0 ? [summarizeTests(tests)] : []),
+  ].join("; ");
+  const open = [formatUnitTests(unitTests, terminal.colors), formatTests(tests, terminal.colors)];
   return {
-    exitCode: exitCodeFor(tests, tests.some(hasFailed)),
+    exitCode: exitCodeFor(results, results.some(hasFailed)),
     summary,
-    text: open === "" ? summary : `${open}\n\n${summary}`,
-    json: { tests: tests.map(testJson) },
+    text: [open.filter((text) => text !== "").join("\n"), summary].filter((text) => text !== "").join("\n\n"),
+    json: { tests: tests.map(testJson), unit_tests: unitTests.map(unitTestJson) },
     failures: failuresOf(tests),
   };
 }

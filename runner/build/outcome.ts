@@ -1,7 +1,7 @@
 import type { Context } from "../../core/context.ts";
 import type { ProjectError } from "../../core/errors.ts";
 import type { ReferableNode } from "../graph/nodes.ts";
-import type { ModelResult, NodeResult, RelationResult, RunnableNode } from "./results.ts";
+import type { ModelResult, RelationResult, RunnableNode, RunnableResult } from "./results.ts";
 
 /** What became of a node that was run. */
 export type Outcome = Pick<ModelResult, "status" | "rows" | "ran" | "batches" | "error" | "reason">;
@@ -33,7 +33,7 @@ export async function executed<N extends ReferableNode>(
 }
 
 /** The result of a node that was not run, and why. */
-export function skippedResult(ctx: Context, node: RunnableNode, reason: string): NodeResult {
+export function skippedResult(ctx: Context, node: RunnableNode, reason: string): RunnableResult {
   const now = ctx.clock.now();
   const times = { thread: 1, startedAt: now, endedAt: now, seconds: 0 };
   const skipped = { ...times, status: "skipped", error: null, reason } as const;

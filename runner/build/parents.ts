@@ -9,7 +9,7 @@ export async function nodesToRun(
   graph: Graph,
   options: {
     selected: ReadonlySet<string>;
-    kinds: readonly RunnableNode["kind"][];
+    kinds: readonly Node["kind"][];
     onlySelected: boolean;
   },
 ): Promise<{ nodes: RunnableNode[]; added: ReferableNode[] }> {

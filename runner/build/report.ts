@@ -1,6 +1,6 @@
 import type { Context } from "../../core/context.ts";
 import { describeError } from "../../core/errors.ts";
-import { isTestResult, type NodeResult, type RelationResult, type TestResult } from "./results.ts";
+import type { RelationResult, RunnableResult, TestResult } from "./results.ts";
 
 /** Names of events, and the word for what was done, by the kind of node. */
 const WORDS = {
@@ -14,17 +14,17 @@ export function stoppedBy(name: string): string {
   return `${name} failed (--fail-fast)`;
 }
 
-function isStopped({ reason }: NodeResult): boolean {
+function isStopped({ reason }: RunnableResult): boolean {
   return reason?.endsWith("(--fail-fast)") ?? false;
 }
 
 /** Tells the story of a run what became of a node. */
-export function reportResult(ctx: Context, result: NodeResult): void {
+export function reportResult(ctx: Context, result: RunnableResult): void {
   if (isStopped(result))
     ctx.log.debug(`${result.node.kind}_skipped`, `skipped ${result.node.name}: ${result.reason}`, {
       [result.node.kind]: result.node.name,
     });
-  else if (isTestResult(result)) reportTest(ctx, result);
+  else if ("failures" in result) reportTest(ctx, result);
   else reportRelation(ctx, result);
 }
 

@@ -1,7 +1,8 @@
 import type { ProjectError } from "../../core/errors.ts";
 import type { Rows } from "../../engines/engine.ts";
 import type { CompiledNode } from "../graph/compile.ts";
-import type { ModelNode, SeedNode, SnapshotNode, TestNode } from "../graph/nodes.ts";
+import type { ModelNode, SeedNode, SnapshotNode, TestNode, UnitTestNode } from "../graph/nodes.ts";
+import type { Difference } from "../unit-tests/difference.ts";
 import type { BatchWindow } from "./materializations/batch-windows.ts";
 
 interface ResultBase {
@@ -48,11 +49,24 @@ export interface TestResult extends ResultBase {
   reason: string | null;
 }
 
+export interface UnitTestResult extends ResultBase {
+  node: UnitTestNode;
+  /** error: the test could not be run. */
+  status: "pass" | "fail" | "error" | "skipped";
+  /** Of a failed test. */
+  difference: Difference | null;
+  /** Whether the difference is that of a second build, which had to change nothing. */
+  isSecondBuild: boolean;
+  error: ProjectError | null;
+  reason: string | null;
+}
+
 /** The result of a node that becomes a relation. */
 export type RelationResult = ModelResult | SeedResult | SnapshotResult;
-export type NodeResult = RelationResult | TestResult;
-/** What can be run. */
-export type RunnableNode = NodeResult["node"];
+/** The result of a node that is run in the warehouse. */
+export type RunnableResult = RelationResult | TestResult;
+export type RunnableNode = RunnableResult["node"];
+export type NodeResult = RunnableResult | UnitTestResult;
 
 export function isModelResult(result: NodeResult): result is ModelResult {
   return result.node.kind === "model";
@@ -68,6 +82,10 @@ export function isSnapshotResult(result: NodeResult): result is SnapshotResult {
 
 export function isTestResult(result: NodeResult): result is TestResult {
   return result.node.kind === "test";
+}
+
+export function isUnitTestResult(result: NodeResult): result is UnitTestResult {
+  return result.node.kind === "unit_test";
 }
 
 /** Whether a command that gave this result has failed. Warnings have not. */

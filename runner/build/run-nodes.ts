@@ -10,7 +10,13 @@ import type { BatchWindow, EventTimeRange } from "./materializations/batch-windo
 import { buildModel } from "./models.ts";
 import { INTERRUPTED, skippedResult } from "./outcome.ts";
 import { reportResult, stoppedBy } from "./report.ts";
-import { hasFailed, type NodeResult, type RelationResult, type RunnableNode } from "./results.ts";
+import {
+  hasFailed,
+  type RelationResult,
+  type RunnableNode,
+  type RunnableResult,
+  type UnitTestResult,
+} from "./results.ts";
 import { loadSeed } from "./seeds.ts";
 import { type SessionPool, withSession } from "./session-pool.ts";
 import { takeSnapshot } from "./snapshots.ts";
@@ -19,6 +25,8 @@ import { type WorkItem, workItems } from "./work-items.ts";
 export interface NodesWork extends TestOptions {
   graph: Graph;
   nodes: readonly RunnableNode[];
+  /** What became of the unit tests: a node of which one did not pass is not made. */
+  unitTests?: readonly UnitTestResult[];
   /** Models and tests, by id. */
   compiled: ReadonlyMap<string, CompiledNode>;
   /** SQL for what snapshots are taken of, where that is no relation; by the snapshots' ids. */
@@ -35,7 +43,7 @@ export interface NodesWork extends TestOptions {
  * Runs seeds, snapshots, models and tests in order, at most `pool.size` at once. A node that fails, a test of
  * severity error that fails and a test that cannot be run skip what comes after them, and nothing else.
  */
-export async function runNodes(ctx: Context, pool: SessionPool, work: NodesWork): Promise<NodeResult[]> {
+export async function runNodes(ctx: Context, pool: SessionPool, work: NodesWork): Promise<RunnableResult[]> {
   const place = await preparePlace(ctx, pool, work);
   const { graph, compiled, storeFailures = false } = work;
   const proofs = { graph, compiled, storeFailures, rowEstimates: place.rowEstimates };
@@ -43,12 +51,14 @@ export async function runNodes(ctx: Context, pool: SessionPool, work: NodesWork)
     threads: pool.size,
     batchesOf: (tests) => batchesOf(proofs, tests),
   });
-  const results = new Map<string, NodeResult>();
+  const results = new Map<string, RunnableResult>();
   /** Names of what failed first, by the ids of the items that did not succeed because of it. */
   const broken = new Map<string, string>();
-  let stop: string | undefined;
+  const failedUnits = (work.unitTests ?? []).filter(hasFailed);
+  const refused = new Map(failedUnits.map(({ node }) => [node.subject, node.name]));
+  let stop = work.failFast && failedUnits[0] ? stoppedBy(failedUnits[0].node.name) : undefined;
   const whyStop = () => (ctx.signal.aborted ? INTERRUPTED : stop);
-  const settle = (result: NodeResult) => {
+  const settle = (result: RunnableResult) => {
     results.set(result.node.id, result);
     if ("rows" in result && result.rows !== null)
       place.rowEstimates.set(relationKey(result.node.relation), result.rows);
@@ -61,7 +71,7 @@ export async function runNodes(ctx: Context, pool: SessionPool, work: NodesWork)
     limit: pool.size,
     work: async (id) => {
       const item = itemOf(items, id);
-      const culprit = firstBroken(item, broken);
+      const culprit = refused.get(id) ?? firstBroken(item, broken);
       const whyNot = whyStop() ?? (culprit === undefined ? undefined : `${culprit} failed`);
       if (whyNot !== undefined) for (const node of item.nodes) settle(skippedResult(ctx, node, whyNot));
       else {
@@ -88,7 +98,7 @@ function firstBroken({ after }: WorkItem, broken: ReadonlyMap<string, string>): 
   return undefined;
 }
 
-function isBroken(result: NodeResult | undefined): boolean {
+function isBroken(result: RunnableResult | undefined): boolean {
   return result !== undefined && hasFailed(result);
 }
 
@@ -127,7 +137,7 @@ interface Slot {
   thread: number;
   place: Place;
   whyStop: () => string | undefined;
-  settle: (result: NodeResult) => void;
+  settle: (result: RunnableResult) => void;
 }
 
 async function runItem(
@@ -159,8 +169,7 @@ function runRelation(
   if (node.kind === "seed") return loadSeed(ctx, { session, thread }, node);
   if (node.kind === "snapshot") {
     const source = work.graph.nodes.get(node.dependsOn[0] ?? "");
-    if (source === undefined || source.kind === "test" || source.kind === "exposure")
-      throw new Error(`${node.id} is taken of nothing`);
+    if (source === undefined || !("relation" in source)) throw new Error(`${node.id} is taken of nothing`);
     return takeSnapshot(
       ctx,
       { engine, session, thread },

@@ -25,7 +25,8 @@ export function loadSeed(
   return executed(ctx, { node, thread }, { work, failureOf });
 }
 
-function seedError(error: unknown, node: SeedNode): ProjectError {
+/** What went wrong while a seed was loaded. */
+export function seedError(error: unknown, node: SeedNode): ProjectError {
   const [known] = projectErrorsOf(error);
   if (known !== undefined) return known;
   if (error instanceof CsvValueError) return csvProjectError(error, node);

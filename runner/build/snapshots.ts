@@ -1,6 +1,6 @@
 import type { Context } from "../../core/context.ts";
 import { ProjectError, projectErrorsOf } from "../../core/errors.ts";
-import { type Engine, type Session, SqlError } from "../../engines/engine.ts";
+import { type Dialect, type Engine, type Session, SqlError } from "../../engines/engine.ts";
 import { type CompileScope, compileInline } from "../graph/compile.ts";
 import { isEphemeral } from "../graph/ephemeral.ts";
 import type { SnapshotNode } from "../graph/nodes.ts";
@@ -39,24 +39,33 @@ export function takeSnapshot(
   { node, source, isNew }: SnapshotRun,
 ): Promise<RelationResult> {
   const work = async (): Promise<Outcome> => {
-    const sql = await describe(session, { engine, node, source, now: ctx.clock.now() });
-    await checkKey(session, sql, node);
-    const rows = isNew
-      ? await session.replaceTable(node.relation, createQuery(sql))
-      : await session.transaction(() => addVersions(session, sql, node));
-    return { status: "success", rows, error: null, reason: null };
+    const of = { dialect: engine, node, source, isNew, now: ctx.clock.now() };
+    return { status: "success", rows: await addSnapshot(session, of), error: null, reason: null };
   };
   const failureOf = (error: unknown) => ({ error: snapshotError(error, node) });
   return executed(ctx, { node, thread }, { work, failureOf });
 }
 
+/** Brings one snapshot to the state of its source at `now`. Returns how many versions were added. Throws SqlError. */
+export async function addSnapshot(
+  session: Session,
+  of: { dialect: Dialect; node: SnapshotNode; source: string; isNew: boolean; now: Date },
+): Promise<number> {
+  const { node } = of;
+  const sql = await describe(session, of);
+  await checkKey(session, sql, node);
+  return of.isNew
+    ? session.replaceTable(node.relation, createQuery(sql))
+    : session.transaction(() => addVersions(session, sql, node));
+}
+
 async function describe(
   session: Session,
-  of: { engine: Engine; node: SnapshotNode; source: string; now: Date },
+  of: { dialect: Dialect; node: SnapshotNode; source: string; now: Date },
 ): Promise<SnapshotSql> {
   const { columns, types } = await session.query(`select * from ${of.source} limit 0`);
   const typed = columns.map((name, index) => ({ name, type: types[index] ?? "VARCHAR" }));
-  return snapshotSql({ ...of, dialect: of.engine, columns: typed });
+  return snapshotSql({ ...of, columns: typed });
 }
 
 async function checkKey(session: Session, sql: SnapshotSql, node: SnapshotNode): Promise<void> {
@@ -85,7 +94,8 @@ async function addVersions(session: Session, sql: SnapshotSql, node: SnapshotNod
   return added + (await session.run(sql.insertNew));
 }
 
-function snapshotError(error: unknown, node: SnapshotNode): ProjectError {
+/** What went wrong while a snapshot was taken. */
+export function snapshotError(error: unknown, node: SnapshotNode): ProjectError {
   const [known] = projectErrorsOf(error);
   if (known !== undefined) return known;
   if (!(error instanceof SqlError)) throw error;

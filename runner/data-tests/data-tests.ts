@@ -141,7 +141,7 @@ export function missingNodes(
   const missing = new Map<string, ProjectError>();
   for (const id of new Set(tests.flatMap((test) => readsOf(graph, test)))) {
     const node = graph.nodes.get(id);
-    if (node === undefined || node.kind === "test" || node.kind === "exposure" || hasRelation(node)) continue;
+    if (node === undefined || !("relation" in node) || node.kind === "test" || hasRelation(node)) continue;
     const error = notThere(node);
     missing.set(id, error);
     ctx.log.error("relation_missing", describeError(error), { node: node.name });

@@ -84,7 +84,7 @@ function subjectOf(test: TestNode): string {
 
 function sizeOf({ graph, rowEstimates }: ProofScope, id: string): "small" | "large" | "unknown" {
   const node = graph.nodes.get(id);
-  if (node === undefined || node.kind === "exposure") return "unknown";
+  if (node === undefined || !("relation" in node)) return "unknown";
   const rows = rowEstimates.get(relationKey(node.relation));
   if (rows === undefined) return "unknown";
   return rows <= SMALL_ROWS ? "small" : "large";

@@ -8,6 +8,7 @@ import { testConfigInput } from "../project/properties.ts";
 import type { Macros } from "../templates/macro.ts";
 import { usesWithMacros } from "../templates/macros.ts";
 import { parseTemplate } from "../templates/template.ts";
+import { isFixtureFile } from "../unit-tests/fixtures.ts";
 import type { TestScope } from "./data-test-nodes.ts";
 import { isGenericTestFile } from "./own-tests.ts";
 import { failuresRelation, mergeTestConfig, projectTestConfigs } from "./test-config.ts";
@@ -21,7 +22,7 @@ export function loadSingularTests(
   const { project, macros, mistakes } = scope;
   const names = new Map<string, string>();
   return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
-    if (isGenericTestFile(project, file)) return [];
+    if (isGenericTestFile(project, file) || isFixtureFile(project, file)) return [];
     const template = mistakes.attempt(() => parseTemplate(file, readTextFile(ctx.projectDir, file)));
     if (template === undefined) return [];
     if (!hasSql(template.source)) mistakes.add(emptyTest(file));

@@ -17,6 +17,7 @@ import { noteDbtFiles, noteUnsupported, withoutUnknownConfigs } from "../project
 import { loadMacros } from "../templates/macros.ts";
 import { checkMacros, checkNames, OWN_NAMES } from "../templates/template-names.ts";
 import { renderCalls } from "../templates/yaml-calls.ts";
+import { loadUnitTests } from "../unit-tests/unit-test-nodes.ts";
 import { callsContext } from "./compile.ts";
 import { loadExposures, loadGroups } from "./exposure-nodes.ts";
 import { checkDuplicates, loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
@@ -88,11 +89,19 @@ export function loadGraph(
     mistakes,
   );
   const exposures = loadExposures(project, files, { index, mistakes });
+  const unitTests = loadUnitTests(ctx, { project, files, index, dialect: engine.dialect, mistakes });
   const groups = loadGroups(project, files, { models, mistakes });
   const nodes = new Map<string, Node>(
-    [...sources, ...seeds.seeds, ...models, ...snapshots, ...generic, ...singular, ...exposures].map(
-      (node) => [node.id, node],
-    ),
+    [
+      ...sources,
+      ...seeds.seeds,
+      ...models,
+      ...snapshots,
+      ...generic,
+      ...singular,
+      ...unitTests,
+      ...exposures,
+    ].map((node) => [node.id, node]),
   );
   for (const cycle of findCycles([...models, ...snapshots])) mistakes.add(cycleError(cycle));
   mistakes.throwIfAny();

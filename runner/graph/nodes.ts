@@ -2,6 +2,7 @@ import type { Relation } from "../../engines/engine.ts";
 import type { Proof } from "../data-tests/generic-tests/definition.ts";
 import type { Macros } from "../templates/macro.ts";
 import type { Literal, Template } from "../templates/template.ts";
+import type { Fixture } from "../unit-tests/fixture.ts";
 
 export const MATERIALIZATIONS = ["view", "table", "incremental", "ephemeral"] as const;
 export type Materialization = (typeof MATERIALIZATIONS)[number];
@@ -288,11 +289,47 @@ export interface TestNode extends NodeBase {
   template: Template | null;
 }
 
+export interface UnitTestInput {
+  /** The model, seed, snapshot or source that the rows stand for; of `this` the tested one. */
+  id: string;
+  isThis: boolean;
+  /** As it was written. */
+  input: string;
+  /** Null: the rows of the seed's own file. */
+  fixture: Fixture | null;
+}
+
+/** What holds in a unit test instead of what the project says. */
+export interface UnitTestOverrides {
+  macros: Record<string, Literal>;
+  vars: Record<string, Literal>;
+  env_vars: Record<string, string>;
+}
+
+/** Given rows, and those that a model or a snapshot has to make of them. */
+export interface UnitTestNode extends NodeBase {
+  kind: "unit_test";
+  config: { enabled: boolean; tags: string[]; meta: Record<string, unknown> };
+  /** The id of the model or snapshot that is tested. */
+  subject: string;
+  given: UnitTestInput[];
+  expect: Fixture;
+  overrides: UnitTestOverrides;
+  /** Whether the table is built and its rows are compared, instead of the query's. */
+  materialize: boolean;
+  /** Whether a second build has to leave the same rows. */
+  idempotent: boolean;
+  /** `given` and `expect` as the YAML has them. */
+  declared: { given: unknown[]; expect: unknown };
+  /** `file:line:column` of its name. */
+  where: string;
+}
+
 /** What `ref` may name. */
 export type ReferableNode = ModelNode | SeedNode | SnapshotNode;
 /** What data tests look at. */
 export type RelationNode = ReferableNode | SourceNode;
-export type Node = RelationNode | TestNode | ExposureNode;
+export type Node = RelationNode | TestNode | UnitTestNode | ExposureNode;
 
 /** All that a project consists of, checked: names resolve and there is no cycle. */
 export interface Graph {
@@ -319,6 +356,10 @@ export function snapshotsOf(graph: Graph): SnapshotNode[] {
 
 export function testsOf(graph: Graph): TestNode[] {
   return [...graph.nodes.values()].filter((node) => node.kind === "test");
+}
+
+export function unitTestsOf(graph: Graph): UnitTestNode[] {
+  return [...graph.nodes.values()].filter((node) => node.kind === "unit_test");
 }
 
 export function exposuresOf(graph: Graph): ExposureNode[] {

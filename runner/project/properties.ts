@@ -8,6 +8,7 @@ import {
   SCHEMA_CHANGES,
   SEVERITIES,
 } from "../graph/nodes.ts";
+import { unitTestProperties } from "./unit-test-properties.ts";
 import {
   DESCRIBING_KEYS,
   docs,
@@ -251,6 +252,7 @@ export const propertiesSchema = z.strictObject({
   sources: z.array(source).default([]),
   exposures: z.array(exposureProperties).default([]),
   groups: z.array(groupProperties).default([]),
+  unit_tests: z.array(unitTestProperties).default([]),
   ...DESCRIBING_KEYS,
   ...UNSUPPORTED_KEYS,
 });

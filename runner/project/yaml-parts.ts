@@ -88,7 +88,6 @@ export const DESCRIBING_KEYS = { macros: described, analyses: described, data_te
 
 /** Keys of a YAML file whose entries cannot run yet. */
 export const UNSUPPORTED_KEYS = {
-  unit_tests: described,
   semantic_models: described,
   metrics: described,
   saved_queries: described,

@@ -101,11 +101,23 @@ function macrosOf(entry: Entry): string[] {
 
 /** Of a generic test the arguments. Else the text: dbt's checksum leaves out spaces around it. */
 function bodyDiffers(now: Entry, then: FormerEntry): boolean {
+  if (now.resource_type === "unit_test") return differs(claimOf(now), claimOf(then));
   if (now.test_metadata !== undefined) return differs(argumentsOf(now), argumentsOf(then));
   const [here, there] = [mapOf(now.checksum).checksum, mapOf(then.checksum).checksum];
   if (here !== undefined && here === there) return false;
   const [ours, theirs] = [String(now.raw_code ?? "").trim(), String(then.raw_code ?? "").trim()];
   return ours === "" ? here !== there : ours !== theirs;
+}
+
+/** What a unit test says, without what is absent. */
+function claimOf({ model, given, expect, overrides }: Entry): unknown {
+  const prune = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(prune);
+    if (typeof value !== "object" || value === null) return value;
+    const kept = Object.entries(value).filter(([key, part]) => key === "rows" || !isEmpty(part));
+    return Object.fromEntries(kept.map(([key, part]) => [key, key === "rows" ? part : prune(part)]));
+  };
+  return prune({ model, given, expect, overrides });
 }
 
 /** dbt has the node that the test is attached to among them. */
