@@ -1,3 +1,4 @@
+import { faultPoint } from "#faults";
 import {
   describeError,
   EXIT,
@@ -155,6 +156,7 @@ async function recorded(workspace: Workspace, terminal: Terminal, spec: CommandS
   try {
     await startRun(ctx, state, { command: spec.name, invocation });
     const outcome = await spec.work(workspace, terminal);
+    await faultPoint("run.end");
     const stopped = interruptionOf(ctx.signal);
     if (stopped !== undefined)
       await end("interrupted", stopped.exitCode, `${stopped.message}; ${outcome.summary}`);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { faultPoint } from "#faults";
 import { writeManifest } from "../artifacts/manifest.ts";
 import { writeRunResults } from "../artifacts/run-results.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
@@ -253,6 +254,7 @@ export function writeArtifacts(
   run: { which: "run" | "seed" | "snapshot" | "test" | "build"; results: readonly NodeResult[] },
 ): void {
   const { ctx, folders, project } = workspace;
+  void faultPoint("artifacts.write");
   const nodes = run.results.flatMap(({ node }) =>
     node.kind === "seed" || node.kind === "snapshot" ? [] : [node],
   );
