@@ -76,7 +76,8 @@ export async function buildModels(
                 eventTime: work.eventTime,
               }),
             );
-      if (result.status !== "success") broken.set(id, culprit ?? node.name);
+      const isInterrupted = result.status === "skipped" && culprit === undefined;
+      if (result.status !== "success" && !isInterrupted) broken.set(id, culprit ?? node.name);
       report(ctx, result);
       return result;
     },
