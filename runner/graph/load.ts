@@ -14,7 +14,8 @@ import type { Project } from "../project/project.ts";
 import { propertiesSchema, rightProperties } from "../project/properties.ts";
 import { noteDbtFiles, noteUnsupported, withoutUnknownConfigs } from "../project/unsupported.ts";
 import { loadMacros } from "../templates/macros.ts";
-import { checkMacros, checkNames, OWN_NAMES } from "../templates/template-names.ts";
+import type { TemplateContext } from "../templates/template.ts";
+import { checkMacros, checkNames, checkVariables, OWN_NAMES } from "../templates/template-names.ts";
 import { renderCalls } from "../templates/yaml-calls.ts";
 import { callsContext } from "./compile.ts";
 import { loadExposures, loadGroups } from "./exposure-nodes.ts";
@@ -71,8 +72,9 @@ export function loadGraph(
   checkMacros(index, engine.dialect, mistakes);
   const { targetSchema } = engine;
   const singular = loadSingularTests(ctx, { project, macros, targetSchema, mistakes });
+  const context = callsContext(ctx, project, engine);
   for (const node of [...models, ...singular])
-    resolveTemplate(node, index, { dialect: engine.dialect, mistakes });
+    resolveTemplate(node, index, { dialect: engine.dialect, context, mistakes });
   const own = loadOwnTests(ctx, { project, macros, dialect: engine.dialect, mistakes });
   const scope = { project, dialect: engine.dialect, index, own, targetSchema, mistakes };
   const generic = loadGenericTests(files, scope);
@@ -144,9 +146,10 @@ function loadProperties(
 function resolveTemplate(
   node: ModelNode | TestNode,
   index: NameIndex,
-  { dialect, mistakes }: { dialect: Dialect; mistakes: Mistakes },
+  { dialect, context, mistakes }: { dialect: Dialect; context: TemplateContext; mistakes: Mistakes },
 ): void {
   if (node.template === null) return;
+  checkVariables(node.template, context, mistakes);
   node.dependsOn = dependenciesOf(index, node.template, mistakes);
   const scope = { dialect, macros: index.macros, hasRelation: node.kind === "model" };
   checkNames(node.template, scope, mistakes);
