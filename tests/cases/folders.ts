@@ -16,7 +16,7 @@ export function temporaryProjects(): Projects {
     make: (files) => {
       const folder = mkdtempSync(join(tmpdir(), "sillon-case-"));
       made.push(folder);
-      writeFiles(folder, { ...DEFAULTS, ...files });
+      writeFiles(folder, { ...PROJECT, ...files });
       return folder;
     },
     removeAll: () => {
@@ -32,7 +32,8 @@ export function writeFiles(folder: string, files: Files): void {
   }
 }
 
-const DEFAULTS: Files = {
+/** The files that every project has. */
+export const PROJECT: Files = {
   "project.yml": "name: shop\nschema_names: exact\npublish: {select: published}\n",
   "profiles.yml":
     "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: data/warehouse.duckdb, schema: main, threads: 2}\n",
