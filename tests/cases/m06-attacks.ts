@@ -73,7 +73,7 @@ function payloadsOf(count: number, random: Random): Payload[] {
     // No program can be given a NUL: in YAML it can be written.
     return {
       channel,
-      text: isLong ? parts.join("").padEnd(ARGUMENTS_AT_MOST, random.pick(PARTS)) : parts.join(""),
+      text: isLong ? parts.join("").padEnd(ARGUMENTS_AT_MOST, "' ") : parts.join(""),
     };
   });
 }
