@@ -47,8 +47,8 @@ test.each<[string, Call]>([
         "selectors.yml": "selectors:\n  - name: a\n    definition: {union: [x], intersection: [y]}\n",
       },
       exitCode: 2,
-      message: "",
-      hint: "",
+      message: "a definition has one key",
+      hint: "{tag: nightly}",
     },
   ],
   [
