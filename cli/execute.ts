@@ -1,3 +1,4 @@
+import { faultPoint } from "#faults";
 import {
   describeError,
   EXIT,
@@ -157,6 +158,7 @@ async function recorded(workspace: Workspace, terminal: Terminal, spec: CommandS
     await startRun(ctx, state, { command: spec.name, invocation });
     const outcome = await spec.work(workspace, terminal);
     await keepFailures(ctx, state, outcome.failures ?? []);
+    await faultPoint("run.end");
     const stopped = interruptionOf(ctx.signal);
     if (stopped !== undefined)
       await end("interrupted", stopped.exitCode, `${stopped.message}; ${outcome.summary}`);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { faultPoint } from "#faults";
 import { writeManifest } from "../artifacts/manifest.ts";
 import { writeRunResults } from "../artifacts/run-results.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
@@ -54,7 +55,7 @@ import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
 import { runUnitTests } from "../runner/unit-tests/unit-tests.ts";
 import { type RunOptions, recordedArgs } from "./run-options.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
-import { type Workspace, withWarehouse } from "./workspace.ts";
+import { ownFiles, type Workspace, withWarehouse } from "./workspace.ts";
 
 /** What `run ingest` needs, read and checked before anything is opened. */
 export interface IngestPlan {
@@ -274,15 +275,16 @@ export async function runPlan(
 
 /** The unit tests of the selection. The warehouse is neither opened nor locked: they have a database in memory. */
 export async function unitTestsStep(
-  { ctx, target }: Workspace,
+  workspace: Workspace,
   { scope, selected, options }: GraphPlan,
 ): Promise<UnitTestResult[]> {
+  const { ctx, target } = workspace;
   const tests = unitTestsOf(scope.graph).filter(({ id }) => selected.has(id));
   if (tests.length === 0) return [];
   const { settings } = target.duckdb;
   // Parallel work on a few rows costs more than it gains.
   const memory = { ...target.duckdb, path: ":memory:", settings: { ...settings, threads: "1" } };
-  const engine = await openDuckdb(ctx, { ...memory, attach: [] });
+  const engine = await openDuckdb(ctx, { ...memory, attach: [] }, ownFiles(workspace));
   try {
     return await runUnitTests(ctx, engine, { scope, tests, failFast: options.failFast ?? false });
   } finally {
@@ -324,6 +326,7 @@ export function writeArtifacts(
   run: { which: Which; results: readonly NodeResult[]; args?: Record<string, unknown> },
 ): void {
   const { ctx, folders, project } = workspace;
+  void faultPoint("artifacts.write");
   const nodes = run.results.flatMap(({ node }) =>
     node.kind === "model" || node.kind === "test" ? [node] : [],
   );

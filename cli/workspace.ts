@@ -1,17 +1,18 @@
 import { existsSync, mkdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { parse } from "yaml";
 import { findProjectDir, type ProjectFolders, projectFolders } from "../core/config.ts";
 import { type Context, createContext, type Environment } from "../core/context.ts";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
-import { openDuckdb, openDuckdbReadOnly } from "../engines/duckdb.ts";
+import { type OwnFiles, openDuckdb, openDuckdbReadOnly } from "../engines/duckdb.ts";
 import { databaseName, duckdbDialect } from "../engines/duckdb-sql.ts";
-import type { Engine } from "../engines/engine.ts";
+import { type Engine, FILE_FORMATS, type FileFormat } from "../engines/engine.ts";
 import { loadTarget, type Target } from "../engines/profiles.ts";
 import type { CompileScope } from "../runner/graph/compile.ts";
 import { loadGraph } from "../runner/graph/load.ts";
+import { listFiles } from "../runner/project/files.ts";
 import { loadProject, type Project } from "../runner/project/project.ts";
-import { latestRelease } from "../runner/publish.ts";
+import { latestRelease, unfinishedRelease } from "../runner/publish.ts";
 import type { Literal } from "../runner/templates/template.ts";
 import { acquireLock } from "../state/lock.ts";
 import type { Terminal } from "./terminal.ts";
@@ -157,10 +158,11 @@ export async function withWarehouse<T>(
 const HELD_POLL_MS = 250;
 
 /** A program that is not ours may have the warehouse open: no lock of ours tells when it lets go. */
-async function openHeld({ ctx, target }: Workspace, deadlineMs: number): Promise<Engine> {
+async function openHeld(workspace: Workspace, deadlineMs: number): Promise<Engine> {
+  const { ctx, target } = workspace;
   for (let hasWarned = false; ; hasWarned = true) {
     try {
-      return await openDuckdb(ctx, target.duckdb);
+      return await openDuckdb(ctx, target.duckdb, ownFiles(workspace));
     } catch (error) {
       const isHeld = error instanceof ProjectError && error.code === "WAREHOUSE_HELD";
       if (!isHeld || ctx.clock.now().getTime() >= deadlineMs) throw error;
@@ -168,6 +170,24 @@ async function openHeld({ ctx, target }: Workspace, deadlineMs: number): Promise
     }
     await ctx.clock.sleep(HELD_POLL_MS, ctx.signal);
   }
+}
+
+/** Where `run export` has the engine write before the rows go where they are wanted. */
+export function exportFile({ ctx, folders }: Workspace, format: FileFormat): string {
+  return join(folders.target, `export-${ctx.invocationId}.${format}`);
+}
+
+/** What the program has the engine read and write: seeds, exports and the next release. */
+export function ownFiles(workspace: Workspace): OwnFiles {
+  const { ctx, project, folders } = workspace;
+  const seeds = listFiles(ctx.projectDir, project.seedPaths, [".csv"]);
+  return {
+    files: [
+      ...seeds.map((file) => join(ctx.projectDir, file)),
+      ...FILE_FORMATS.map((format) => exportFile(workspace, format)),
+    ],
+    databases: [unfinishedRelease(folders.published)],
+  };
 }
 
 export interface ReadView {
@@ -193,7 +213,7 @@ export async function withReadView<T>(
   } catch (error) {
     if (!(error instanceof ProjectError) || error.exitCode !== EXIT.locked) throw error;
   }
-  const engine = await openDuckdbReadOnly(workspace.ctx, published);
+  const engine = await openDuckdbReadOnly(workspace.ctx, published, ownFiles(workspace));
   try {
     return await work({ engine, origin: "published" });
   } finally {

@@ -34,9 +34,7 @@ export function parseYaml(path: string, text: string): YamlFile {
     const { line, col } = lines.linePos(offset);
     return `${path}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
   };
-  const errors = document.errors.map((error) =>
-    yamlError(place(error.pos[0]), error.message.split(/[\n;]/)[0] ?? "", YAML_HINTS[error.code]),
-  );
+  const errors = syntaxErrors(document, text, place);
   const problems =
     errors.length > 0 ? errors : [...lossyNumbers(document, place), ...brokenAliases(document, place)];
   if (problems.length > 0) throw new ProjectErrors(problems);
@@ -61,6 +59,43 @@ function yamlError(where: string, problem: string, hint = "correct the YAML at t
     hint,
     exitCode: EXIT.usage,
   });
+}
+
+/** What the parser stopped at, at the place where a person has to change something. */
+function syntaxErrors(document: Document, text: string, place: (offset: number) => string): ProjectError[] {
+  const nested = new Set(
+    document.errors.filter(({ code }) => code === "BLOCK_AS_IMPLICIT_KEY").map(({ pos }) => pos[0]),
+  );
+  const overLines = new Set(
+    document.errors.filter(({ code }) => code === "MULTILINE_IMPLICIT_KEY").map(({ pos }) => pos[0]),
+  );
+  return document.errors.flatMap(({ code, message, pos: [start, end] }) => {
+    const problem = message.split(/[\n;]/)[0] ?? "";
+    // Of one key that stands too far to the right the parser says two things.
+    if (code === "BLOCK_AS_IMPLICIT_KEY" && overLines.has(start)) return [];
+    if (code === "MULTILINE_IMPLICIT_KEY" && nested.has(start)) {
+      const key = /\S*[^\n]*$/.exec(text.slice(start, end).trimEnd())?.[0].trimStart() ?? "";
+      return [yamlError(place(end - key.length), "this key is indented too far", YAML_HINTS.BAD_INDENT)];
+    }
+    const bracket = /end with a ([\]}])/.exec(problem)?.[1];
+    if (bracket !== undefined)
+      return [yamlError(place(start), problem, `a ${bracket} is missing before this place`)];
+    if (code === "MISSING_CHAR" && problem.startsWith("Missing closing"))
+      return [yamlError(place(openingQuote(document, start)), problem, "close the quote that begins here")];
+    return [yamlError(place(start), problem, YAML_HINTS[code])];
+  });
+}
+
+/** Where the quoted text begins whose end is missing at `offset`. */
+function openingQuote(document: Document, offset: number): number {
+  let found = offset;
+  visit(document, {
+    Scalar: (_, { type, range }) => {
+      if (type?.startsWith("QUOTE_") && range && range[0] <= offset && range[1] >= offset - 1)
+        found = range[0];
+    },
+  });
+  return found;
 }
 
 /** Whole numbers that JavaScript cannot hold would change without a word. */
@@ -102,6 +137,7 @@ const YAML_HINTS: Record<string, string> = {
   TAB_AS_INDENT: "indent with spaces: YAML does not allow tabs",
   DUPLICATE_KEY: "keep one of the two keys",
   BAD_INDENT: "line this key up with its siblings",
+  BLOCK_AS_IMPLICIT_KEY: "put a text that holds a colon in quotes",
   MULTILINE_IMPLICIT_KEY: "a quote or a colon is missing on this line or the one above",
 };
 

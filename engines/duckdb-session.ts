@@ -1,4 +1,5 @@
 import type { DuckDBConnection, DuckDBResultReader, DuckDBType } from "@duckdb/node-api";
+import { faultPoint } from "#faults";
 import { csvQuery, firstWrongValue, readCsv } from "./duckdb-csv.ts";
 import { duckdbError } from "./duckdb-errors.ts";
 import { literal, quote } from "./duckdb-names.ts";
@@ -81,6 +82,7 @@ export class DuckdbSession implements Session {
     this.isInTransaction = true;
     try {
       const result = await work();
+      await faultPoint("transaction.commit");
       await this.execute("commit");
       return result;
     } catch (error) {

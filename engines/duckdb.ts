@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { faultPoint } from "#faults";
 import type { Context } from "../core/context.ts";
 import { openError, settingError } from "./duckdb-errors.ts";
 import { literal, quote } from "./duckdb-names.ts";
@@ -17,8 +18,18 @@ import {
 } from "./engine.ts";
 import type { DuckdbTarget } from "./profiles.ts";
 
-/** Opens the warehouse for writing. One process at a time can: throws WAREHOUSE_HELD (exit 3) naming the other. */
-export async function openDuckdb(ctx: Context, target: DuckdbTarget): Promise<Engine> {
+/** Files that the program itself has the engine read and write. */
+export interface OwnFiles {
+  files: readonly string[];
+  /** Databases that are attached, each with the logs beside it. */
+  databases: readonly string[];
+}
+
+/**
+ * Opens the warehouse for writing. One process at a time can: throws WAREHOUSE_HELD (exit 3) naming the other.
+ * SQL reaches no file but these: the warehouse, `own`, and what the profile's `allowed_directories` holds.
+ */
+export async function openDuckdb(ctx: Context, target: DuckdbTarget, own?: OwnFiles): Promise<Engine> {
   const path = target.path === ":memory:" ? target.path : resolve(ctx.projectDir, target.path);
   const folder = path === ":memory:" ? ctx.projectDir : dirname(path);
   createFolder(folder);
@@ -28,7 +39,10 @@ export async function openDuckdb(ctx: Context, target: DuckdbTarget): Promise<En
   });
   const connection = await instance.connect();
   await prepare(ctx, connection, target);
-  await confine(connection, [ctx.projectDir, folder]);
+  const folders = (target.allowed_directories ?? []).map((allowed) =>
+    isUrl(allowed) ? allowed : resolve(ctx.projectDir, allowed),
+  );
+  await confine(connection, { folders, own });
   return new DuckdbEngine(instance, connection, ctx);
 }
 
@@ -63,10 +77,10 @@ async function prepare(ctx: Context, connection: DuckDBConnection, target: Duckd
 }
 
 /** Opens a file that is only read, such as a published copy: never blocked by, and never blocking, a run. */
-export async function openDuckdbReadOnly(ctx: Context, path: string): Promise<Engine> {
+export async function openDuckdbReadOnly(ctx: Context, path: string, own?: OwnFiles): Promise<Engine> {
   const instance = await createInstance(path, { access_mode: "READ_ONLY" });
   const connection = await instance.connect();
-  await confine(connection, [ctx.projectDir]);
+  await confine(connection, { folders: [], own });
   return new DuckdbEngine(instance, connection, ctx);
 }
 
@@ -106,14 +120,27 @@ async function isSetting(Instance: typeof DuckDBInstance, option: Record<string,
   }
 }
 
+function isUrl(path: string): boolean {
+  return /^\w+:\/\//.test(path);
+}
+
+/** What DuckDB puts beside a database while it works. */
+const LOG_ENDINGS = ["", ".wal", ".wal.checkpoint", ".wal.recovery"];
+
 /**
- * Results do not depend on the machine's time zone, and model SQL reaches the project's folders and nothing
+ * Results do not depend on the machine's time zone, and SQL reaches these folders and files and nothing
  * else; set last, since it cannot be widened again.
  */
-async function confine(connection: DuckDBConnection, folders: readonly string[]): Promise<void> {
+async function confine(
+  connection: DuckDBConnection,
+  { folders, own }: { folders: readonly string[]; own: OwnFiles | undefined },
+): Promise<void> {
+  const databases = own?.databases.flatMap((file) => LOG_ENDINGS.map((ending) => `${file}${ending}`));
+  const files = [...(own?.files ?? []), ...(databases ?? [])];
   await connection.run("set global timezone = 'UTC'");
   await connection.run("set global errors_as_json = true");
   await connection.run(`set allowed_directories = [${folders.map(literal).join(", ")}]`);
+  await connection.run(`set allowed_paths = [${files.map(literal).join(", ")}]`);
   await connection.run("set enable_external_access = false");
   await connection.run("set lock_configuration = true");
 }
@@ -213,6 +240,7 @@ class DuckdbEngine implements Engine {
         }
         for (const relation of relations) {
           const name = this.nameOf(relation);
+          await faultPoint("publish.table");
           await this.main.run(`create table published.${name} as from ${name}`);
         }
       });

@@ -31,6 +31,8 @@ const duckdbTarget = z.strictObject({
   extensions: z
     .array(z.union([z.string(), z.looseObject({ name: z.string() }).transform(({ name }) => name)]))
     .nullish(),
+  /** What SQL may read and write besides tables: folders, relative to the project, or the beginnings of URLs. */
+  allowed_directories: z.array(z.string()).nullish(),
   /** Other database files beside the warehouse. */
   attach: z
     .array(

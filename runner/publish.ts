@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { faultPoint } from "#faults";
 import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { type Engine, relationKey } from "../engines/engine.ts";
@@ -22,6 +23,11 @@ export function latestRelease(folder: string): string {
   return join(folder, LATEST);
 }
 
+/** The file that a release is written to before it gets its name. */
+export function unfinishedRelease(folder: string): string {
+  return join(folder, "next.duckdb.tmp");
+}
+
 /**
  * Copies the models into a release file of their own, makes it the latest in one rename, and keeps the last
  * `keep`. A reader that has the former release open goes on with it. Throws PUBLISH_NOT_BUILT.
@@ -40,12 +46,13 @@ export async function publishRelease(
     rmSync(join(folder, left));
   const name = ctx.clock.now().toISOString().replace(/[-:.]/g, "");
   const file = join(folder, `${name}.duckdb`);
-  const unfinished = `${file}.tmp`;
+  const unfinished = unfinishedRelease(folder);
   await engine.exportTo(
     unfinished,
     models.map((model) => model.relation),
   );
   ctx.signal.throwIfAborted();
+  await faultPoint("publish.rename");
   renameSync(unfinished, file);
   pointLatestAt(folder, file);
   const removed = removeOld(folder, options.keep);

@@ -1,5 +1,5 @@
 import { copyFileSync, createReadStream, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, extname, join, resolve } from "node:path";
+import { dirname, extname, resolve } from "node:path";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { type FileFormat, SqlError } from "../../engines/engine.ts";
 import { sqlProjectError } from "../../runner/build/models.ts";
@@ -9,7 +9,7 @@ import type { Output } from "../invocation.ts";
 import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
-import { openGraph, type ReadView, type Workspace, withReadView } from "../workspace.ts";
+import { exportFile, openGraph, type ReadView, type Workspace, withReadView } from "../workspace.ts";
 
 export interface ExportOptions {
   format?: FileFormat;
@@ -26,8 +26,8 @@ export async function runExport(
   const node = findModel(openGraph(workspace), model, "run export");
   const { ctx, folders } = workspace;
   mkdirSync(folders.target, { recursive: true });
-  // The engine may write into the project only; whoever reads the output never sees a part of it.
-  const unfinished = join(folders.target, `export-${ctx.invocationId}.${format}`);
+  // The engine may write this file only; whoever reads the output never sees a part of it.
+  const unfinished = exportFile(workspace, format);
   try {
     const { rows, origin } = await withReadView(workspace, "run export", async (view) => ({
       rows: await writeRows(view, node, { file: unfinished, format }),

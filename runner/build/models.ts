@@ -66,9 +66,14 @@ export function sqlProjectError(
     why: [...(call === undefined ? [] : [`in a macro, called from ${call}`]), ...rest.slice(0, 5)],
     hint:
       at.missingTableHint ??
+      secondStatementHint(first) ??
       "correct the SQL at this place; target/compiled/ holds what the engine was given",
     cause: error,
   });
+}
+
+function secondStatementHint(message: string): string | undefined {
+  return message.includes('at or near ";"') ? "leave one statement: a query holds no semicolon" : undefined;
 }
 
 function missingTableHint(error: SqlError): string | undefined {

@@ -246,8 +246,22 @@ function renderTemplate(ctx: Context, scope: RenderScope, rendering: Rendering):
 
 /** A statement's own semicolon would end the one that it is put into. */
 function withoutEnd(sql: string): string {
-  return sql.replace(/[\s;]*(;\s*(--.*\s*)*)?$/, "");
+  if (!sql.includes(";")) return sql.trimEnd();
+  let end = 0;
+  let hasEnded = false;
+  for (const { 0: token, index } of sql.matchAll(SQL_TOKENS)) {
+    if (/^(--|\/\*|[\s;])/.test(token)) hasEnded ||= token.includes(";") && /^[\s;]/.test(token);
+    else {
+      end = index + token.length;
+      hasEnded = false;
+    }
+  }
+  return hasEnded ? sql.slice(0, end) : sql.trimEnd();
 }
+
+/** Quoted texts and comments, in which a semicolon ends nothing; what is between statements; all else. */
+const SQL_TOKENS =
+  /\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'?|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|\$(\w*)\$[\s\S]*?\$\1\$|--.*|\/\*[\s\S]*?\*\/|[\s;]+|[^\s;'"$/-]+|[\s\S]/g;
 
 function templateContext(ctx: Context, scope: RenderScope, rendering: Rendering): TemplateContext {
   const { template, relation, isIncremental = false, isBatched = false } = rendering;

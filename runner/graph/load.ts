@@ -15,7 +15,8 @@ import type { Project } from "../project/project.ts";
 import { propertiesSchema, rightProperties } from "../project/properties.ts";
 import { noteDbtFiles, noteUnsupported, withoutUnknownConfigs } from "../project/unsupported.ts";
 import { loadMacros } from "../templates/macros.ts";
-import { checkMacros, checkNames, OWN_NAMES } from "../templates/template-names.ts";
+import type { TemplateContext } from "../templates/template.ts";
+import { checkMacros, checkNames, checkVariables, OWN_NAMES } from "../templates/template-names.ts";
 import { renderCalls } from "../templates/yaml-calls.ts";
 import { loadUnitTests } from "../unit-tests/unit-test-nodes.ts";
 import { callsContext } from "./compile.ts";
@@ -74,13 +75,13 @@ export function loadGraph(
   const { targetSchema } = engine;
   const testConfigs = testConfigTrees(project, mistakes);
   const singular = loadSingularTests(ctx, { project, macros, targetSchema, configs: testConfigs, mistakes });
+  const context = callsContext(ctx, project, engine);
   for (const node of [...models, ...singular])
-    resolveTemplate(node, index, { dialect: engine.dialect, mistakes });
+    resolveTemplate(node, index, { dialect: engine.dialect, context, mistakes });
   const own = loadOwnTests(ctx, { project, macros, dialect: engine.dialect, mistakes });
-  const calls = callsContext(ctx, project, engine);
   const scope = {
     ...{ project, dialect: engine.dialect, index, own, targetSchema, mistakes },
-    ...{ configs: testConfigs, calls },
+    ...{ configs: testConfigs, calls: context },
   };
   const generic = loadGenericTests(files, scope);
   checkFailureTables(
@@ -163,9 +164,10 @@ function loadProperties(
 function resolveTemplate(
   node: ModelNode | TestNode,
   index: NameIndex,
-  { dialect, mistakes }: { dialect: Dialect; mistakes: Mistakes },
+  { dialect, context, mistakes }: { dialect: Dialect; context: TemplateContext; mistakes: Mistakes },
 ): void {
   if (node.template === null) return;
+  checkVariables(node.template, context, mistakes);
   node.dependsOn = dependenciesOf(index, node.template, mistakes);
   const scope = { dialect, macros: index.macros, hasRelation: node.kind === "model" };
   checkNames(node.template, scope, mistakes);

@@ -112,7 +112,7 @@ function loadModel(
     .filter((step) => step !== ".");
   const fqn = [project.name, ...folders, name];
   const template = parseTemplate(file, readTextFile(ctx.projectDir, file));
-  if (template.source.trim() === "") throw emptyModel(file);
+  if (template.source.replace(COMMENTS, "").trim() === "") throw emptyModel(file);
   const properties = described?.properties;
   const configs = {
     folders: folderConfigs(given.configs, fqn),
@@ -171,6 +171,9 @@ function loadHooks(
 function directConfig({ docs, group, access, tags, meta }: ModelProperties): ModelConfigInput {
   return { docs, group, access, tags, meta };
 }
+
+/** Of SQL and of both call styles. */
+const COMMENTS = /--.*|\/\*[\s\S]*?\*\/|\{#[\s\S]*?#\}|\{\{~?!--[\s\S]*?--~?\}\}|\{\{~?![^}]*\}\}/g;
 
 function emptyModel(file: string): ProjectError {
   return new ProjectError("MODEL_EMPTY", {

@@ -5,7 +5,7 @@ import { isReference, type NameIndex, resolveReference } from "../graph/referenc
 import type { Mistakes } from "../project/collect.ts";
 import type { Macros } from "./macro.ts";
 import { argumentProblems, type Parameter, parseParameters, signatureText } from "./signature.ts";
-import { type Template, type TemplateUse, VALUES } from "./template.ts";
+import { type Template, type TemplateContext, type TemplateUse, VALUES } from "./template.ts";
 
 /** Names that every template knows besides the engine's helpers. */
 const CALLS = ["ref", "source", "var", "env_var", "config", "is_incremental", "log", "list", "dict"];
@@ -108,5 +108,14 @@ export function checkMacros(index: NameIndex, dialect: Dialect, mistakes: Mistak
       if (isOwn) mistakes.attempt(() => resolveReference(index, use));
     }
     checkNames(macro.template, { dialect, macros: index.macros, hasRelation: true }, mistakes);
+  }
+}
+
+/** Variables without a value that the template is sure to ask for: what stands in blocks is found by rendering. */
+export function checkVariables(template: Template, context: TemplateContext, mistakes: Mistakes): void {
+  for (const { name, isCall, isConditional, args, where } of template.uses) {
+    const value = ["var", "env_var"].includes(name) ? context.helpers[name] : undefined;
+    if (value === undefined || !isCall || isConditional || args.includes(undefined)) continue;
+    mistakes.attempt(() => value({ args, named: {}, where }));
   }
 }

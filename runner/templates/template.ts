@@ -14,6 +14,8 @@ export interface TemplateUse {
   /** An argument that is not a literal (another call, a variable) is undefined. */
   args: (Literal | undefined)[];
   named: Record<string, Literal | undefined>;
+  /** Inside a block, whose contents may be left out. */
+  isConditional: boolean;
   /** In a macro: its parameters that are handed on, by place and by name. */
   passed?: { args: (string | undefined)[]; named: Record<string, string | undefined> };
   /** `file:line:column`. */
@@ -118,6 +120,7 @@ export function parseTemplate(file: string, source: string, macro?: MacroScope):
 /** Names bound by blocks (`as |x|`) and names below a block's item are not the project's to know. */
 class UseVisitor extends Handlebars.Visitor {
   private depth = 0;
+  private blocks = 0;
   private readonly locals: string[] = [];
 
   constructor(
@@ -142,10 +145,12 @@ class UseVisitor extends Handlebars.Visitor {
     const changesContext = ["each", "with"].includes(originalOf(node.path) ?? "");
     this.locals.push(...bound);
     this.depth += changesContext ? 1 : 0;
+    this.blocks++;
     if (node.program) this.accept(node.program);
     this.depth -= changesContext ? 1 : 0;
     this.locals.length -= bound.length;
     if (node.inverse) this.accept(node.inverse);
+    this.blocks--;
   }
 
   override PathExpression(node: hbs.AST.PathExpression): void {
@@ -160,14 +165,14 @@ class UseVisitor extends Handlebars.Visitor {
     if (isParameter || (isItem && !isThis && VALUES.includes(head))) toRoot(node, node.parts);
     if (isParameter || (isItem && !VALUES.includes(head)) || (isItem && isThis)) return;
     if (isThis && this.macro !== undefined) toRoot(node, [THIS, ...node.parts]);
-    this.onUse({ name: head, isCall: false, args: [], named: {} }, node.loc);
+    this.onUse({ name: head, isCall: false, args: [], named: {}, isConditional: this.blocks > 0 }, node.loc);
   }
 
   private visitCall(node: CallNode, { isInParentheses = false } = {}): void {
     if (node.path.type === "PathExpression") stripPackage(node.path as hbs.AST.PathExpression);
     if (node.path.type.endsWith("Literal")) {
       const name = String((node.path as hbs.AST.StringLiteral).value);
-      this.onUse({ name, isCall: false, args: [], named: {} }, node.path.loc);
+      this.onUse({ name, isCall: false, args: [], named: {}, isConditional: this.blocks > 0 }, node.path.loc);
     }
     const hasArguments = node.params.length > 0 || node.hash !== undefined;
     const isCall = isInParentheses || hasArguments || this.isKnownCall(node.path);
@@ -176,7 +181,8 @@ class UseVisitor extends Handlebars.Visitor {
       const pairs = node.hash?.pairs ?? [];
       const named = Object.fromEntries(pairs.map((pair) => [pair.key, literalOf(pair.value)]));
       const passed = this.passedBy(node);
-      const use = { name, isCall: true, args: node.params.map(literalOf), named };
+      const isConditional = this.blocks > 0;
+      const use = { name, isCall: true, args: node.params.map(literalOf), named, isConditional };
       this.onUse(passed === undefined ? use : { ...use, passed }, node.path.loc);
     } else this.accept(node.path);
     for (const param of node.params) this.accept(param);

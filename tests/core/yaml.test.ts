@@ -24,8 +24,8 @@ describe("names the place, what was found and what to do:", () => {
   test.each([
     ["a tab", "items:\n\t- name: a", "2:1", "Tabs are not allowed", "spaces"],
     ["a key twice", "name: a\nname: b", "2:1", "Map keys must be unique", "keep one"],
-    ["a quote that stays open", "name: 'a\n", "2:1", "Missing closing 'quote", "correct"],
-    ["a colon in a text", "name: b: c", "1:7", "Nested mappings", "correct"],
+    ["a quote that stays open", "name: 'a\n", "1:7", "Missing closing 'quote", "close the quote"],
+    ["a colon in a text", "name: b: c", "1:7", "Nested mappings", "in quotes"],
     ["two documents", "name: a\n---\nname: b", "2:1", "Source contains multiple documents", "correct"],
     ["an alias without anchor", "name: a\nkind: *x", "2:7", "no anchor &x", "write the value itself"],
     ["digits that no number holds", "values: [1, 12345678901234567890]", "1:13", "too large", "quotes"],

@@ -203,9 +203,9 @@ describe("a project", () => {
       "with broken YAML",
       {
         write: { "models/a.yml": "models:\n  - name: 'a\n" },
-        where: "models/a.yml:3:1",
+        where: "models/a.yml:2:11",
         message: "Missing closing 'quote",
-        help: "correct the YAML",
+        help: "close the quote that begins here",
       },
     ],
     [

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -297,19 +297,33 @@ export function engineContract(open: OpenEngine): void {
       expect(existsSync("/tmp/sillon-outside.duckdb")).toBe(false);
     });
 
-    test("may read and write the project's own files", async () => {
+    test.each(["read_text('FOLDER/profiles.yml')", "glob('FOLDER/*')", "read_blob('FOLDER/data/state.db')"])(
+      "reaches no file of the project: %s",
+      async (call) => {
+        const { session, folder } = await opened(open);
+        writeFileSync(join(folder, "profiles.yml"), "secret: 1\n");
+        const query = session.query(`select * from ${call.replace("FOLDER", folder)}`);
+        await expect(query).rejects.toThrow("Cannot access file");
+      },
+    );
+
+    test("may read and write what the profile allows", async () => {
       const { session, folder } = await opened(open);
-      writeFileSync(join(folder, "seed.csv"), "a\n1\n2\n");
-      const rows = await session.query(`select a from read_csv('${folder}/seed.csv') order by a`);
-      await session.run(`copy (select 1) to '${folder}/out.csv'`);
+      mkdirSync(join(folder, "shared"));
+      writeFileSync(join(folder, "shared/rows.csv"), "a\n1\n2\n");
+      const rows = await session.query(`select a from read_csv('${folder}/shared/rows.csv') order by a`);
+      await session.run(`copy (select 1) to '${folder}/shared/out.csv'`);
       expect(rows.rows).toEqual([["1"], ["2"]]);
-      expect(existsSync(join(folder, "out.csv"))).toBe(true);
+      expect(existsSync(join(folder, "shared/out.csv"))).toBe(true);
     });
 
-    test("does not follow a link that leads out of the project", async () => {
+    test("does not follow a link that leads out of what is allowed", async () => {
       const { session, folder } = await opened(open);
-      symlinkSync("/etc", join(folder, "link"));
-      await expect(session.query(`select * from read_text('${folder}/link/passwd')`)).rejects.toThrow();
+      mkdirSync(join(folder, "shared"));
+      symlinkSync("/etc", join(folder, "shared/link"));
+      await expect(
+        session.query(`select * from read_text('${folder}/shared/link/passwd')`),
+      ).rejects.toThrow();
     });
   });
 

@@ -15,8 +15,15 @@ const TARGET: DuckdbTarget = {
   schema: "main",
   threads: 2,
   settings: {},
+  /** Where the contract reads and writes files. */
+  allowed_directories: ["shared"],
 };
-const open: OpenEngine = (ctx) => openDuckdb(ctx, TARGET);
+const RELEASES = ["release.duckdb", "a.duckdb", "b.duckdb"];
+const open: OpenEngine = (ctx) =>
+  openDuckdb(ctx, TARGET, {
+    files: [],
+    databases: RELEASES.map((file) => join(ctx.projectDir, file)),
+  });
 
 engineContract(open);
 

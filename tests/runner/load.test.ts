@@ -120,7 +120,16 @@ describe("a template", () => {
 
   test("gives away its own semicolon", () => {
     expect(render("select 1 ;\n\n")).toBe("select 1");
+    expect(render("select 1; -- one\n;/* two */")).toBe("select 1");
   });
+
+  test.each([
+    "select ';' as a",
+    "select '; -- ' as a",
+    'select 1 as "; --"',
+    "select $$ ; $$",
+    "select 1 -- ;",
+  ])("keeps the semicolon of %s", (sql) => expect(render(sql)).toBe(sql));
 });
 
 test("a model that is switched off is not there, and neither are its tests", () => {

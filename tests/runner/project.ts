@@ -146,6 +146,7 @@ export async function openWarehouse({ ctx, scope: load }: TestProject): Promise<
     schema: "main",
     threads: 2,
     settings: {},
+    allowed_directories: ["seeds", "data/published"],
   });
   onTestFinished(() => engine.close());
   const compile = () => {

@@ -1,3 +1,4 @@
+import { faultPoint } from "#faults";
 import { ProjectError } from "../../../core/errors.ts";
 import type { ColumnType, Session, TableDefinition } from "../../../engines/engine.ts";
 import type { CompiledNode } from "../../graph/compile.ts";
@@ -116,6 +117,7 @@ export async function addRows(
   const difference = compareColumns(await session.columnsOf(node.relation), staged.columns);
   const columns = await followSchema(session, node, { difference, staged: staged.columns });
   await replace();
+  await faultPoint("incremental.insert");
   const rows = await session.insertStaged(node.relation, columns);
   await session.dropStaged();
   return rows;
@@ -137,6 +139,7 @@ async function applyStrategy(
     return session.mergeStaged(relation, { ...match, columns, update: columnsToUpdate(node, columns) });
   }
   await session.deleteStaged(relation, match);
+  await faultPoint("incremental.insert");
   return session.insertStaged(relation, columns);
 }
 
