@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type Comparison, compare, measureNode } from "./measure.ts";
 import { generateProject } from "./project.ts";
 
-const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../dist/bin/run.js", import.meta.url));
 const BARE = fileURLToPath(new URL("./bare.mjs", import.meta.url));
 const ROUNDS = 3;
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-export const MAIN = join(ROOT, "dist/cli/main.js");
+export const MAIN = join(ROOT, "dist/bin/run.js");
 
 export interface CliResult {
   exitCode: number | null;
