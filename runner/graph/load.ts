@@ -1,7 +1,9 @@
+import { join } from "node:path";
+import { projectFolders } from "../../core/config.ts";
 import type { Context } from "../../core/context.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { readTextFile } from "../../core/text-file.ts";
-import { parseYaml, validateYaml } from "../../core/yaml.ts";
+import { validateYaml } from "../../core/yaml.ts";
 import type { Dialect } from "../../engines/engine.ts";
 import { loadGenericTests } from "../data-tests/data-test-nodes.ts";
 import { checkFailureTables } from "../data-tests/failure-tables.ts";
@@ -10,6 +12,7 @@ import { loadSingularTests } from "../data-tests/singular-tests.ts";
 import { Mistakes } from "../project/collect.ts";
 import { fillDescriptions, loadDocsBlocks } from "../project/docs-blocks.ts";
 import { listFiles } from "../project/files.ts";
+import { openParseCache, type ParseCache } from "../project/parse-cache.ts";
 import type { Project } from "../project/project.ts";
 import { propertiesSchema, rightProperties } from "../project/properties.ts";
 import { noteDbtFiles, noteUnsupported, withoutUnknownConfigs } from "../project/unsupported.ts";
@@ -37,7 +40,9 @@ export function loadGraph(
   const project = withCalls(ctx, given, { engine, mistakes });
   noteDbtFiles(ctx, project, mistakes);
   const docs = loadDocsBlocks(ctx, project, mistakes);
-  const files = loadProperties(ctx, project, { engine, mistakes });
+  const { target } = projectFolders(ctx.projectDir, project.targetPath);
+  const cache = openParseCache(join(target, "cache", "parsed"));
+  const files = loadProperties(ctx, project, { engine, mistakes, cache });
   for (const { file, properties } of files) {
     fillDescriptions(properties, { file, path: [] }, { blocks: docs, mistakes });
     noteUnsupported(file, properties, mistakes);
@@ -48,6 +53,7 @@ export function loadGraph(
     targetSchema: engine.targetSchema,
     macros,
     mistakes,
+    cache,
   });
   const seeds = loadSeeds(ctx, project, { descriptions: files, targetSchema: engine.targetSchema, mistakes });
   const { snapshots, disabled: snapshotsOff } = loadSnapshots(project, files, {
@@ -70,7 +76,7 @@ export function loadGraph(
   }
   checkMacros(index, engine.dialect, mistakes);
   const { targetSchema } = engine;
-  const singular = loadSingularTests(ctx, { project, macros, targetSchema, mistakes });
+  const singular = loadSingularTests(ctx, { project, macros, targetSchema, mistakes, cache });
   for (const node of [...models, ...singular])
     resolveTemplate(node, index, { dialect: engine.dialect, mistakes });
   const own = loadOwnTests(ctx, { project, macros, dialect: engine.dialect, mistakes });
@@ -88,6 +94,7 @@ export function loadGraph(
       (node) => [node.id, node],
     ),
   );
+  cache.save();
   for (const cycle of findCycles([...models, ...snapshots])) mistakes.add(cycleError(cycle));
   mistakes.throwIfAny();
   mistakes.warnOfUnsupported(ctx);
@@ -126,12 +133,12 @@ function describedFolders({ modelPaths, seedPaths, macroPaths, dbt }: Project): 
 function loadProperties(
   ctx: Context,
   project: Project,
-  { engine, mistakes }: { engine: Place; mistakes: Mistakes },
+  { engine, mistakes, cache }: { engine: Place; mistakes: Mistakes; cache: ParseCache },
 ): PropertiesFile[] {
   const context = callsContext(ctx, project, engine);
   return listFiles(ctx.projectDir, describedFolders(project), [".yml", ".yaml"]).flatMap((path) => {
     const loaded = mistakes.attempt(() => {
-      const parsed = parseYaml(path, readTextFile(ctx.projectDir, path));
+      const parsed = cache.yaml(path, readTextFile(ctx.projectDir, path));
       const value = renderCalls(parsed.value, { file: parsed, path: [] }, { context, mistakes });
       const file = { ...parsed, value: withoutUnknownConfigs({ ...parsed, value }, mistakes) };
       const properties = mistakes.attempt(() => validateYaml(file, propertiesSchema));
