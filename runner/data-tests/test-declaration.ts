@@ -35,7 +35,9 @@ interface SplitInput {
 /** dbt takes configuration and arguments inline, under `config:` and under `arguments:`. */
 export function splitInput(declaration: Declaration): SplitInput {
   const { input } = declaration;
-  const [type = "", body] = typeof input === "string" ? [input, {}] : (Object.entries(input)[0] ?? []);
+  if (typeof input === "string")
+    return { type: testTypeOf(input), name: undefined, description: "", configs: [], args: {} };
+  const [type = "", body] = Object.entries(input)[0] ?? [];
   const { name, description, config, arguments: nested, ...rest } = body ?? {};
   const inline = Object.entries(rest).filter(([key]) => TEST_CONFIG_KEYS.includes(key));
   const own = Object.entries(rest).filter(([key]) => !TEST_CONFIG_KEYS.includes(key));
