@@ -43,8 +43,8 @@ export function loadGraph(
   const { target } = projectFolders(ctx.projectDir, project.targetPath);
   const cache = openParseCache(join(target, "cache", "parsed"));
   const files = loadProperties(ctx, project, { engine, mistakes, cache });
-  for (const { file, properties } of files) {
-    fillDescriptions(properties, { file, path: [] }, { blocks: docs, mistakes });
+  for (const { file, properties, mayCall } of files) {
+    if (mayCall) fillDescriptions(properties, { file, path: [] }, { blocks: docs, mistakes });
     noteUnsupported(file, properties, mistakes);
   }
   const macros = loadMacros(ctx, project, { taken: OWN_NAMES, mistakes });
@@ -134,15 +134,20 @@ function loadProperties(
   ctx: Context,
   project: Project,
   { engine, mistakes, cache }: { engine: Place; mistakes: Mistakes; cache: ParseCache },
-): PropertiesFile[] {
+): (PropertiesFile & { mayCall: boolean })[] {
   const context = callsContext(ctx, project, engine);
   return listFiles(ctx.projectDir, describedFolders(project), [".yml", ".yaml"]).flatMap((path) => {
     const loaded = mistakes.attempt(() => {
-      const parsed = cache.yaml(path, readTextFile(ctx.projectDir, path));
-      const value = renderCalls(parsed.value, { file: parsed, path: [] }, { context, mistakes });
+      const text = readTextFile(ctx.projectDir, path);
+      const parsed = cache.yaml(path, text);
+      // A backslash may be an escape that stands for a brace.
+      const mayCall = text.includes("{{") || text.includes("\\");
+      const value = mayCall
+        ? renderCalls(parsed.value, { file: parsed, path: [] }, { context, mistakes })
+        : parsed.value;
       const file = { ...parsed, value: withoutUnknownConfigs({ ...parsed, value }, mistakes) };
       const properties = mistakes.attempt(() => validateYaml(file, propertiesSchema));
-      return { file, properties: properties ?? rightProperties(file.value) };
+      return { file, properties: properties ?? rightProperties(file.value), mayCall };
     });
     return loaded === undefined ? [] : [loaded];
   });
