@@ -1,14 +1,23 @@
 // Makes a checkout ready to run with nothing but Node: installs the pinned packages when they are missing or
-// the lock file changed, and compiles to dist/. Runs before `npm start` and `npm test`, and as `prepare`.
+// the lock file changed, compiles to build/ and joins the program into the few files of dist/. Runs before
+// `npm start` and `npm test`, and as `prepare`.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const MINIMUM_NODE = [20, 19];
 
-function main() {
+async function main() {
   checkNode();
   const isPrepare = process.argv.includes("--compile-only");
   if (!isPrepare && !isInstalled()) {
@@ -20,8 +29,44 @@ function main() {
   // An installation without development packages has no compiler, and uses the dist/ that it came with.
   if (!existsSync(compiler)) return;
   run("compiling", [compiler, "-p", root]);
+  await bundle();
+}
+
+/** Finding and reading hundreds of modules one by one takes longer than most commands. */
+async function bundle() {
+  const { rolldown } = await import("rolldown");
+  const [build, dist] = [join(root, "build"), join(root, "dist")];
+  rmSync(dist, { recursive: true, force: true });
+  const entries = ["cli/main", "core/sillon", "core/faults"];
+  const program = await rolldown({
+    input: Object.fromEntries(entries.map((name) => [name, join(build, `${name}.js`)])),
+    platform: "node",
+    // Native code, and what is loaded by name.
+    external: [/^node:/, /^#/, "libsql", "@duckdb/node-bindings", "jiti", "@faker-js/faker"],
+  });
+  const { output } = await program.write({ dir: dist, format: "esm", chunkFileNames: "chunks/[name].js" });
+  await program.close();
+  writeFileSync(join(dist, "LICENSES.txt"), licensesOf(output.flatMap(({ moduleIds }) => moduleIds ?? [])));
   // npm makes the program executable when it links it, and not again when it was compiled anew.
-  chmodSync(join(root, "dist", "cli", "main.js"), 0o755);
+  chmodSync(join(dist, "cli", "main.js"), 0o755);
+  copyFileSync(join(build, "core", "sillon.d.ts"), join(dist, "core", "sillon.d.ts"));
+}
+
+/** The licences of the packages whose code is in the bundle. */
+function licensesOf(files) {
+  const packages = files.map((file) => /.*[\\/]node_modules[\\/](@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0]);
+  return [...new Set(packages.filter(Boolean))]
+    .sort()
+    .map((folder) => {
+      const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+      const texts = readdirSync(folder).filter((file) => /^licen[cs]e/i.test(file));
+      return [
+        `== ${name} ${version}: ${license}`,
+        ...texts.map((file) => readFileSync(join(folder, file), "utf8")),
+      ];
+    })
+    .map((lines) => lines.join("\n\n"))
+    .join("\n\n");
 }
 
 function checkNode() {
@@ -59,4 +104,4 @@ function run(what, [script, ...args]) {
   process.exit(status ?? 1);
 }
 
-main();
+await main();

@@ -59,7 +59,7 @@ export function writeManifest(ctx: Context, target: string, content: ManifestCon
     parents.set(node.unique_id, node.depends_on.nodes);
     for (const parent of node.depends_on.nodes) children.get(parent)?.push(node.unique_id);
   }
-  writeArtifact(ctx, join(target, "manifest.json"), {
+  writeArtifact(ctx, [join(target, "manifest.json")], {
     metadata: {
       ...artifactMetadata(ctx, "manifest/v12"),
       project_name: projectName,

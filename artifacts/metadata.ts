@@ -32,10 +32,13 @@ export function artifactMetadata(
   };
 }
 
-/** Writes a document whole: a reader finds the former one or this one. Secrets in its texts are masked. */
-export function writeArtifact(ctx: Context, file: string, document: unknown): void {
-  mkdirSync(dirname(file), { recursive: true });
-  const unfinished = `${file}.${process.pid}.tmp`;
-  writeFileSync(unfinished, JSON.stringify(maskDocument(ctx.secrets, document), undefined, 1));
-  renameSync(unfinished, file);
+/** Writes a document whole, to each of the files: a reader finds the former one or this one. Secrets in its texts are masked. */
+export function writeArtifact(ctx: Context, files: readonly string[], document: unknown): void {
+  const text = JSON.stringify(maskDocument(ctx.secrets, document));
+  for (const file of files) {
+    mkdirSync(dirname(file), { recursive: true });
+    const unfinished = `${file}.${process.pid}.tmp`;
+    writeFileSync(unfinished, text);
+    renameSync(unfinished, file);
+  }
 }

@@ -32,9 +32,13 @@ export function writeRunResults(
     elapsed_time: run.elapsedSeconds,
     args: run.args,
   };
-  writeArtifact(ctx, join(target, "run_results.json"), document);
   const runs = join(target, "runs");
-  writeArtifact(ctx, join(runs, ctx.invocationId, "run_results.json"), document);
+  const folders = [target, join(runs, ctx.invocationId)];
+  writeArtifact(
+    ctx,
+    folders.map((folder) => join(folder, "run_results.json")),
+    document,
+  );
   removeOldRuns(runs);
 }
 

@@ -35,6 +35,10 @@ export function writeSources(
     results: run.results,
     elapsed_time: run.elapsedSeconds,
   };
-  writeArtifact(ctx, join(target, "sources.json"), document);
-  writeArtifact(ctx, join(target, "runs", ctx.invocationId, "sources.json"), document);
+  const folders = [target, join(target, "runs", ctx.invocationId)];
+  writeArtifact(
+    ctx,
+    folders.map((folder) => join(folder, "sources.json")),
+    document,
+  );
 }

@@ -37,16 +37,20 @@ export interface Comparison {
 /** Runs the two in turn, so that a slow moment of the machine meets both; medians of all rounds. */
 export function compare(rounds: number, ours: () => Usage, bare: () => Usage): Comparison {
   const pairs = Array.from({ length: rounds }, () => ({ ours: ours(), bare: bare() }));
-  const usageOf = (key: "ours" | "bare"): Usage => ({
-    wallSeconds: median(pairs.map((pair) => pair[key].wallSeconds)),
-    cpuSeconds: median(pairs.map((pair) => pair[key].cpuSeconds)),
-    peakMb: median(pairs.map((pair) => pair[key].peakMb)),
-  });
   return {
-    ours: usageOf("ours"),
-    bare: usageOf("bare"),
+    ours: medianOf(pairs.map((pair) => pair.ours)),
+    bare: medianOf(pairs.map((pair) => pair.bare)),
     cpuRatio: median(pairs.map((pair) => pair.ours.cpuSeconds / pair.bare.cpuSeconds)),
     wallRatio: median(pairs.map((pair) => pair.ours.wallSeconds / pair.bare.wallSeconds)),
+  };
+}
+
+/** The median of each figure. */
+export function medianOf(usages: readonly Usage[]): Usage {
+  return {
+    wallSeconds: median(usages.map(({ wallSeconds }) => wallSeconds)),
+    cpuSeconds: median(usages.map(({ cpuSeconds }) => cpuSeconds)),
+    peakMb: median(usages.map(({ peakMb }) => peakMb)),
   };
 }
 

@@ -8,9 +8,7 @@ import {
   projectErrorsOf,
 } from "../core/errors.ts";
 import { createSecrets, maskDocument, type Secrets } from "../core/secrets.ts";
-import { openState } from "../state/database.ts";
-import { keepFailures } from "../state/failures.ts";
-import { endRun, type RunStatus, startRun } from "../state/runs.ts";
+import type { RunStatus } from "../state/runs.ts";
 import { type Invocation, interruptionOf } from "./invocation.ts";
 import { errorJson } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
@@ -151,6 +149,12 @@ function describeBug(error: unknown): string {
 /** Runs the command as an entry of the history. */
 async function recorded(workspace: Workspace, terminal: Terminal, spec: CommandSpec): Promise<Outcome> {
   const { ctx, folders, invocation } = workspace;
+  // Commands that keep no history do without the store.
+  const [{ openState }, { startRun, endRun }, { keepFailures }] = await Promise.all([
+    import("../state/database.ts"),
+    import("../state/runs.ts"),
+    import("../state/failures.ts"),
+  ]);
   const state = openState(folders.stateFile);
   const end = (status: RunStatus, exitCode: number, summary: string) =>
     endRun(ctx, state, { status, exitCode, summary });

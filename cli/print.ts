@@ -1,5 +1,5 @@
-import Table from "cli-table3";
 import pc from "picocolors";
+import stringWidth from "string-width";
 import type { Environment } from "../core/context.ts";
 import type { LogEntry, LogSink } from "../core/log.ts";
 import type { Output } from "./invocation.ts";
@@ -77,37 +77,29 @@ export function formatTable(
   const isNumeric = head.map(
     (_, index) => rows.length > 0 && rows.every((row) => isNumber(row[index] ?? null)),
   );
-  const table = new Table({
-    head: head.map((name) => colors.bold(name)),
-    colAligns: isNumeric.map((numeric) => (numeric ? "right" : "left")),
-    chars: NO_BORDERS,
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-  });
-  for (const row of rows) table.push(row.map((cell) => formatCell(cell, colors)));
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => `  ${line}`.trimEnd())
+  const lines = [head.map((name) => colors.bold(name)), ...rows.map((row) => row.map(shownIn(colors)))];
+  const widths = head.map((_, index) =>
+    lines.reduce((most, line) => Math.max(most, widthOf(line[index])), 0),
+  );
+  return lines
+    .map((line) => {
+      const cells = widths.map((width, index) => {
+        const [text = "", space = ""] = [line[index], " ".repeat(width - widthOf(line[index]))];
+        return isNumeric[index] ? space + text : text + space;
+      });
+      return `  ${cells.join("   ")}`.trimEnd();
+    })
     .join("\n");
 }
 
-const NO_BORDERS = {
-  top: "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  bottom: "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  left: "",
-  "left-mid": "",
-  mid: "",
-  "mid-mid": "",
-  right: "",
-  "right-mid": "",
-  middle: "   ",
-};
+/** In columns of a terminal. */
+function widthOf(text = ""): number {
+  return /^[\x20-\x7e]*$/.test(text) ? text.length : stringWidth(text);
+}
+
+function shownIn(colors: Colors): (cell: Cell) => string {
+  return (cell) => formatCell(cell, colors);
+}
 
 const MAX_CELL = 60;
 
@@ -131,7 +123,10 @@ function printable(text: string): string {
 }
 
 export function formatCount(count: number): string {
-  return count.toLocaleString("en-US");
+  // The locale's own formatting takes 20 ms to begin with.
+  return Number.isInteger(count)
+    ? String(count).replace(/\B(?=(\d{3})+$)/g, ",")
+    : count.toLocaleString("en-US");
 }
 
 export function formatSeconds(seconds: number): string {

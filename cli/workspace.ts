@@ -14,7 +14,6 @@ import { listFiles } from "../runner/project/files.ts";
 import { loadProject, type Project } from "../runner/project/project.ts";
 import { latestRelease, unfinishedRelease } from "../runner/publish.ts";
 import type { Literal } from "../runner/templates/template.ts";
-import { acquireLock } from "../state/lock.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Options that every command has. */
@@ -141,6 +140,7 @@ export async function withWarehouse<T>(
   const { ctx, folders } = workspace;
   const waitMs = waitMsOf(workspace);
   const deadlineMs = ctx.clock.now().getTime() + waitMs;
+  const { acquireLock } = await import("../state/lock.ts");
   const lock = await acquireLock(ctx, folders.lockFile, { command, waitMs });
   try {
     mkdirSync(folders.data, { recursive: true });

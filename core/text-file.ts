@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFileSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
 import { EXIT, ProjectError } from "./errors.ts";
@@ -19,7 +20,7 @@ export function readTextFile(projectDir: string, file: string): string {
 
 /** A link may lead out of the project, and what it leads to would show up in messages and artifacts. */
 function checkInside(projectDir: string, path: string, file: string): void {
-  const [folder, target] = [realpathSync(projectDir), realpathSync(path)];
+  const [folder, target] = [realpathSync.native(projectDir), realpathSync.native(path)];
   if (target.startsWith(`${folder}${sep}`)) return;
   throw new ProjectError("FILE_OUTSIDE", {
     message: "the file is a link that leads out of the project",
@@ -30,11 +31,9 @@ function checkInside(projectDir: string, path: string, file: string): void {
 }
 
 function decode(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return undefined; // Not UTF-8.
-  }
+  if (!isUtf8(bytes)) return undefined;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+  return text.startsWith("\ufeff") ? text.slice(1) : text;
 }
 
 /** `line:column`. A line feed is never a part of another character in UTF-8. */

@@ -26,30 +26,77 @@ export interface YamlFile {
   locateKey(path: YamlPath, key: string): string;
 }
 
-/** Throws ProjectErrors (YAML_INVALID, all of them) when the text is not YAML. */
-export function parseYaml(path: string, text: string): YamlFile {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
-  const place = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
-    return `${path}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
+/** What of a YAML file is worth keeping for later: its value, and the places that were asked for. Survives JSON. */
+export interface ParsedYaml {
+  value: unknown;
+  places: Record<string, string>;
+}
+
+/**
+ * Throws ProjectErrors (YAML_INVALID, all of them) when the text is not YAML. With `former`, what `onParsed` was
+ * given for the same text, it is parsed again only when a place is asked for that nobody asked for then.
+ */
+export function parseYaml(
+  path: string,
+  text: string,
+  known: { former?: ParsedYaml | undefined; onParsed?: (parsed: ParsedYaml) => void } = {},
+): YamlFile {
+  let document: PlacedDocument | undefined;
+  let parsed = known.former;
+  if (parsed === undefined) {
+    document = parsePlaced(path, text);
+    parsed = { value: jsValue(document.document, path), places: {} };
+    // JSON has no word for these numbers.
+    if (!/\.(nan|inf)\b/i.test(text)) known.onParsed?.(parsed);
+  }
+  const { value, places } = parsed;
+  const placeAt = (key: string, offsetIn: (root: Document) => number) => {
+    const former = places[key];
+    if (former !== undefined) return `${path}:${former}`;
+    if (document === undefined) known.onParsed?.(parsed);
+    document ??= parsePlaced(path, text);
+    const place = document.placeOf(offsetIn(document.document));
+    places[key] = place;
+    return `${path}:${place}`;
   };
-  const errors = syntaxErrors(document, text, place);
-  const problems =
-    errors.length > 0 ? errors : [...lossyNumbers(document, place), ...brokenAliases(document, place)];
-  if (problems.length > 0) throw new ProjectErrors(problems);
-  const offsetOf = (node: Node | null | undefined) => node?.range?.[0] ?? 0;
   return {
     path,
-    value: jsValue(document, path),
-    locate: (yamlPath) => place(offsetOf(nodeAt(document.contents, yamlPath))),
-    locateKey: (yamlPath, key) => {
-      const pair = pairOf(nodeAt(document.contents, yamlPath), key);
-      return place(
-        pair && isNode(pair.key) ? offsetOf(pair.key) : offsetOf(nodeAt(document.contents, yamlPath)),
-      );
-    },
+    value,
+    locate: (yamlPath) =>
+      placeAt(JSON.stringify(yamlPath), ({ contents }) => offsetOf(nodeAt(contents, yamlPath))),
+    locateKey: (yamlPath, key) =>
+      placeAt(JSON.stringify([yamlPath, key]), ({ contents }) => {
+        const pair = pairOf(nodeAt(contents, yamlPath), key);
+        return offsetOf(pair && isNode(pair.key) ? pair.key : nodeAt(contents, yamlPath));
+      }),
   };
+}
+
+function offsetOf(node: Node | null | undefined): number {
+  return node?.range?.[0] ?? 0;
+}
+
+interface PlacedDocument {
+  document: Document;
+  /** `line:column`. */
+  placeOf(offset: number): string;
+}
+
+function parsePlaced(path: string, text: string): PlacedDocument {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
+  const placeOf = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${Math.max(line, 1)}:${Math.max(col, 1)}`;
+  };
+  const place = (offset: number) => `${path}:${placeOf(offset)}`;
+  const errors = syntaxErrors(document, text, place);
+  const problems =
+    errors.length > 0
+      ? errors
+      : [...lossyNumbers(document, place, text), ...brokenAliases(document, place, text)];
+  if (problems.length > 0) throw new ProjectErrors(problems);
+  return { document, placeOf };
 }
 
 function yamlError(where: string, problem: string, hint = "correct the YAML at this place"): ProjectError {
@@ -99,7 +146,8 @@ function openingQuote(document: Document, offset: number): number {
 }
 
 /** Whole numbers that JavaScript cannot hold would change without a word. */
-function lossyNumbers(document: Document, place: (offset: number) => string): ProjectError[] {
+function lossyNumbers(document: Document, place: (offset: number) => string, text: string): ProjectError[] {
+  if (!/\d{16}|\de|0[xo]/i.test(text)) return [];
   const errors: ProjectError[] = [];
   visit(document, {
     Scalar: (_, { value, range, source }) => {
@@ -113,7 +161,8 @@ function lossyNumbers(document: Document, place: (offset: number) => string): Pr
 }
 
 /** Aliases without an anchor. */
-function brokenAliases(document: Document, place: (offset: number) => string): ProjectError[] {
+function brokenAliases(document: Document, place: (offset: number) => string, text: string): ProjectError[] {
+  if (!text.includes("*")) return [];
   const errors: ProjectError[] = [];
   visit(document, {
     Alias: (_, alias) => {

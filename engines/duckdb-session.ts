@@ -1,4 +1,4 @@
-import type { DuckDBConnection, DuckDBResultReader, DuckDBType } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBResult, DuckDBType } from "@duckdb/node-api";
 import { faultPoint } from "#faults";
 import { csvQuery, firstWrongValue, readCsv } from "./duckdb-csv.ts";
 import { duckdbError } from "./duckdb-errors.ts";
@@ -37,26 +37,33 @@ export class DuckdbSession implements Session {
   ) {}
 
   async query(sql: string, values?: readonly Value[]): Promise<Rows> {
-    const reader = await this.execute(sql, values);
-    return {
-      columns: reader.columnNames(),
-      types: reader.columnTypes().map(String),
-      rows: reader.getRowsJson() as Value[][], // DuckDB's Json type, which is Value
-    };
+    return this.execute(sql, values, async (result) => ({
+      columns: result.columnNames(),
+      types: result.columnTypes().map(String),
+      rows: (await result.getRowsJson()) as Value[][], // DuckDB's Json type, which is Value
+    }));
   }
 
   async run(sql: string, values?: readonly Value[]): Promise<number> {
-    const reader = await this.execute(sql, values);
-    // CREATE TABLE AS reports its rows as a result, INSERT and UPDATE as a count of changes.
-    const [count] = reader.getRowsJson()[0] ?? [];
-    return reader.rowsChanged || (reader.columnNames()[0] === "Count" ? Number(count ?? 0) : 0);
+    return this.execute(sql, values, async (result) => {
+      // INSERT and UPDATE report a count of changes, CREATE TABLE AS its rows as a result.
+      if (result.rowsChanged > 0 || result.columnName(0) !== "Count") return result.rowsChanged;
+      const chunk = await result.fetchChunk();
+      return Number(chunk?.rowCount ? chunk.getColumnVector(0).getItem(0) : 0);
+    });
   }
 
-  private async execute(sql: string, values?: readonly Value[]): Promise<DuckDBResultReader> {
+  private async execute<T>(
+    sql: string,
+    values: readonly Value[] = [],
+    read: (result: DuckDBResult) => Promise<T>,
+  ): Promise<T> {
     this.signal.throwIfAborted();
     this.runningStatements++;
     try {
-      return await this.runPrepared(sql, values);
+      // Without a semicolon it is surely one statement; whether it is with some, only preparing it tells.
+      if (values.length === 0 && !sql.includes(";")) return await read(await this.connection.run(sql));
+      return await this.runPrepared(sql, values, read);
     } catch (error) {
       this.signal.throwIfAborted();
       throw duckdbError(error, sql);
@@ -65,12 +72,15 @@ export class DuckdbSession implements Session {
     }
   }
 
-  /** Only a prepared statement is sure to be a single one. */
-  private async runPrepared(sql: string, values: readonly Value[] = []): Promise<DuckDBResultReader> {
+  private async runPrepared<T>(
+    sql: string,
+    values: readonly Value[],
+    read: (result: DuckDBResult) => Promise<T>,
+  ): Promise<T> {
     const statement = await this.connection.prepare(sql);
     try {
       if (values.length > 0) statement.bind([...values] as never); // JSON's values are among DuckDB's
-      return await statement.runAndReadAll();
+      return await read(await statement.run());
     } finally {
       statement.destroySync();
     }
@@ -78,12 +88,12 @@ export class DuckdbSession implements Session {
 
   async transaction<T>(work: () => Promise<T>): Promise<T> {
     if (this.isInTransaction) return work();
-    await this.execute("begin");
+    await this.run("begin");
     this.isInTransaction = true;
     try {
       const result = await work();
       await faultPoint("transaction.commit");
-      await this.execute("commit");
+      await this.run("commit");
       return result;
     } catch (error) {
       // A failed COMMIT or an interrupt may have ended the transaction already.

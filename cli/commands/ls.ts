@@ -21,7 +21,8 @@ export function runLs(workspace: Workspace, options: LsOptions): Outcome {
   const nodes = [...scope.graph.nodes.values()]
     .filter(({ id }) => selected.has(id))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
-  const entries = manifestEntries(scope);
+  const isJson = options.output === "json" || workspace.options.json === true;
+  const entries = isJson ? manifestEntries(scope) : new Map<string, ManifestEntry>();
   const keys = (options.outputKeys ?? KEYS).flatMap((word) => word.split(/[\s,]+/)).filter(Boolean);
   const documentOf = ({ id }: Node) => pick(entries.get(id) ?? {}, keys);
   const lines = nodes.map((node) =>
@@ -32,7 +33,7 @@ export function runLs(workspace: Workspace, options: LsOptions): Outcome {
     exitCode: EXIT.ok,
     summary: plural(nodes.length, "node"),
     text: lines.join("\n"),
-    json: { nodes: nodes.map(documentOf) },
+    json: { nodes: isJson ? nodes.map(documentOf) : [] },
   };
 }
 

@@ -4,10 +4,10 @@ import { readTextFile } from "../../core/text-file.ts";
 import type { TestNode } from "../graph/nodes.ts";
 import { listFiles } from "../project/files.ts";
 import { templateConfig } from "../project/model-config.ts";
+import type { ParseCache } from "../project/parse-cache.ts";
 import { testConfigInput } from "../project/properties.ts";
 import type { Macros } from "../templates/macro.ts";
 import { usesWithMacros } from "../templates/macros.ts";
-import { parseTemplate } from "../templates/template.ts";
 import { isFixtureFile } from "../unit-tests/fixtures.ts";
 import type { TestScope } from "./data-test-nodes.ts";
 import { isGenericTestFile } from "./own-tests.ts";
@@ -17,13 +17,16 @@ import { emptyTest, hasSql, testError } from "./test-types.ts";
 /** SQL files that return the rows which break a claim. */
 export function loadSingularTests(
   ctx: Context,
-  scope: Pick<TestScope, "project" | "targetSchema" | "configs" | "mistakes"> & { macros: Macros },
+  scope: Pick<TestScope, "project" | "targetSchema" | "configs" | "mistakes"> & {
+    macros: Macros;
+    cache: ParseCache;
+  },
 ): TestNode[] {
-  const { project, macros, mistakes } = scope;
+  const { project, macros, mistakes, cache } = scope;
   const names = new Map<string, string>();
   return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
     if (isGenericTestFile(project, file) || isFixtureFile(project, file)) return [];
-    const template = mistakes.attempt(() => parseTemplate(file, readTextFile(ctx.projectDir, file)));
+    const template = mistakes.attempt(() => cache.template(file, readTextFile(ctx.projectDir, file)));
     if (template === undefined) return [];
     if (!hasSql(template.source)) mistakes.add(emptyTest(file));
     const name = basename(file, ".sql");

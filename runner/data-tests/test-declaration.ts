@@ -51,6 +51,8 @@ function partsOf(input: DataTestInput): {
 
 /** dbt takes configuration and arguments inline, under `config:` and under `arguments:`. */
 export function splitInput(declaration: Declaration, calls: TemplateContext): SplitInput {
+  if (typeof declaration.input === "string")
+    return { type: testTypeOf(declaration.input), name: undefined, description: "", configs: [], args: {} };
   const { type, body, steps } = partsOf(declaration.input);
   const { name, description, config, arguments: nested, ...rest } = body;
   const inline = Object.entries(rest).filter(([key]) => TEST_CONFIG_KEYS.includes(key));

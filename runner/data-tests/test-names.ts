@@ -68,6 +68,7 @@ function pythonRepr(value: Literal | undefined): string {
 }
 
 function quoted(text: string): string {
+  if (!/[\\\n\r\t']/.test(text)) return `'${text}'`;
   const escaped = text
     .replaceAll("\\", "\\\\")
     .replaceAll("\n", "\\n")

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Context } from "../../core/context.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
@@ -409,9 +409,21 @@ export function writeCompiled(
   project: Project,
   compiled: { nodes: readonly (ModelNode | TestNode)[]; sql: ReadonlyMap<string, CompiledNode> },
 ): void {
+  const folders = new Set<string>();
   for (const node of compiled.nodes) {
     const file = join(target, "compiled", compiledPath(project, node));
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, `${compiled.sql.get(node.id)?.sql ?? ""}\n`);
+    const text = `${compiled.sql.get(node.id)?.sql ?? ""}\n`;
+    if (!folders.has(dirname(file))) mkdirSync(dirname(file), { recursive: true });
+    folders.add(dirname(file));
+    if (!holds(file, text)) writeFileSync(file, text);
+  }
+}
+
+/** Whether a file has this text already: looking is cheaper than writing. */
+function holds(file: string, text: string): boolean {
+  try {
+    return readFileSync(file, "utf8") === text;
+  } catch {
+    return false;
   }
 }

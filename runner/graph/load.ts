@@ -1,7 +1,9 @@
+import { join } from "node:path";
+import { projectFolders } from "../../core/config.ts";
 import type { Context } from "../../core/context.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { readTextFile } from "../../core/text-file.ts";
-import { parseYaml, validateYaml } from "../../core/yaml.ts";
+import { validateYaml } from "../../core/yaml.ts";
 import type { Dialect } from "../../engines/engine.ts";
 import { loadGenericTests } from "../data-tests/data-test-nodes.ts";
 import { checkFailureTables } from "../data-tests/failure-tables.ts";
@@ -11,6 +13,7 @@ import { testConfigTrees } from "../data-tests/test-config.ts";
 import { Mistakes } from "../project/collect.ts";
 import { fillDescriptions, loadDocsBlocks } from "../project/docs-blocks.ts";
 import { listFiles } from "../project/files.ts";
+import { openParseCache, type ParseCache } from "../project/parse-cache.ts";
 import type { Project } from "../project/project.ts";
 import { propertiesSchema, rightProperties } from "../project/properties.ts";
 import { noteDbtFiles, noteUnsupported, withoutUnknownConfigs } from "../project/unsupported.ts";
@@ -40,9 +43,11 @@ export function loadGraph(
   const project = withCalls(ctx, given, { engine, mistakes });
   noteDbtFiles(ctx, project, mistakes);
   const docs = loadDocsBlocks(ctx, project, mistakes);
-  const files = loadProperties(ctx, project, { engine, mistakes });
-  for (const { file, properties } of files) {
-    fillDescriptions(properties, { file, path: [] }, { blocks: docs, mistakes });
+  const { target } = projectFolders(ctx.projectDir, project.targetPath);
+  const cache = openParseCache(join(target, "cache", "parsed"));
+  const files = loadProperties(ctx, project, { engine, mistakes, cache });
+  for (const { file, properties, mayCall } of files) {
+    if (mayCall) fillDescriptions(properties, { file, path: [] }, { blocks: docs, mistakes });
     noteUnsupported(file, properties, mistakes);
   }
   const macros = loadMacros(ctx, project, { taken: OWN_NAMES, mistakes });
@@ -51,6 +56,7 @@ export function loadGraph(
     targetSchema: engine.targetSchema,
     macros,
     mistakes,
+    cache,
   });
   const seeds = loadSeeds(ctx, project, { descriptions: files, targetSchema: engine.targetSchema, mistakes });
   const { snapshots, disabled: snapshotsOff } = loadSnapshots(project, files, {
@@ -74,8 +80,11 @@ export function loadGraph(
   checkMacros(index, engine.dialect, mistakes);
   const { targetSchema } = engine;
   const testConfigs = testConfigTrees(project, mistakes);
-  const singular = loadSingularTests(ctx, { project, macros, targetSchema, configs: testConfigs, mistakes });
   const context = callsContext(ctx, project, engine);
+  const singular = loadSingularTests(ctx, {
+    ...{ project, macros, targetSchema, mistakes, cache },
+    configs: testConfigs,
+  });
   for (const node of [...models, ...singular])
     resolveTemplate(node, index, { dialect: engine.dialect, context, mistakes });
   const own = loadOwnTests(ctx, { project, macros, dialect: engine.dialect, mistakes });
@@ -104,6 +113,7 @@ export function loadGraph(
       ...exposures,
     ].map((node) => [node.id, node]),
   );
+  cache.save();
   for (const cycle of findCycles([...models, ...snapshots])) mistakes.add(cycleError(cycle));
   mistakes.throwIfAny();
   mistakes.warnOfUnsupported(ctx);
@@ -146,16 +156,21 @@ function describedFolders({ modelPaths, seedPaths, macroPaths, dbt }: Project): 
 function loadProperties(
   ctx: Context,
   project: Project,
-  { engine, mistakes }: { engine: Place; mistakes: Mistakes },
-): PropertiesFile[] {
+  { engine, mistakes, cache }: { engine: Place; mistakes: Mistakes; cache: ParseCache },
+): (PropertiesFile & { mayCall: boolean })[] {
   const context = callsContext(ctx, project, engine);
   return listFiles(ctx.projectDir, describedFolders(project), [".yml", ".yaml"]).flatMap((path) => {
     const loaded = mistakes.attempt(() => {
-      const parsed = parseYaml(path, readTextFile(ctx.projectDir, path));
-      const value = renderCalls(parsed.value, { file: parsed, path: [] }, { context, mistakes });
+      const text = readTextFile(ctx.projectDir, path);
+      const parsed = cache.yaml(path, text);
+      // A backslash may be an escape that stands for a brace.
+      const mayCall = text.includes("{{") || text.includes("\\");
+      const value = mayCall
+        ? renderCalls(parsed.value, { file: parsed, path: [] }, { context, mistakes })
+        : parsed.value;
       const file = { ...parsed, value: withoutUnknownConfigs({ ...parsed, value }, mistakes) };
       const properties = mistakes.attempt(() => validateYaml(file, propertiesSchema));
-      return { file, properties: properties ?? rightProperties(file.value) };
+      return { file, properties: properties ?? rightProperties(file.value), mayCall };
     });
     return loaded === undefined ? [] : [loaded];
   });

@@ -19,6 +19,7 @@ import {
   templateConfig,
   unusedFolders,
 } from "../project/model-config.ts";
+import type { ParseCache } from "../project/parse-cache.ts";
 import type { Project } from "../project/project.ts";
 import {
   type ColumnInput,
@@ -29,7 +30,7 @@ import {
 } from "../project/properties.ts";
 import type { Macros } from "../templates/macro.ts";
 import { usesWithMacros } from "../templates/macros.ts";
-import { parseTemplate, type Template } from "../templates/template.ts";
+import type { Template } from "../templates/template.ts";
 import type { Column, Hook, ModelNode, ReferableNode, SourceNode } from "./nodes.ts";
 
 export interface PropertiesFile {
@@ -52,6 +53,7 @@ export function loadModels(
     targetSchema: string;
     macros: Macros;
     mistakes: Mistakes;
+    cache: ParseCache;
   },
 ): { models: ModelNode[]; disabled: Set<string> } {
   const { mistakes } = given;
@@ -75,6 +77,7 @@ export function loadModels(
         targetSchema: given.targetSchema,
         macros: given.macros,
         mistakes,
+        cache: given.cache,
       });
     });
     if (model !== undefined) fqns.push(model.fqn);
@@ -103,6 +106,7 @@ function loadModel(
     targetSchema: string;
     macros: Macros;
     mistakes: Mistakes;
+    cache: ParseCache;
   },
 ): ModelNode {
   const { file, name, described, mistakes } = given;
@@ -111,7 +115,7 @@ function loadModel(
     .split("/")
     .filter((step) => step !== ".");
   const fqn = [project.name, ...folders, name];
-  const template = parseTemplate(file, readTextFile(ctx.projectDir, file));
+  const template = given.cache.template(file, readTextFile(ctx.projectDir, file));
   if (template.source.replace(COMMENTS, "").trim() === "") throw emptyModel(file);
   const properties = described?.properties;
   const configs = {

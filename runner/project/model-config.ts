@@ -18,7 +18,8 @@ export function mergeModelConfig(inputs: readonly ModelConfigInput[]): ModelConf
     meta: {},
     ...MATERIALIZATION_DEFAULTS,
   };
-  for (const input of inputs) {
+  const given = inputs.filter((input) => Object.values(input).some((value) => value !== undefined));
+  for (const input of given) {
     merged.materialized = input.materialized ?? merged.materialized;
     if (input.schema !== undefined) merged.schema = input.schema;
     if (input.alias !== undefined) merged.alias = input.alias;

@@ -109,8 +109,9 @@ const KNOWN = { models: modelConfigInput, seeds: seedConfigInput };
 
 /** The YAML of a dbt project without the configs that other engines and packages read; each is noted. */
 export function withoutUnknownConfigs(file: YamlFile, mistakes: Mistakes): unknown {
+  if (mistakes.unknownConfigs === "refused") return file.value;
   const parsed = configured.safeParse(file.value);
-  if (mistakes.unknownConfigs === "refused" || !parsed.success) return file.value;
+  if (!parsed.success) return file.value;
   const value = { ...parsed.data };
   for (const kind of ["models", "seeds"] as const) {
     const list = value[kind];

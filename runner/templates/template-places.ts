@@ -11,6 +11,21 @@ export interface Rendered {
 /** NUL cannot stand in SQL, so it is free to mark places in the rendered text. */
 const MARK = "\u0000";
 
+/** The mark of a place: `c` before text that is the source's, `t` before what a tag yields. */
+export function placeMark(kind: "c" | "t", offset: number, origin = ""): string {
+  return `${MARK}${kind}${offset}@${origin}${MARK}`;
+}
+
+/** Where a statement's text, or its tag, begins in the source. */
+export function statementOffset(
+  statement: hbs.AST.Statement,
+  sourceOffset: (at: hbs.AST.Position) => number,
+): number {
+  const offset = sourceOffset(statement.loc.start);
+  if (statement.type !== "ContentStatement") return offset;
+  return offset + strippedBefore(statement as hbs.AST.ContentStatement);
+}
+
 /** Puts a mark with its source offset before each part of the template that yields text. */
 export function markPlaces(
   program: hbs.AST.Program,
@@ -21,14 +36,13 @@ export function markPlaces(
     if (statement.type === "ContentStatement") {
       const content = statement as hbs.AST.ContentStatement;
       if (content.value === "") return [content];
-      const offset = sourceOffset(content.loc.start) + strippedBefore(content);
-      content.value = `${MARK}c${offset}@${origin}${MARK}${content.value}`;
+      content.value = placeMark("c", statementOffset(content, sourceOffset), origin) + content.value;
       return [content];
     }
     if (statement.type === "MustacheStatement") {
       const mark = {
         ...emptyContent(statement.loc),
-        value: `${MARK}t${sourceOffset(statement.loc.start)}@${origin}${MARK}`,
+        value: placeMark("t", sourceOffset(statement.loc.start), origin),
       };
       return [mark, statement];
     }

@@ -1,8 +1,9 @@
 import Handlebars from "handlebars";
 import { projectErrorsOf } from "../../core/errors.ts";
 import { toHandlebars } from "./call-style.ts";
-import { textPlaces } from "./source-map.ts";
-import { markPlaces, type Rendered, unmark, withoutMarks } from "./template-places.ts";
+import { areKnown, renderParts, simpleParts, type TemplatePart } from "./simple-parts.ts";
+import { type TextPlaces, textPlaces } from "./source-map.ts";
+import { markPlaces, type Rendered, statementOffset, unmark, withoutMarks } from "./template-places.ts";
 import { parseProgram, renderError, syntaxPlace } from "./template-syntax.ts";
 
 export type Literal = string | number | boolean | null | Literal[] | { [name: string]: Literal };
@@ -22,10 +23,18 @@ export interface TemplateUse {
   where: string;
 }
 
+/** What of a simple template is worth keeping for later runs; survives JSON. */
+export interface ParsedTemplate {
+  uses: TemplateUse[];
+  parts: TemplatePart[];
+}
+
 export interface Template {
   file: string;
   source: string;
   uses: TemplateUse[];
+  /** Of a template that holds only text and calls with literal arguments. */
+  parts?: TemplatePart[];
   render(context: TemplateContext): Rendered;
   /** With marks of its places, as a part of another template. */
   renderPart(context: TemplateContext): string;
@@ -69,6 +78,57 @@ interface CallNode {
 
 /** Reads a template in either call style. Throws ProjectErrors with the places of all mistakes. */
 export function parseTemplate(file: string, source: string, macro?: MacroScope): Template {
+  const read = readTemplate(file, source, macro);
+  const { uses, parts } = read;
+  // What is simple is rarely needed again in Handlebars' form, which is many times larger.
+  if (parts !== undefined) return simpleTemplate(file, source, { uses, parts });
+  return templateOf({ file, source, uses, renderPart: read.renderPart });
+}
+
+/** The template that an earlier parse of the same text at the same place found to be simple. */
+export function simpleTemplate(file: string, source: string, parsed: ParsedTemplate): Template {
+  const { uses, parts } = parsed;
+  let read: ReadTemplate | undefined;
+  const renderPart = (context: TemplateContext) => {
+    if (!areKnown(parts, context.helpers)) {
+      read ??= readTemplate(file, source);
+      return read.renderPart(context);
+    }
+    try {
+      return renderParts(source, parts, context.helpers);
+    } catch (error) {
+      if (projectErrorsOf(error).length > 0) throw error;
+      throw renderError(error, `${file}:1:1`);
+    }
+  };
+  return { ...templateOf({ file, source, uses, renderPart }), parts };
+}
+
+function templateOf(given: Pick<Template, "file" | "source" | "uses" | "renderPart">): Template {
+  const { file, source, renderPart } = given;
+  let places: TextPlaces | undefined;
+  const placeOf = (offset: number) => {
+    places ??= textPlaces(source);
+    return `${file}:${places.placeOf(offset)}`;
+  };
+  return {
+    ...given,
+    placeOf,
+    render: (context) =>
+      unmark(renderPart(context), (offset, origin) =>
+        origin === undefined ? placeOf(offset) : (context.macros?.get(origin)?.placeOf(offset) ?? file),
+      ),
+  };
+}
+
+interface ReadTemplate {
+  uses: TemplateUse[];
+  parts: TemplatePart[] | undefined;
+  renderPart(context: TemplateContext): string;
+}
+
+/** By Handlebars' own parser. */
+function readTemplate(file: string, source: string, macro?: MacroScope): ReadTemplate {
   const handlebars = toHandlebars(file, source);
   const inText = textPlaces(handlebars.text);
   const inSource = textPlaces(source);
@@ -82,9 +142,6 @@ export function parseTemplate(file: string, source: string, macro?: MacroScope):
   new UseVisitor(macro, (use, loc) => uses.push({ ...use, where: placeOf(sourceOffset(loc.start)) })).accept(
     program,
   );
-  markPlaces(program, sourceOffset, macro?.name);
-  const names = [...new Set(uses.map(({ name }) => name))];
-  let compiled: HandlebarsTemplateDelegate | undefined;
   const siteOf: SiteOf = ({ start }) => {
     const opening = textOffset(start);
     return {
@@ -95,6 +152,15 @@ export function parseTemplate(file: string, source: string, macro?: MacroScope):
       },
     };
   };
+  const whereOf = (loc: hbs.AST.SourceLocation) => siteOf(loc).where();
+  const offsetOf = (statement: hbs.AST.Statement) => statementOffset(statement, sourceOffset);
+  const parts =
+    macro === undefined
+      ? simpleParts(program, source, { sourceOffset: offsetOf, whereOf, literalOf })
+      : undefined;
+  markPlaces(program, sourceOffset, macro?.name);
+  const names = [...new Set(uses.map(({ name }) => name))];
+  let compiled: HandlebarsTemplateDelegate | undefined;
   const renderPart = (context: TemplateContext) => {
     compiled ??= Handlebars.compile(program, { noEscape: true, strict: true, preventIndent: true });
     try {
@@ -104,17 +170,7 @@ export function parseTemplate(file: string, source: string, macro?: MacroScope):
       throw renderError(error, syntaxPlace(error, whereIs));
     }
   };
-  return {
-    file,
-    source,
-    uses,
-    placeOf,
-    renderPart,
-    render: (context) =>
-      unmark(renderPart(context), (offset, origin) =>
-        origin === undefined ? placeOf(offset) : (context.macros?.get(origin)?.placeOf(offset) ?? file),
-      ),
-  };
+  return { uses, parts, renderPart };
 }
 
 /** Names bound by blocks (`as |x|`) and names below a block's item are not the project's to know. */

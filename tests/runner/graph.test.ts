@@ -62,3 +62,17 @@ test("a chain of 5,000 models that leads back to its start is a cycle", () => {
   const [error] = mistakesIn(files);
   expect(error?.why[0]).toMatch(/^m0 -> m1 -> .* -> … 4981 more … -> m4999 -> m0$/);
 });
+
+test("a source with 2,000 children is read and rendered", () => {
+  const children = Array.from({ length: 2000 }, (_, index) => [
+    `models/m${index}.sql`,
+    "select * from {{ source('shop', 'orders') }}",
+  ]);
+  const project = createProject({
+    "models/sources.yml": "sources: [{name: shop, tables: [{name: orders}]}]\n",
+    ...Object.fromEntries(children),
+  });
+  const { graph } = project.scope();
+  expect(graph.children.get("source.shop.shop.orders")).toHaveLength(2000);
+  expect(project.sql("m1999")).toBe('select * from "shop"."orders"');
+});

@@ -33,11 +33,23 @@ export async function materialize(ctx: Context, session: Session, work: ModelWor
       });
     }
   } else {
-    const rows = await session.transaction(() => buildInTransaction(ctx, session, work));
+    const build = () => buildInTransaction(ctx, session, work);
+    const rows = await (isOneStatement(work) ? build() : session.transaction(build));
     built = { rows, batches: null, failure: null };
   }
   if (built.failure === null) await run("post", false);
   return built;
+}
+
+/** What is one statement is whole by itself. */
+function isOneStatement({ node, compiled }: ModelWork): boolean {
+  const { materialized, contract, persist_docs: docs } = node.config;
+  const hooks = [...(compiled.hooks?.pre ?? []), ...(compiled.hooks?.post ?? [])];
+  return (
+    (materialized === "table" || materialized === "view") &&
+    !(contract.enforced || docs.relation || docs.columns) &&
+    !hooks.some((hook) => hook.isInTransaction)
+  );
 }
 
 async function buildInTransaction(ctx: Context, session: Session, work: ModelWork): Promise<number | null> {

@@ -1,0 +1,7 @@
+// `npm run bench -- 10 100 1000` measures the runner, `npm run bench -- star [raw rows]` a star schema.
+const [first, rawRows] = process.argv.slice(2);
+
+if (first === "star") {
+  const { benchStar } = await import("./star.ts");
+  await benchStar(Number(rawRows ?? 5_000_000));
+} else await import("./runner.ts");
