@@ -17,10 +17,10 @@ import { emptyTest, hasSql, testError } from "./test-types.ts";
 export function loadSingularTests(
   ctx: Context,
   scope: Pick<TestScope, "project" | "targetSchema" | "mistakes"> & { macros: Macros },
-): TestNode[] {
+): { tests: TestNode[]; disabled: TestNode[] } {
   const { project, macros, mistakes } = scope;
   const names = new Map<string, string>();
-  return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
+  const all = listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
     if (isGenericTestFile(project, file)) return [];
     const template = mistakes.attempt(() => parseTemplate(file, readTextFile(ctx.projectDir, file)));
     if (template === undefined) return [];
@@ -42,7 +42,6 @@ export function loadSingularTests(
     const config = mergeTestConfig(
       templateConfig({ uses: usesWithMacros(macros, template) }, testConfigInput, mistakes),
     );
-    if (!config.enabled) return [];
     return [
       {
         kind: "test" as const,
@@ -61,6 +60,10 @@ export function loadSingularTests(
       },
     ];
   });
+  return {
+    tests: all.filter(({ config }) => config.enabled),
+    disabled: all.filter(({ config }) => !config.enabled),
+  };
 }
 
 /** The claim that a test file opens with. */

@@ -4,7 +4,8 @@ import { schemaName } from "../project/model-config.ts";
 import type { Project } from "../project/project.ts";
 import type { TestConfigInput } from "../project/properties.ts";
 
-const TEST_DEFAULTS: TestConfig = {
+/** What a data test does that configures nothing. */
+export const TEST_DEFAULTS: TestConfig = {
   severity: "error",
   warn_if: "!= 0",
   error_if: "!= 0",

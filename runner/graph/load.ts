@@ -43,7 +43,7 @@ export function loadGraph(
     noteUnsupported(file, properties, mistakes);
   }
   const macros = loadMacros(ctx, project, { taken: OWN_NAMES, mistakes });
-  const { models, disabled } = loadModels(ctx, project, {
+  const { models, disabled: modelsOff } = loadModels(ctx, project, {
     descriptions: files,
     targetSchema: engine.targetSchema,
     macros,
@@ -55,12 +55,15 @@ export function loadGraph(
     mistakes,
   });
   checkDuplicates([...models, ...seeds.seeds, ...snapshots], mistakes);
-  const sources = loadSourceNodes(project, files, { targetDatabase: engine.targetDatabase, mistakes });
+  const { sources, disabled: sourcesOff } = loadSourceNodes(project, files, {
+    targetDatabase: engine.targetDatabase,
+    mistakes,
+  });
   const index: NameIndex = {
     projectName: project.name,
     models: new Map([...seeds.seeds, ...snapshots, ...models].map((node) => [node.name, node])),
     sources: new Map(sources.map((source) => [`${source.sourceName}.${source.name}`, source])),
-    disabled: new Set([...disabled, ...seeds.disabled, ...snapshotsOff]),
+    disabled: new Set([...modelsOff, ...seeds.disabled, ...snapshotsOff].map(({ name }) => name)),
     macros,
   };
   for (const snapshot of snapshots) {
@@ -70,18 +73,23 @@ export function loadGraph(
   }
   checkMacros(index, engine.dialect, mistakes);
   const { targetSchema } = engine;
-  const singular = loadSingularTests(ctx, { project, macros, targetSchema, mistakes });
+  const { tests: singular, disabled: singularOff } = loadSingularTests(ctx, {
+    project,
+    macros,
+    targetSchema,
+    mistakes,
+  });
   for (const node of [...models, ...singular])
     resolveTemplate(node, index, { dialect: engine.dialect, mistakes });
   const own = loadOwnTests(ctx, { project, macros, dialect: engine.dialect, mistakes });
   const scope = { project, dialect: engine.dialect, index, own, targetSchema, mistakes };
-  const generic = loadGenericTests(files, scope);
+  const { tests: generic, disabled: genericOff } = loadGenericTests(files, scope);
   checkFailureTables(
     [...generic, ...singular],
     [...models, ...seeds.seeds, ...snapshots, ...sources],
     mistakes,
   );
-  const exposures = loadExposures(project, files, { index, mistakes });
+  const { exposures, disabled: exposuresOff } = loadExposures(project, files, { index, mistakes });
   const groups = loadGroups(project, files, { models, mistakes });
   const nodes = new Map<string, Node>(
     [...sources, ...seeds.seeds, ...models, ...snapshots, ...generic, ...singular, ...exposures].map(
@@ -91,7 +99,24 @@ export function loadGraph(
   for (const cycle of findCycles([...models, ...snapshots])) mistakes.add(cycleError(cycle));
   mistakes.throwIfAny();
   mistakes.warnOfUnsupported(ctx);
-  return { projectName: project.name, nodes, groups, docs, children: childrenOf(nodes), macros };
+  const disabled = [
+    modelsOff,
+    seeds.disabled,
+    snapshotsOff,
+    sourcesOff,
+    singularOff,
+    genericOff,
+    exposuresOff,
+  ];
+  return {
+    projectName: project.name,
+    nodes,
+    groups,
+    docs,
+    disabled: disabled.flat(),
+    children: childrenOf(nodes),
+    macros,
+  };
 }
 
 type Place = Parameters<typeof loadGraph>[2];

@@ -75,6 +75,7 @@ export interface SeedConfig {
   enabled: boolean;
   tags: string[];
   meta: Record<string, unknown>;
+  docs?: DocsConfig;
   /** SQL types by column; the others get the type that all their values have. */
   column_types: Record<string, string>;
   delimiter: string;
@@ -96,6 +97,7 @@ export interface SnapshotConfig {
   enabled: boolean;
   tags: string[];
   meta: Record<string, unknown>;
+  docs?: DocsConfig;
 }
 
 export const SEVERITIES = ["error", "warn"] as const;
@@ -141,6 +143,8 @@ export interface Column {
   constraints: Constraint[];
   tags: string[];
   meta: Record<string, unknown>;
+  /** Ids of the docs blocks that the description holds. */
+  docBlocks?: readonly string[];
 }
 
 interface NodeBase {
@@ -152,6 +156,8 @@ interface NodeBase {
   /** Relative to the project folder, with forward slashes. */
   file: string;
   description: string;
+  /** Ids of the docs blocks that the description holds. */
+  docBlocks?: readonly string[];
   tags: string[];
   /** Ids of the nodes that it reads. */
   dependsOn: string[];
@@ -183,7 +189,7 @@ export interface SeedNode extends NodeBase {
   relation: Relation;
   columns: Column[];
   patchFile: string | null;
-  /** SHA-256 of the file. */
+  /** SHA-256 of the file without the white space around it. */
   checksum: string;
 }
 
@@ -248,6 +254,7 @@ export interface Group {
   name: string;
   owner: Record<string, unknown>;
   description: string;
+  config: Record<string, unknown>;
   file: string;
 }
 
@@ -295,6 +302,8 @@ export interface Graph {
   nodes: ReadonlyMap<string, Node>;
   groups: readonly Group[];
   docs: readonly DocsBlock[];
+  /** What `enabled: false` keeps out of the graph; what it reads is not resolved. */
+  disabled: readonly Node[];
   /** Ids of the nodes that read a node. */
   children: ReadonlyMap<string, readonly string[]>;
   macros: Macros;
