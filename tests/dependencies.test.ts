@@ -19,6 +19,8 @@ const { packages } = read("package-lock.json") as { packages: Record<string, Loc
 const [own] = Object.entries(packages).filter(([path]) => path === "");
 const installed = Object.entries(packages).filter(([path]) => path !== "");
 
+const REGISTRY = "https://registry.npmjs.org/";
+
 /** Licences that let the package be used and passed on under Apache-2.0. */
 const LICENCES = [
   "MIT",
@@ -29,8 +31,9 @@ const LICENCES = [
   "0BSD",
   "BlueOak-1.0.0",
   "MPL-2.0",
+  "MIT OR Apache-2.0",
 ];
-/** What the compiler's other platforms and the tests may bring, and the package does not. */
+/** Tools of development may bring more than what is installed with the package. */
 const RUNTIME_LICENCES = LICENCES.filter((licence) => licence !== "MPL-2.0");
 
 /** Packages that source files of a folder import, built-in ones of Node apart. */
@@ -41,7 +44,7 @@ function importsIn(folder: string): Set<string> {
     .flatMap((file) => {
       const text = readFileSync(join(ROOT, folder, file), "utf8");
       return [
-        ...text.matchAll(/^(?:import|export|\} from)\b[^"\n]*"([^".][^"]*)"|\bimport\("([^".][^"]*)"\)/gm),
+        ...text.matchAll(/^(?:import|export)\s[^;"]*?from "([^".][^"]*)"|\bimport\("([^".][^"]*)"\)/gm),
       ];
     })
     .map(([, from, dynamic]) => from ?? dynamic ?? "")
@@ -78,8 +81,9 @@ test("what the program imports is declared, and what is declared is imported", (
 
 test("every package comes from the registry with a hash, under a licence that fits, and runs no script", (context) => {
   const unverified = installed.filter(
-    ([, { resolved = "", integrity = "" }]) =>
-      !resolved.startsWith("https://registry.npmjs.org/") || !integrity.startsWith("sha512-"),
+    // Without an address a package comes from the registry that npm is set to; its hash tells whether it is the one.
+    ([, { resolved = REGISTRY, integrity = "" }]) =>
+      !resolved.startsWith(REGISTRY) || !integrity.startsWith("sha512-"),
   );
   const scripts = installed.filter(([, entry]) => entry.hasInstallScript && !entry.dev && !entry.optional);
   const unlicensed = installed.filter(

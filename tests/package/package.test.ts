@@ -15,7 +15,7 @@ const MAX_TARBALL_BYTES = 1_000_000;
 
 const SOURCE = `import { defineMacro, defineSource } from "sillon";
 import { z } from "zod";
-export const source = defineSource({ name: "shop", baseUrl: "http://localhost:1",
+export const source = defineSource({ name: "shop", baseUrl: { env: "SHOP_URL" },
   streams: [{ name: "x", path: "/x", key: ["id"], record: z.looseObject({}) }] });
 export const twice = defineMacro({ description: "twice", arguments: { column: z.string() },
   sql: ({ column }) => column + " * 2" });
