@@ -6,8 +6,9 @@ import { artifactMetadata, writeArtifact } from "./metadata.ts";
 /** What a manifest says of a model, a seed or a data test; keys as in dbt's manifest version 12. */
 export interface ManifestNode extends Record<string, unknown> {
   unique_id: string;
-  resource_type: "model" | "seed" | "snapshot" | "test";
-  depends_on: { macros: string[]; nodes: string[] };
+  resource_type: "model" | "seed" | "snapshot" | "test" | "operation";
+  /** Seeds read no node. */
+  depends_on: { macros: string[]; nodes?: string[] };
 }
 
 export interface ManifestSource extends Record<string, unknown> {
@@ -47,6 +48,9 @@ export interface ManifestContent {
   docs: readonly ManifestPart[];
   /** Ids of the members of each group, by its name. */
   groupMembers: Readonly<Record<string, string[]>>;
+  /** What is switched off. */
+  disabled: readonly ManifestEntry[];
+  selectors: Readonly<Record<string, unknown>>;
 }
 
 /** Writes target/manifest.json. */
@@ -56,9 +60,11 @@ export function writeManifest(ctx: Context, target: string, content: ManifestCon
   const parents = new Map(ids.map((id): [string, string[]] => [id, []]));
   const children = new Map(ids.map((id): [string, string[]] => [id, []]));
   for (const node of [...nodes, ...exposures, ...unitTests]) {
-    parents.set(node.unique_id, node.depends_on.nodes);
-    for (const parent of node.depends_on.nodes) children.get(parent)?.push(node.unique_id);
+    const { nodes: read = [] } = node.depends_on;
+    parents.set(node.unique_id, read.toSorted());
+    for (const parent of read) children.get(parent)?.push(node.unique_id);
   }
+  for (const readers of children.values()) readers.sort();
   writeArtifact(ctx, [join(target, "manifest.json")], {
     metadata: {
       ...artifactMetadata(ctx, "manifest/v12"),
@@ -77,8 +83,8 @@ export function writeManifest(ctx: Context, target: string, content: ManifestCon
     exposures: byId(exposures),
     metrics: {},
     groups: byId(content.groups),
-    selectors: {},
-    disabled: {},
+    selectors: content.selectors,
+    disabled: byRepeatedId(content.disabled),
     parent_map: Object.fromEntries(parents),
     child_map: Object.fromEntries(children),
     group_map: content.groupMembers,
@@ -87,6 +93,16 @@ export function writeManifest(ctx: Context, target: string, content: ManifestCon
     unit_tests: byId(unitTests),
     functions: {},
   });
+}
+
+/** Several nodes that are switched off may have one id. */
+function byRepeatedId(entries: readonly ManifestEntry[]): Record<string, ManifestEntry[]> {
+  const named: Record<string, ManifestEntry[]> = {};
+  for (const entry of entries) {
+    const id = String(entry.unique_id);
+    named[id] = [...(named[id] ?? []), entry];
+  }
+  return named;
 }
 
 function byId<T extends { unique_id: string }>(nodes: readonly T[]): Record<string, T> {

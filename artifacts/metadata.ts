@@ -4,7 +4,7 @@ import type { Context } from "../core/context.ts";
 import { maskDocument } from "../core/secrets.ts";
 
 /** The release of dbt whose artifact formats these are. */
-const DBT_VERSION = "1.10.0";
+const DBT_VERSION = "1.12.6";
 
 export interface ArtifactMetadata {
   dbt_schema_version: string;
@@ -19,7 +19,7 @@ const CUSTOM_ENV = "DBT_ENV_CUSTOM_ENV_";
 
 export function artifactMetadata(
   ctx: Context,
-  schema: "manifest/v12" | "run-results/v6" | "sources/v3",
+  schema: "manifest/v12" | "run-results/v6" | "sources/v3" | "catalog/v1",
 ): ArtifactMetadata {
   const custom = Object.entries(ctx.env).filter(([name]) => name.startsWith(CUSTOM_ENV));
   return {

@@ -18,6 +18,7 @@ export interface RunResultEntry {
   relation_name: string | null;
   /** Starts and ends of batches, ISO 8601. */
   batch_results: { successful: [string, string][]; failed: [string, string][] } | null;
+  overload_results: null;
 }
 
 /** Writes target/run_results.json and the run's own copy under target/runs/, where the last 50 stay. */

@@ -1,8 +1,9 @@
-import { type Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import { FAULTS_HELP } from "../moovitamix/faults.ts";
 import type { SelectionOptions } from "../runner/select/select.ts";
 import type { ApiCommandOptions } from "./commands/api.ts";
 import type { CompileOptions } from "./commands/compile.ts";
+import type { DocsOptions } from "./commands/docs.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { LsOptions } from "./commands/ls.ts";
 import type { RetryOptions } from "./commands/retry.ts";
@@ -172,6 +173,17 @@ function addReadCommands(program: Command, invocation: Invocation): void {
       const { runCompile } = await import("./commands/compile.ts");
       const work: Work = async (workspace) => runCompile(workspace, options);
       await execute(invocation, { name: "compile", options, isRecorded: false, work });
+    });
+  addChoiceOptions(addWriteOptions(program.command("docs")))
+    .description("manifest.json, and catalog.json: the tables that are there, their columns and comments")
+    .addArgument(new Argument("<action>", "what to do").choices(["generate"]))
+    .option("--empty-catalog", "a catalog without tables; opens no warehouse")
+    .option("--no-compile", "a manifest without compiled SQL")
+    .addHelpText("after", examples("run docs generate", "run docs generate --select marts"))
+    .action(async (_action: string, options: CommonOptions & DocsOptions) => {
+      const { runDocs } = await import("./commands/docs.ts");
+      const work: Work = (workspace) => runDocs(workspace, options);
+      await execute(invocation, { name: "docs", options, isRecorded: false, work });
     });
   addWriteOptions(program.command("clean"))
     .description("removes target/ and what clean-targets of project.yml names, never data/")

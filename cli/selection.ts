@@ -5,7 +5,7 @@ import type { Graph, Node } from "../runner/graph/nodes.ts";
 import { dependsOnFormerRun, type SelectionOptions, selectNodes } from "../runner/select/select.ts";
 import { loadSelectors, type Selectors } from "../runner/select/selectors-file.ts";
 import { openFormerRun } from "../runner/select/state.ts";
-import { presentState } from "../runner/to-artifacts.ts";
+import { presentState } from "../runner/to-artifacts/manifest.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What the command line chooses, of the kind that the command runs. */

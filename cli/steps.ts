@@ -51,7 +51,9 @@ import {
   unitTestsOf,
 } from "../runner/graph/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
-import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
+import { selectorEntries } from "../runner/select/selectors-file.ts";
+import { type ManifestOptions, manifestContent } from "../runner/to-artifacts/manifest.ts";
+import { runResultEntries } from "../runner/to-artifacts/results.ts";
 import { runUnitTests } from "../runner/unit-tests/unit-tests.ts";
 import { type RunOptions, recordedArgs } from "./run-options.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
@@ -307,15 +309,21 @@ export async function publishStep(
   return publishRelease(ctx, engine, { folder: folders.published, models, keep: project.publish.keep });
 }
 
+/** What a manifest holds beside the graph. */
+export function manifestOptions({ ctx }: Workspace): ManifestOptions {
+  return { readAt: ctx.startedAt, selectors: selectorEntries(ctx) };
+}
+
 /** Writes the SQL of what is selected into target/compiled/, and manifest.json. */
 export function writeCompilation(
-  { ctx, folders, project }: Workspace,
+  workspace: Workspace,
   { scope, selected, compiled }: GraphPlan,
 ): Map<string, CompiledNode> {
+  const { ctx, folders, project } = workspace;
   const sql = new Map([...compiled].filter(([id]) => selected.has(id)));
   const nodes = [...modelsOf(scope.graph), ...testsOf(scope.graph)].filter(({ id }) => sql.has(id));
   writeCompiled(folders.target, project, { nodes, sql });
-  writeManifest(ctx, folders.target, manifestContent(scope, sql));
+  writeManifest(ctx, folders.target, manifestContent(scope, sql, manifestOptions(workspace)));
   return sql;
 }
 
@@ -337,7 +345,7 @@ export function writeArtifacts(
     }),
   );
   writeCompiled(folders.target, project, { nodes, sql: compiled });
-  writeManifest(ctx, folders.target, manifestContent(plan.scope, compiled));
+  writeManifest(ctx, folders.target, manifestContent(plan.scope, compiled, manifestOptions(workspace)));
   writeRunResults(ctx, folders.target, {
     results: runResultEntries(plan.scope, run.results, compiled),
     elapsedSeconds: (ctx.clock.now().getTime() - ctx.startedAt.getTime()) / 1000,

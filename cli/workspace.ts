@@ -221,7 +221,7 @@ export async function withReadView<T>(
   }
 }
 
-function nothingBuilt(warehouse: string): ProjectError {
+export function nothingBuilt(warehouse: string): ProjectError {
   return new ProjectError("WAREHOUSE_MISSING", {
     message: "there is no warehouse yet",
     where: warehouse,

@@ -61,6 +61,7 @@ const FREE_TEXT = new Set([
   "reason",
   "error",
   "description",
+  "comment",
   "raw_code",
   "compiled_code",
   "invocation_command",

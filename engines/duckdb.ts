@@ -8,6 +8,7 @@ import { literal, quote } from "./duckdb-names.ts";
 import { DuckdbSession } from "./duckdb-session.ts";
 import { duckdbDialect } from "./duckdb-sql.ts";
 import {
+  type CatalogRelation,
   type Engine,
   type FileFormat,
   firstColumn,
@@ -218,6 +219,29 @@ class DuckdbEngine implements Engine {
     );
   }
 
+  async catalog(): Promise<CatalogRelation[]> {
+    const { rows } = await this.main.query(CATALOG);
+    const relations = new Map<string, CatalogRelation>();
+    for (const [database, schema, name, kind, comment, rowCount, column, type, columnComment] of rows) {
+      const relation: Relation = {
+        ...(database === null ? {} : { database: String(database) }),
+        schema: String(schema),
+        name: String(name),
+      };
+      const former = relations.get(relationKey(relation));
+      const entry = former ?? {
+        ...relation,
+        kind: kind === "view" ? "view" : "table",
+        comment: textOrNull(comment),
+        rowCount: rowCount === null ? null : Number(rowCount),
+        columns: [],
+      };
+      if (former === undefined) relations.set(relationKey(relation), entry);
+      entry.columns.push({ name: String(column), type: String(type), comment: textOrNull(columnComment) });
+    }
+    return [...relations.values()];
+  }
+
   async createSchemas(schemas: Iterable<string>): Promise<void> {
     const existing = new Set(
       firstColumn(
@@ -262,4 +286,34 @@ class DuckdbEngine implements Engine {
     for (const session of this.sessions) session.close();
     this.instance.closeSync();
   }
+}
+
+/** One row a column. */
+const CATALOG = `
+with relations as (
+    select database_name, schema_name, table_name as name, 'table' as kind, comment, estimated_size as row_count
+    from duckdb_tables() where not internal and not temporary
+    union all
+    select database_name, schema_name, view_name, 'view', comment, null
+    from duckdb_views() where not internal and not temporary
+)
+select
+    nullif(relations.database_name, current_database()),
+    relations.schema_name,
+    relations.name,
+    relations.kind,
+    relations.comment,
+    relations.row_count,
+    columns.column_name,
+    columns.data_type,
+    columns.comment
+from relations
+join duckdb_columns() as columns
+    on columns.database_name = relations.database_name
+    and columns.schema_name = relations.schema_name
+    and columns.table_name = relations.name
+order by relations.database_name, relations.schema_name, relations.name, columns.column_index`;
+
+function textOrNull(value: unknown): string | null {
+  return value === null || value === "" ? null : String(value);
 }

@@ -23,6 +23,15 @@ export interface ColumnType {
   type: string;
 }
 
+/** What a database says of a relation. */
+export interface CatalogRelation extends Relation {
+  kind: RelationKind;
+  comment: string | null;
+  columns: (ColumnType & { comment: string | null })[];
+  /** Of a table, as the engine knows it without counting; null for a view. */
+  rowCount: number | null;
+}
+
 /** A table whose columns are declared before its rows come. Constraints are clauses of SQL. */
 export interface TableDefinition {
   columns: readonly (ColumnType & { constraints: readonly string[] })[];
@@ -176,6 +185,8 @@ export interface Engine extends Dialect {
   relations(): Promise<Map<string, RelationKind>>;
   /** About how many rows the tables hold, keyed as `relations`; of views nothing is known. */
   rowEstimates(): Promise<Map<string, number>>;
+  /** Every table and view with its columns, comments and number of rows. */
+  catalog(): Promise<CatalogRelation[]>;
   createSchemas(schemas: Iterable<string>): Promise<void>;
   /** Copies the relations, as tables, into a new database file that other processes may read. */
   exportTo(file: string, relations: readonly Relation[]): Promise<void>;

@@ -9,7 +9,7 @@ import {
 } from "../../runner/freshness/freshness.ts";
 import type { Age } from "../../runner/graph/nodes.ts";
 import { type SelectionOptions, selectNodes } from "../../runner/select/select.ts";
-import { freshnessEntries } from "../../runner/to-artifacts.ts";
+import { freshnessEntries } from "../../runner/to-artifacts/results.ts";
 import { errorJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
 import { type Colors, formatTable, plural } from "../print.ts";

@@ -33,9 +33,19 @@ export async function runInit(terminal: Terminal, name: string): Promise<Outcome
   return {
     exitCode: EXIT.ok,
     summary,
-    text: [`${summary}:`, ...lines, "", `next: cd ${name} && run pipeline`].join("\n"),
+    text: [`${summary}:`, ...lines, "", ...nextSteps(name)].join("\n"),
     json: { folder, project, files: files.map(([path]) => path) },
   };
+}
+
+function nextSteps(name: string): string[] {
+  return [
+    "next:",
+    `  cd ${name}`,
+    "  npx run pipeline               builds the models, tests them, publishes the marts",
+    "  npx run show fct_daily_sales   shows the result",
+    "  npx run doctor                 when something does not work",
+  ];
 }
 
 function initError(code: string, details: { message: string; where: string; hint: string }): ProjectError {

@@ -2,7 +2,7 @@ import type { ManifestEntry } from "../../artifacts/manifest.ts";
 import { EXIT } from "../../core/errors.ts";
 import type { Node } from "../../runner/graph/nodes.ts";
 import type { SelectionOptions } from "../../runner/select/select.ts";
-import { manifestEntries } from "../../runner/to-artifacts.ts";
+import { manifestEntries } from "../../runner/to-artifacts/manifest.ts";
 import type { LsOutput } from "../options.ts";
 import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";

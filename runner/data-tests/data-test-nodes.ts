@@ -1,6 +1,6 @@
 import type { Dialect } from "../../engines/engine.ts";
 import { referenceSql } from "../graph/ephemeral.ts";
-import type { PropertiesFile } from "../graph/model-nodes.ts";
+import { folderOf, type PropertiesFile } from "../graph/model-nodes.ts";
 import type { RelationNode, TestNode } from "../graph/nodes.ts";
 import { dependenciesOf, type NameIndex, resolveArgument } from "../graph/references.ts";
 import { Mistakes } from "../project/collect.ts";
@@ -32,11 +32,20 @@ export interface TestScope {
   mistakes: Mistakes;
 }
 
-export function loadGenericTests(files: readonly PropertiesFile[], scope: TestScope): TestNode[] {
+/** The generic tests that YAML files declare; those that are switched off apart. */
+export function loadGenericTests(
+  files: readonly PropertiesFile[],
+  scope: TestScope,
+): { tests: TestNode[]; disabled: TestNode[] } {
+  const disabled: TestNode[] = [];
   const tests = new Map<string, TestNode>();
   for (const declaration of files.flatMap((file) => declarationsIn(file, scope.index))) {
     const test = scope.mistakes.attempt(() => genericTest(declaration, scope));
-    if (test === undefined || !test.config.enabled) continue;
+    if (test === undefined) continue;
+    if (!test.config.enabled) {
+      disabled.push(test);
+      continue;
+    }
     if (tests.has(test.id)) {
       scope.mistakes.add(
         testError(
@@ -50,7 +59,7 @@ export function loadGenericTests(files: readonly PropertiesFile[], scope: TestSc
     }
     tests.set(test.id, test);
   }
-  return [...tests.values()];
+  return { tests: [...tests.values()], disabled };
 }
 
 interface Testable {
@@ -114,7 +123,7 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
     args: column === null ? own : { ...own, column_name: column },
   };
   const name = givenName ?? genericTestName(named);
-  const fqn = [...subject.fqn.slice(0, -1), name];
+  const fqn = [scope.project.name, ...folderOf(scope.project, declaration.file.path), name];
   const config = mergeTestConfig([
     ...projectTestConfigs(scope.configs, fqn),
     ...defaultConfigs(definition),
@@ -153,7 +162,7 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
     fqn,
     file: declaration.file.path,
     description,
-    tags: config.tags,
+    tags: [...new Set([...config.tags, ...inheritedTags(subject, column)])],
     dependsOn: [...dependsOn],
     config,
     relation: failuresRelation(scope, config, givenName ?? genericTestAlias(named)),
@@ -170,6 +179,12 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
     },
     template: null,
   };
+}
+
+/** A test has the tags of the column that it looks at; one of a source has the source's as well. */
+function inheritedTags(subject: RelationNode, column: string | null): string[] {
+  const tags = subject.columns.find(({ name }) => name === column)?.tags ?? [];
+  return subject.kind === "source" ? [...tags, ...subject.tags] : tags;
 }
 
 /** What the test's own definition says where its use is silent. */

@@ -21,10 +21,10 @@ export function loadSingularTests(
     macros: Macros;
     cache: ParseCache;
   },
-): TestNode[] {
+): { tests: TestNode[]; disabled: TestNode[] } {
   const { project, macros, mistakes, cache } = scope;
   const names = new Map<string, string>();
-  return listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
+  const all = listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
     if (isGenericTestFile(project, file) || isFixtureFile(project, file)) return [];
     const template = mistakes.attempt(() => cache.template(file, readTextFile(ctx.projectDir, file)));
     if (template === undefined) return [];
@@ -48,7 +48,6 @@ export function loadSingularTests(
       ...projectTestConfigs(scope.configs, fqn),
       ...templateConfig({ uses: usesWithMacros(macros, template) }, testConfigInput, mistakes),
     ]);
-    if (!config.enabled) return [];
     return [
       {
         kind: "test" as const,
@@ -67,6 +66,10 @@ export function loadSingularTests(
       },
     ];
   });
+  return {
+    tests: all.filter(({ config }) => config.enabled),
+    disabled: all.filter(({ config }) => !config.enabled),
+  };
 }
 
 /** The claim that a test file opens with. */

@@ -5,7 +5,8 @@ import { type ConfigTree, configTree, folderConfigs, schemaName } from "../proje
 import type { Project } from "../project/project.ts";
 import { type TestConfigInput, testConfigInput } from "../project/properties.ts";
 
-const TEST_DEFAULTS: TestConfig = {
+/** What a data test does that configures nothing. */
+export const TEST_DEFAULTS: TestConfig = {
   severity: "error",
   warn_if: "!= 0",
   error_if: "!= 0",

@@ -38,12 +38,14 @@ export function genericTestAlias(test: NamedTest): string {
 
 /** The end of the id of a generic test: dbt hashes the name and Python's way to write the arguments. */
 export function genericTestHash(name: string, { type, namespace, subject, args }: NamedTest): string {
-  const reference =
-    subject.kind === "source"
-      ? `source('${subject.sourceName}', '${subject.name}')`
-      : `ref('${subject.name}')`;
-  const kwargs = { ...args, model: `{{ get_where_subquery(${reference}) }}` };
+  const kwargs = { ...args, model: `{{ get_where_subquery(${subjectReference(subject)}) }}` };
   return md5(`${name}${pythonRepr({ kwargs, name: type, namespace })}`).slice(-10);
+}
+
+/** The call that names what a test looks at. */
+export function subjectReference(subject: RelationNode): string {
+  if (subject.kind === "source") return `source('${subject.sourceName}', '${subject.name}')`;
+  return `ref('${subject.name}')`;
 }
 
 function byKey([a]: [string, unknown], [b]: [string, unknown]): number {
@@ -51,7 +53,7 @@ function byKey([a]: [string, unknown], [b]: [string, unknown]): number {
 }
 
 /** Python's `str()`. */
-function pythonText(value: Literal | undefined): string {
+export function pythonText(value: Literal | undefined): string {
   if (value === null || value === undefined) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   return typeof value === "object" ? pythonRepr(value) : String(value);

@@ -399,8 +399,16 @@ function environmentVariable(ctx: Context, { args, where }: TemplateCall): unkno
 
 /** Where a node's compiled SQL lies below target/compiled/. */
 export function compiledPath(project: Project, node: ModelNode | TestNode): string {
-  const path = node.kind === "test" && node.generic !== null ? `${node.file}/${node.name}.sql` : node.file;
+  const path = node.kind === "test" && node.generic !== null ? `${node.file}/${testFile(node)}` : node.file;
   return `${project.name}/${path}`;
+}
+
+/** Longer names of tests have a short alias. */
+const MAX_TEST_NAME = 64;
+
+/** dbt's file of a generic test: its name, or the short alias of a name that is too long for a table. */
+export function testFile({ name, relation }: TestNode): string {
+  return `${name.length < MAX_TEST_NAME ? name : relation.name}.sql`;
 }
 
 /** Writes the SQL that the engine is given, for people and tools to read. */

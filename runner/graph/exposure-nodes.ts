@@ -1,26 +1,28 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { nearestLine } from "../../core/nearest.ts";
 import type { Mistakes } from "../project/collect.ts";
+import { docBlocksOf } from "../project/docs-blocks.ts";
 import type { Project } from "../project/project.ts";
 import { folderOf, type PropertiesFile } from "./model-nodes.ts";
 import type { ExposureNode, Group, ModelNode } from "./nodes.ts";
 import { type NameIndex, resolveArgument } from "./references.ts";
 
-/** What the project's tables are used for: dashboards, notebooks, applications. */
+/** What the project's tables are used for: dashboards, notebooks, applications; those switched off apart. */
 export function loadExposures(
   project: Project,
   files: readonly PropertiesFile[],
   { index, mistakes }: { index: NameIndex; mistakes: Mistakes },
-): ExposureNode[] {
+): { exposures: ExposureNode[]; disabled: ExposureNode[] } {
   const nodes = new Map<string, ExposureNode>();
+  const disabled: ExposureNode[] = [];
   for (const { file, properties } of files) {
     for (const [place, properties_] of properties.exposures.entries()) {
       const { config, depends_on, ...exposure } = properties_;
-      if (config.enabled === false) continue;
       const where = file.locate(["exposures", place, "name"]);
       const id = `exposure.${project.name}.${exposure.name}`;
       if (nodes.has(id)) mistakes.add(twice("exposure", exposure.name, where));
-      const dependsOn = depends_on.flatMap((reference, item) => {
+      const isOff = config.enabled === false;
+      const dependsOn = (isOff ? [] : depends_on).flatMap((reference, item) => {
         const at = file.locate(["exposures", place, "depends_on", item]);
         if (/^\s*metric\(/.test(reference)) {
           mistakes.cannotRun(at, `${reference} of exposure "${exposure.name}"`);
@@ -28,13 +30,14 @@ export function loadExposures(
         }
         return mistakes.attempt(() => resolveArgument(index, reference, at).id) ?? [];
       });
-      nodes.set(id, {
+      const node: ExposureNode = {
         kind: "exposure",
         id,
         name: exposure.name,
         fqn: [project.name, ...folderOf(project, file.path), exposure.name],
         file: file.path,
         description: exposure.description.trim(),
+        ...docBlocksOf(properties_),
         tags: [...new Set([...exposure.tags, ...(config.tags ?? [])])],
         dependsOn: [...new Set(dependsOn)],
         type: exposure.type,
@@ -43,10 +46,12 @@ export function loadExposures(
         maturity: exposure.maturity,
         url: exposure.url,
         meta: { ...exposure.meta, ...config.meta },
-      });
+      };
+      if (isOff) disabled.push(node);
+      else nodes.set(id, node);
     }
   }
-  return [...nodes.values()];
+  return { exposures: [...nodes.values()], disabled };
 }
 
 /** The groups that YAML files declare; models must name one of them, and keep what is private to it. */
@@ -57,9 +62,16 @@ export function loadGroups(
 ): Group[] {
   const groups = new Map<string, Group>();
   for (const { file, properties } of files) {
-    for (const [place, { name, owner, description }] of properties.groups.entries()) {
+    for (const [place, { name, owner, description, config }] of properties.groups.entries()) {
       if (groups.has(name)) mistakes.add(twice("group", name, file.locate(["groups", place, "name"])));
-      groups.set(name, { id: `group.${project.name}.${name}`, name, owner, description, file: file.path });
+      groups.set(name, {
+        id: `group.${project.name}.${name}`,
+        name,
+        owner,
+        description,
+        config,
+        file: file.path,
+      });
     }
   }
   const byId = new Map(models.map((model) => [model.id, model]));

@@ -51,7 +51,7 @@ export function loadGraph(
     noteUnsupported(file, properties, mistakes);
   }
   const macros = loadMacros(ctx, project, { taken: OWN_NAMES, mistakes });
-  const { models, disabled } = loadModels(ctx, project, {
+  const { models, disabled: modelsOff } = loadModels(ctx, project, {
     descriptions: files,
     targetSchema: engine.targetSchema,
     macros,
@@ -64,12 +64,15 @@ export function loadGraph(
     mistakes,
   });
   checkDuplicates([...models, ...seeds.seeds, ...snapshots], mistakes);
-  const sources = loadSourceNodes(project, files, { targetDatabase: engine.targetDatabase, mistakes });
+  const { sources, disabled: sourcesOff } = loadSourceNodes(project, files, {
+    targetDatabase: engine.targetDatabase,
+    mistakes,
+  });
   const index: NameIndex = {
     projectName: project.name,
     models: new Map([...seeds.seeds, ...snapshots, ...models].map((node) => [node.name, node])),
     sources: new Map(sources.map((source) => [`${source.sourceName}.${source.name}`, source])),
-    disabled: new Set([...disabled, ...seeds.disabled, ...snapshotsOff]),
+    disabled: new Set([...modelsOff, ...seeds.disabled, ...snapshotsOff].map(({ name }) => name)),
     macros,
   };
   for (const snapshot of snapshots) {
@@ -81,7 +84,7 @@ export function loadGraph(
   const { targetSchema } = engine;
   const testConfigs = testConfigTrees(project, mistakes);
   const context = callsContext(ctx, project, engine);
-  const singular = loadSingularTests(ctx, {
+  const { tests: singular, disabled: singularOff } = loadSingularTests(ctx, {
     ...{ project, macros, targetSchema, mistakes, cache },
     configs: testConfigs,
   });
@@ -92,13 +95,13 @@ export function loadGraph(
     ...{ project, dialect: engine.dialect, index, own, targetSchema, mistakes },
     ...{ configs: testConfigs, calls: context },
   };
-  const generic = loadGenericTests(files, scope);
+  const { tests: generic, disabled: genericOff } = loadGenericTests(files, scope);
   checkFailureTables(
     [...generic, ...singular],
     [...models, ...seeds.seeds, ...snapshots, ...sources],
     mistakes,
   );
-  const exposures = loadExposures(project, files, { index, mistakes });
+  const { exposures, disabled: exposuresOff } = loadExposures(project, files, { index, mistakes });
   const unitTests = loadUnitTests(ctx, { project, files, index, dialect: engine.dialect, mistakes });
   const groups = loadGroups(project, files, { models, mistakes });
   const nodes = new Map<string, Node>(
@@ -117,7 +120,24 @@ export function loadGraph(
   for (const cycle of findCycles([...models, ...snapshots])) mistakes.add(cycleError(cycle));
   mistakes.throwIfAny();
   mistakes.warnOfUnsupported(ctx);
-  return { projectName: project.name, nodes, groups, docs, children: childrenOf(nodes), macros };
+  const disabled = [
+    modelsOff,
+    seeds.disabled,
+    snapshotsOff,
+    sourcesOff,
+    singularOff,
+    genericOff,
+    exposuresOff,
+  ];
+  return {
+    projectName: project.name,
+    nodes,
+    groups,
+    docs,
+    disabled: disabled.flat(),
+    children: childrenOf(nodes),
+    macros,
+  };
 }
 
 type Place = Parameters<typeof loadGraph>[2];

@@ -8,6 +8,7 @@ import { parseHook } from "../build/hooks.ts";
 import { checkMaterialization } from "../build/materializations/check.ts";
 import { freshnessOf } from "../freshness/freshness-rules.ts";
 import type { Mistakes } from "../project/collect.ts";
+import { docBlocksOf } from "../project/docs-blocks.ts";
 import { listFiles } from "../project/files.ts";
 import {
   type ConfigTree,
@@ -55,7 +56,7 @@ export function loadModels(
     mistakes: Mistakes;
     cache: ParseCache;
   },
-): { models: ModelNode[]; disabled: Set<string> } {
+): { models: ModelNode[]; disabled: ModelNode[] } {
   const { mistakes } = given;
   const described = indexDescriptions(given.descriptions, mistakes);
   const configs = configTree(
@@ -64,7 +65,7 @@ export function loadModels(
     mistakes,
   );
   const models: ModelNode[] = [];
-  const disabled = new Set<string>();
+  const disabled: ModelNode[] = [];
   const fqns: string[][] = [];
   for (const file of listFiles(ctx.projectDir, project.modelPaths, [".sql"])) {
     const model = mistakes.attempt(() => {
@@ -81,10 +82,10 @@ export function loadModels(
       });
     });
     if (model !== undefined) fqns.push(model.fqn);
-    if (model?.config.enabled === false) disabled.add(model.name);
+    if (model?.config.enabled === false) disabled.push(model);
     else if (model !== undefined) models.push(model);
   }
-  const names = new Set([...models.map((model) => model.name), ...disabled]);
+  const names = new Set([...models, ...disabled].map((model) => model.name));
   for (const [name, { file, index }] of described) {
     if (!names.has(name)) mistakes.add(describesNothing(name, file.locate(["models", index, "name"]), names));
   }
@@ -131,6 +132,7 @@ function loadModel(
     fqn,
     file,
     description: properties?.description.trim() ?? "",
+    ...docBlocksOf(properties ?? {}),
     tags: config.tags,
     dependsOn: [],
     config,
@@ -193,6 +195,7 @@ export function toColumn(input: ColumnInput): Column {
   return {
     name,
     description: input.description.trim(),
+    ...docBlocksOf(input),
     dataType: data_type,
     quote,
     constraints,
@@ -261,8 +264,9 @@ export function loadSourceNodes(
   project: Project,
   files: readonly PropertiesFile[],
   { targetDatabase, mistakes }: { targetDatabase: string | undefined; mistakes: Mistakes },
-): SourceNode[] {
+): { sources: SourceNode[]; disabled: SourceNode[] } {
   const nodes = new Map<string, SourceNode>();
+  const disabled: SourceNode[] = [];
   for (const { file, properties } of files) {
     for (const [index, source] of properties.sources.entries()) {
       for (const [tableIndex, table] of source.tables.entries()) {
@@ -274,8 +278,7 @@ export function loadSourceNodes(
               file.locate(["sources", index, "tables", tableIndex]),
             ),
           );
-        if ((table.config.enabled ?? source.config.enabled) === false) continue;
-        nodes.set(id, {
+        const node: SourceNode = {
           kind: "source",
           id,
           name: table.name,
@@ -285,6 +288,7 @@ export function loadSourceNodes(
           fqn: [project.name, ...folderOf(project, file.path), source.name, table.name],
           file: file.path,
           description: table.description.trim(),
+          ...docBlocksOf(table),
           tags: [
             ...new Set([
               ...source.tags,
@@ -306,11 +310,13 @@ export function loadSourceNodes(
           quoting: { ...source.quoting, ...table.quoting },
           ...freshnessOf(source, table),
           where: file.locate(["sources", index, "tables", tableIndex, "name"]),
-        });
+        };
+        if ((table.config.enabled ?? source.config.enabled) === false) disabled.push(node);
+        else nodes.set(id, node);
       }
     }
   }
-  return [...nodes.values()];
+  return { sources: [...nodes.values()], disabled };
 }
 
 function isOther(database: string | null | undefined, target: string | undefined): database is string {

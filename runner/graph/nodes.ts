@@ -77,6 +77,7 @@ export interface SeedConfig {
   enabled: boolean;
   tags: string[];
   meta: Record<string, unknown>;
+  docs?: DocsConfig;
   /** SQL types by column; the others get the type that all their values have. */
   column_types: Record<string, string>;
   delimiter: string;
@@ -98,6 +99,7 @@ export interface SnapshotConfig {
   enabled: boolean;
   tags: string[];
   meta: Record<string, unknown>;
+  docs?: DocsConfig;
 }
 
 export const SEVERITIES = ["error", "warn"] as const;
@@ -143,6 +145,8 @@ export interface Column {
   constraints: Constraint[];
   tags: string[];
   meta: Record<string, unknown>;
+  /** Ids of the docs blocks that the description holds. */
+  docBlocks?: readonly string[];
 }
 
 interface NodeBase {
@@ -154,6 +158,8 @@ interface NodeBase {
   /** Relative to the project folder, with forward slashes. */
   file: string;
   description: string;
+  /** Ids of the docs blocks that the description holds. */
+  docBlocks?: readonly string[];
   tags: string[];
   /** Ids of the nodes that it reads. */
   dependsOn: string[];
@@ -185,7 +191,7 @@ export interface SeedNode extends NodeBase {
   relation: Relation;
   columns: Column[];
   patchFile: string | null;
-  /** SHA-256 of the file. */
+  /** SHA-256 of the file without the white space around it. */
   checksum: string;
 }
 
@@ -250,6 +256,7 @@ export interface Group {
   name: string;
   owner: Record<string, unknown>;
   description: string;
+  config: Record<string, unknown>;
   file: string;
 }
 
@@ -337,6 +344,8 @@ export interface Graph {
   nodes: ReadonlyMap<string, Node>;
   groups: readonly Group[];
   docs: readonly DocsBlock[];
+  /** What `enabled: false` keeps out of the graph; what it reads is not resolved. */
+  disabled: readonly Node[];
   /** Ids of the nodes that read a node. */
   children: ReadonlyMap<string, readonly string[]>;
   macros: Macros;

@@ -6,6 +6,7 @@ import { nearestLine } from "../../core/nearest.ts";
 import { readTextFile } from "../../core/text-file.ts";
 import type { YamlFile } from "../../core/yaml.ts";
 import type { Mistakes } from "../project/collect.ts";
+import { docBlocksOf } from "../project/docs-blocks.ts";
 import { listFiles } from "../project/files.ts";
 import {
   type ConfigTree,
@@ -25,12 +26,12 @@ interface Described {
   properties: SeedProperties;
 }
 
-/** The CSV files of the project; the names of those that are switched off apart. */
+/** The CSV files of the project; those that are switched off apart. */
 export function loadSeeds(
   ctx: Context,
   project: Project,
   given: { descriptions: readonly PropertiesFile[]; targetSchema: string; mistakes: Mistakes },
-): { seeds: SeedNode[]; disabled: Set<string> } {
+): { seeds: SeedNode[]; disabled: SeedNode[] } {
   const { mistakes, targetSchema } = given;
   const described = indexDescriptions(given.descriptions, mistakes);
   const tree = { key: "seeds", levels: project.seedConfigs, schema: seedConfigInput };
@@ -49,8 +50,10 @@ export function loadSeeds(
     const why = nearestLine(name, known).map((line) => `; ${line}`);
     ctx.log.warn("config_unused", `${where}  no seed lies below "${name}"${why.join("")}`);
   }
-  const disabled = all.filter((seed) => !seed.config.enabled).map((seed) => seed.name);
-  return { seeds: all.filter((seed) => seed.config.enabled), disabled: new Set(disabled) };
+  return {
+    seeds: all.filter((seed) => seed.config.enabled),
+    disabled: all.filter((seed) => !seed.config.enabled),
+  };
 }
 
 function loadSeed(
@@ -75,7 +78,9 @@ function loadSeed(
   const properties = described?.properties;
   const config = mergeSeedConfig([
     ...folderConfigs(given.configs, fqn),
-    ...(properties ? [{ tags: properties.tags, meta: properties.meta }, properties.config] : []),
+    ...(properties
+      ? [{ docs: properties.docs, tags: properties.tags, meta: properties.meta }, properties.config]
+      : []),
   ]);
   return {
     kind: "seed",
@@ -84,13 +89,14 @@ function loadSeed(
     fqn,
     file,
     description: properties?.description.trim() ?? "",
+    ...docBlocksOf(properties ?? {}),
     tags: config.tags,
     dependsOn: [],
     config,
     relation: { schema: schemaName(project, config, given.targetSchema), name: config.alias ?? name },
     columns: (properties?.columns ?? []).map(toColumn),
     patchFile: described?.file.path ?? null,
-    checksum: createHash("sha256").update(text).digest("hex"),
+    checksum: createHash("sha256").update(text.trim()).digest("hex"),
   };
 }
 

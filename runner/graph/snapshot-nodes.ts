@@ -1,6 +1,7 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import type { YamlFile } from "../../core/yaml.ts";
 import type { Mistakes } from "../project/collect.ts";
+import { docBlocksOf } from "../project/docs-blocks.ts";
 import { configTree, folderConfigs, schemaName } from "../project/model-config.ts";
 import type { Project } from "../project/project.ts";
 import {
@@ -16,7 +17,7 @@ export function loadSnapshots(
   project: Project,
   files: readonly PropertiesFile[],
   { targetSchema, mistakes }: { targetSchema: string; mistakes: Mistakes },
-): { snapshots: SnapshotNode[]; disabled: string[] } {
+): { snapshots: SnapshotNode[]; disabled: SnapshotNode[] } {
   const tree = { key: "snapshots", levels: project.snapshotConfigs, schema: snapshotConfigInput };
   const configs = configTree(project, tree, mistakes);
   const all = files.flatMap(({ file, properties }) =>
@@ -30,7 +31,7 @@ export function loadSnapshots(
   );
   return {
     snapshots: all.filter(({ config }) => config.enabled),
-    disabled: all.filter(({ config }) => !config.enabled).map(({ name }) => name),
+    disabled: all.filter(({ config }) => !config.enabled),
   };
 }
 
@@ -50,6 +51,7 @@ function snapshotNode(
     fqn: given.fqn,
     file: file.path,
     description: properties.description.trim(),
+    ...docBlocksOf(properties),
     tags: config.tags,
     dependsOn: [],
     config,
@@ -92,6 +94,7 @@ function mergeConfig(name: string, where: string, inputs: readonly SnapshotConfi
     enabled: given.enabled ?? true,
     tags: [...new Set(inputs.flatMap(({ tags }) => tags ?? []))],
     meta: Object.assign({}, ...inputs.map(({ meta }) => meta ?? {})),
+    ...(given.docs === undefined ? {} : { docs: given.docs }),
   };
 }
 

@@ -9,6 +9,15 @@ import { listFiles } from "./files.ts";
 import type { Project } from "./project.ts";
 
 const BLOCK = /\{%-?\s*docs\s+(\w+)\s*-?%\}(.*?)\{%-?\s*enddocs\s*-?%\}/gs;
+/** Under which the ids of a description's blocks stand beside it. */
+const DOC_BLOCKS = Symbol("docs blocks");
+
+/** The ids of the docs blocks that `fillDescriptions` put into the description of `properties`. */
+export function docBlocksOf(properties: object): { docBlocks?: readonly string[] } {
+  const { [DOC_BLOCKS]: docBlocks } = properties as { [DOC_BLOCKS]?: readonly string[] }; // by fillDescriptions, if at all
+  return docBlocks === undefined ? {} : { docBlocks };
+}
+
 const CALL = /\{\{\s*doc\(\s*(?:(['"])(\w+)\1\s*,\s*)?(['"])(\w+)\3\s*\)\s*\}\}/g;
 
 /** The texts that Markdown files hold between `{% docs NAME %}` and `{% enddocs %}`. */
@@ -37,7 +46,10 @@ export function fillDescriptions(
     const path = [...at.path, Array.isArray(value) ? Number(key) : key];
     if (key !== "description" || typeof part !== "string")
       fillDescriptions(part, { file: at.file, path }, given);
-    else if (part.includes("{{")) level[key] = fillText(part, at.file.locate(path), given);
+    else if (part.includes("{{")) {
+      const filled = fillText(part, at.file.locate(path), given);
+      Object.assign(level, { [key]: filled.text, [DOC_BLOCKS]: filled.blocks });
+    }
   }
 }
 
@@ -45,12 +57,15 @@ function fillText(
   text: string,
   where: string,
   { blocks, mistakes }: { blocks: readonly DocsBlock[]; mistakes: Mistakes },
-): string {
-  return text.replace(CALL, (call, _q, _package, _quote, name: string) => {
+): { text: string; blocks: string[] } {
+  const ids = new Set<string>();
+  const filled = text.replace(CALL, (call, _q, _package, _quote, name: string) => {
     const block = blocks.find((candidate) => candidate.name === name);
     if (block === undefined) mistakes.add(blockUnknown(name, where, blocks));
+    else ids.add(block.id);
     return block?.contents ?? call;
   });
+  return { text: filled, blocks: [...ids] };
 }
 
 function lineOf(file: string, text: string, index: number): string {

@@ -60,6 +60,41 @@ export function loadSelectors(ctx: Context): Selectors {
   return { byName, defaultName: defaults[0]?.[1].name ?? null };
 }
 
+/** selectors.yml as a manifest has it, by name: every definition spelt out with method and value. */
+export function selectorEntries(ctx: Context): Record<string, unknown> {
+  if (!existsSync(join(ctx.projectDir, FILE))) return {};
+  const { selectors } = validateYaml(parseYaml(FILE, readTextFile(ctx.projectDir, FILE)), selectorsSchema);
+  return Object.fromEntries(
+    selectors.map(({ definition, default: isDefault, ...same }) => [
+      same.name,
+      { ...same, ...(isDefault ? { default: true } : {}), definition: spellOut(definition) },
+    ]),
+  );
+}
+
+function spellOut(definition: Definition): unknown {
+  if (typeof definition === "string") return methodEntry(definition);
+  if (typeof definition !== "object" || definition === null || Array.isArray(definition)) return definition;
+  const lists = ["union", "intersection", "exclude"];
+  const spelt = Object.entries(definition).map(([key, value]): [string, unknown] => [
+    key,
+    lists.includes(key) && Array.isArray(value) ? value.map(spellOut) : value,
+  ]);
+  const [[key = "", value] = []] = spelt;
+  const isShort = !("method" in definition) && !lists.includes(key);
+  return isShort ? { method: key, value } : Object.fromEntries(spelt);
+}
+
+function methodEntry(text: string): Record<string, unknown> {
+  const { method, value, ...found } = parseCriterion(text, { where: FILE, indirect: null, errors: [] });
+  const steps = (key: "parents" | "children") => ({
+    ...(found[key] === null ? {} : { [key]: true }),
+    ...(Number.isFinite(found[key] ?? Number.POSITIVE_INFINITY) ? { [`${key}_depth`]: found[key] } : {}),
+  });
+  const around = found.isAround ? { childrens_parents: true } : {};
+  return { method, value, ...around, ...steps("parents"), ...steps("children") };
+}
+
 /** Methods, values and selectors that there are not. */
 function mistakesIn(expression: Expression, selectors: readonly string[]): ProjectError[] {
   return criteriaOf(expression).flatMap((criterion) => {

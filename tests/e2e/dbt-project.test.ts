@@ -38,7 +38,7 @@ describe("a dbt project, unchanged", () => {
     await run(["seed", "--select", "raw_orders"], { cwd });
     const manifest = JSON.parse(readFileSync(join(cwd, "target/manifest.json"), "utf8"));
     expect(Object.keys(manifest.exposures)).toEqual(["exposure.jaffle_shop.weekly_jaffle_metrics"]);
-    expect(manifest.group_map).toEqual({ finance: ["model.jaffle_shop.orders"] });
+    expect(manifest.group_map.finance).toContain("model.jaffle_shop.orders");
     expect(manifest.nodes["seed.jaffle_shop.raw_payments"]).toMatchObject({
       schema: "dev_raw",
       config: { column_types: { amount: "bigint" } },

@@ -5,7 +5,8 @@ import { writeManifest } from "../../artifacts/manifest.ts";
 import { writeRunResults } from "../../artifacts/run-results.ts";
 import { compileNodes, writeCompiled } from "../../runner/graph/compile.ts";
 import { modelsOf, testsOf } from "../../runner/graph/nodes.ts";
-import { manifestContent, runResultEntries } from "../../runner/to-artifacts.ts";
+import { manifestContent } from "../../runner/to-artifacts/manifest.ts";
+import { runResultEntries } from "../../runner/to-artifacts/results.ts";
 import { createProject, openWarehouse } from "./project.ts";
 
 const FILES = {
@@ -95,7 +96,7 @@ test("a model says where it is from, where it goes and what it reads", async () 
     path: "marts/child.sql",
     original_file_path: "models/marts/child.sql",
     fqn: ["shop", "marts", "child"],
-    relation_name: '"main"."child"',
+    relation_name: '"warehouse"."main"."child"',
     refs: [{ name: "bad", package: null, version: null }],
     sources: [["api", "t"]],
     depends_on: { macros: [], nodes: ["model.shop.bad", "source.shop.api.t"] },
@@ -146,7 +147,7 @@ test("run_results.json has dbt's keys for every result", async () => {
   for (const result of runResults.results) {
     expect(keys(result)).toEqual(
       words(`status timing thread_id execution_time adapter_response unique_id message failures compiled
-        compiled_code relation_name batch_results`),
+        compiled_code relation_name batch_results overload_results`),
     );
   }
 });
@@ -188,10 +189,11 @@ test("a test of a package that stores its rows says so in dbt's words", async ()
   const results = await warehouse.check();
   const scope = project.scope();
   const [entry] = manifestContent(scope, new Map()).nodes.filter((node) => node.resource_type === "test");
-  const relation_name = '"dbt_test__audit"."dbt_utils_accepted_range_m_a__2"';
+  const relation_name = '"warehouse"."dbt_test__audit"."dbt_utils_accepted_range_m_a__2"';
   expect(entry).toMatchObject({
     relation_name,
-    raw_code: "{{ dbt_utils.test_accepted_range(**_dbt_generic_test_kwargs) }}",
+    raw_code:
+      "{{ dbt_utils.test_accepted_range(**_dbt_generic_test_kwargs) }}{{ config(store_failures=True) }}",
     test_metadata: { name: "accepted_range", namespace: "dbt_utils" },
     config: { store_failures: true, schema: "dbt_test__audit" },
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { createSessionPool } from "../../runner/build/session-pool.ts";
 import { checkFreshness, compileFreshness, sourcesToCheck } from "../../runner/freshness/freshness.ts";
 import { sourcesOf } from "../../runner/graph/nodes.ts";
-import { freshnessEntries } from "../../runner/to-artifacts.ts";
+import { freshnessEntries } from "../../runner/to-artifacts/results.ts";
 import { createProject, openWarehouse } from "./project.ts";
 
 const NOW = new Date("2026-03-10T12:00:00.000Z");

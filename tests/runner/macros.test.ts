@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { manifestContent } from "../../runner/to-artifacts.ts";
+import { manifestContent } from "../../runner/to-artifacts/manifest.ts";
 import { createProject, mistakesIn, openWarehouse } from "./project.ts";
 
 const M = "models/m.sql";
@@ -115,7 +115,10 @@ test("tests of the project call macros, and read what these read", async () => {
   expect((await warehouse.check()).map(({ failures }) => failures)).toEqual([1, 1]);
   const { nodes } = manifestContent(project.scope(), new Map());
   const tests = nodes.filter(({ resource_type }) => resource_type === "test");
-  expect(tests.map((node) => node.depends_on.macros)).toEqual([["macro.shop.known"], ["macro.shop.known"]]);
+  expect(tests.map((node) => node.depends_on.macros)).toEqual([
+    ["macro.shop.test_known_value", "macro.shop.known"],
+    ["macro.shop.known"],
+  ]);
 });
 
 test("an error of the engine in a macro's text points at the macro and names the model", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { exposuresOf, sourcesOf } from "../../runner/graph/nodes.ts";
 import { selectNodes } from "../../runner/select/select.ts";
-import { manifestContent } from "../../runner/to-artifacts.ts";
+import { manifestContent } from "../../runner/to-artifacts/manifest.ts";
 import { createProject, mistakesIn } from "./project.ts";
 
 const EXPOSURE = `exposures:

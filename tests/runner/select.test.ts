@@ -10,7 +10,7 @@ import type { FormerRun } from "../../runner/select/methods.ts";
 import { dependsOnFormerRun, selectNodes } from "../../runner/select/select.ts";
 import { loadSelectors } from "../../runner/select/selectors-file.ts";
 import { compareStates, openFormerRun } from "../../runner/select/state.ts";
-import { manifestContent, presentState } from "../../runner/to-artifacts.ts";
+import { manifestContent, presentState } from "../../runner/to-artifacts/manifest.ts";
 import { mistakesOf } from "./project.ts";
 import { FORMER_STATUSES, FORMERLY, SELECTIONS, SELECTORS, SHORT, shop } from "./selection-table.ts";
 

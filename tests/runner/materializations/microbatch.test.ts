@@ -5,7 +5,7 @@ import {
   timestampText,
 } from "../../../runner/build/materializations/batch-windows.ts";
 import type { BatchSize } from "../../../runner/graph/nodes.ts";
-import { runResultEntries } from "../../../runner/to-artifacts.ts";
+import { runResultEntries } from "../../../runner/to-artifacts/results.ts";
 import { createProject, mistakesIn, openWarehouse } from "../project.ts";
 
 const at = (text: string) => parseEventTime(text) ?? new Date(Number.NaN);

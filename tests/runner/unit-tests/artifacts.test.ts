@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { selectNodes } from "../../../runner/select/select.ts";
 import { compareStates } from "../../../runner/select/state.ts";
-import { manifestContent, presentState, runResultEntries } from "../../../runner/to-artifacts.ts";
+import { manifestContent, presentState } from "../../../runner/to-artifacts/manifest.ts";
+import { runResultEntries } from "../../../runner/to-artifacts/results.ts";
 import { createProject } from "../project.ts";
 import { testOf, unitTest } from "./run.ts";
 
