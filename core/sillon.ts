@@ -1,32 +1,184 @@
 import type { z } from "zod";
 
-/** One list of records of a service. */
+/** A secret's place: never its value. `stdin` reads one line when the command starts. */
+export type Secret = { env: string } | { file: string } | { stdin: true };
+
+/** By what the records of an incremental stream follow each other. */
+export interface CursorDefinition {
+  /** The member that holds it; dots lead into objects: `meta.changed_at`. Of a database: a column. */
+  field: string;
+  /** How values are compared: as times (the default), as numbers, or as texts. */
+  type?: "time" | "number" | "text";
+  /** Of numbers that are times since 1970. Without it times are ISO 8601 texts; those without a zone are UTC. */
+  unit?: "s" | "ms";
+  /** The parameter of the request by which the server leaves out older records. Without one all pages are read. */
+  parameter?: string;
+  /** The parameter for the upper bound of `--until`. */
+  untilParameter?: string;
+  /** How far before the last load's cursor the next one begins, for records that come late: seconds of times, units of numbers. */
+  lookBack?: number;
+  /** Where the first load begins. */
+  start?: string | number;
+}
+
+/** What is promised of a stream, and what becomes of a load that breaks it. */
+export interface ContractDefinition {
+  /** What becomes of a record that does not look as `record` says; `quarantine` unless said otherwise. */
+  onInvalid?: "accept" | "quarantine" | "fail";
+  /** The load fails when more records are invalid: a number of them, a share of those received. */
+  maxInvalid?: number;
+  maxInvalidShare?: number;
+  /** Records of a full load; of an incremental one, those received. */
+  minRows?: number;
+  maxRows?: number;
+  /** The largest share of nulls by member. */
+  maxNullShare?: Readonly<Record<string, number>>;
+  /** Bounds of numbers by member. */
+  ranges?: Readonly<Record<string, { min?: number; max?: number }>>;
+  /** The newest `updatedAt` (or cursor) may be older by so much, in seconds. */
+  maxAgeSeconds?: number;
+}
+
+/** One list of records. */
 export interface StreamDefinition {
   /** snake_case: names the raw table. */
   name: string;
-  /** Of the endpoint, from the base URL. */
-  path: string;
-  /** The members that tell records apart. A record with a null or absent one is known by its content. */
+  /**
+   * The members that tell records apart. A record with a null or absent one is known by its content, as all
+   * records are of a stream without a key (of the mode `append`).
+   */
   key: readonly string[];
   /** The member by whose time stamp the newest of two versions is told. */
   updatedAt?: string;
-  /** What a record must look like; one that does not is quarantined. Nothing is ever converted. */
+  /** What a record must look like. Nothing is ever converted. */
   record: z.ZodType;
+  /**
+   * `full` (the default): the whole list each time, all or nothing, and what no longer comes counts as deleted.
+   * `incremental`: what is newer than the cursor. `append`: every record is kept, none is compared.
+   */
+  mode?: "full" | "incremental" | "append";
+  /** Needed for `incremental`. */
+  cursor?: CursorDefinition;
+  contract?: ContractDefinition;
 }
 
-/** A service with a paginated REST API and the streams to load from it. */
-export interface SourceDefinition {
+/** How a listing goes on. Places in a body are written with dots: `meta.next`. */
+export type Pagination =
+  /** `?page=2&size=100`; `total` names the announced number of records. */
+  | { type: "page"; parameter?: string; sizeParameter?: string; first?: number; total?: string }
+  /** `?offset=100&limit=100` */
+  | { type: "offset"; parameter?: string; limitParameter?: string; total?: string }
+  /** A mark in the answer's body or header, given back with the next request. */
+  | { type: "cursor"; next: string; in?: "body" | "header"; parameter: string; sendIn?: "query" | "body" }
+  /** `Link: <…>; rel="next"` */
+  | { type: "link" }
+  /** A whole address in the body. */
+  | { type: "next_url"; next: string }
+  /** `Range: items=0-99` and `Content-Range: items 0-99/250` */
+  | { type: "range"; unit?: string }
+  /** One answer holds everything. */
+  | { type: "single" };
+
+export type Authentication =
+  | { type: "bearer"; token: Secret }
+  | { type: "api_key"; name: string; in?: "header" | "query"; value: Secret }
+  | { type: "basic"; user: string | Secret; password: Secret }
+  | {
+      type: "oauth2_client_credentials";
+      tokenUrl: string;
+      clientId: string | Secret;
+      clientSecret: Secret;
+      scope?: string;
+      /** Where the credentials of the sign-in go. */
+      credentialsIn?: "basic" | "body";
+    }
+  /** Headers for a request, computed anew for each. */
+  | {
+      type: "custom";
+      headers(request: {
+        method: string;
+        url: string;
+        body: string | null;
+        secret(place: Secret): string;
+      }): Record<string, string> | Promise<Record<string, string>>;
+    };
+
+type Scalar = string | number | boolean;
+
+export interface RestStreamDefinition extends StreamDefinition {
+  /** Of the endpoint, from the base URL. In a child stream `{id}` is a member of the parent's record. */
+  path: string;
+  method?: "GET" | "POST";
+  params?: Readonly<Record<string, Scalar>>;
+  headers?: Readonly<Record<string, string>>;
+  /** JSON of a POST. */
+  body?: unknown;
+  /** `json` (the default), one record a line, or a file with a header. */
+  format?: "json" | "ndjson" | "csv";
+  /** Where the list of records is in the answer: `items` unless said otherwise, `""` when it is the answer itself. */
+  records?: string;
+  /** The source's when left out. */
+  pagination?: Pagination;
+  pageSize?: number;
+  /** A stream of this source whose every record is asked for its list. */
+  parent?: string;
+}
+
+/** A service with a REST API. */
+export interface RestSourceDefinition {
+  type?: "rest";
   /** snake_case: raw tables are in the schema `raw_<name>`. */
   name: string;
   /** The environment variable that holds the address, and the address without it. */
   baseUrl: { env: string; default?: string };
+  authentication?: Authentication;
+  headers?: Readonly<Record<string, string>>;
+  /** By page numbers, as FastAPI's fastapi-pagination does, unless said otherwise. */
+  pagination?: Pagination;
   /** Records asked for a page; 100 unless said otherwise. */
   pageSize?: number;
-  streams: readonly StreamDefinition[];
+  streams: readonly RestStreamDefinition[];
 }
 
+export interface SqlStreamDefinition extends StreamDefinition {
+  /** `orders` or `shop.orders`; either this or `query`. */
+  table?: string;
+  query?: string;
+}
+
+/** A database. Rows land as JSON, their values as text exactly as the database writes them. */
+export interface SqlSourceDefinition {
+  type: "postgres" | "sqlite";
+  name: string;
+  /** The environment variable that holds `postgres://…`, or the path of the SQLite file. */
+  connection: { env: string; default?: string };
+  /** Records a batch. */
+  batchSize?: number;
+  streams: readonly SqlStreamDefinition[];
+}
+
+export interface FileStreamDefinition extends StreamDefinition {
+  /** A path or pattern from the project's folder on, such as `inbox/*.csv.gz`, or an http(s) address. */
+  path: string;
+  /** Told by the name's ending unless said. */
+  format?: "csv" | "ndjson" | "json" | "parquet";
+  /** Of CSV: `,` unless said otherwise. */
+  delimiter?: string;
+  /** Where the list of records is in a JSON file; the whole file when left out. */
+  records?: string;
+}
+
+/** Files, each loaded once and again when it has changed. */
+export interface FileSourceDefinition {
+  type: "files";
+  name: string;
+  streams: readonly FileStreamDefinition[];
+}
+
+export type SourceDefinition = RestSourceDefinition | SqlSourceDefinition | FileSourceDefinition;
+
 /** Gives a definition its type. A project's `ingest/sources/<name>.ts` exports the result as `source`. */
-export function defineSource(definition: SourceDefinition): SourceDefinition {
+export function defineSource<T extends SourceDefinition>(definition: T): T {
   return definition;
 }
 

@@ -4,11 +4,11 @@ import { EXIT, ProjectError, ProjectErrors, projectErrorsOf } from "../core/erro
 import { nearestLine } from "../core/nearest.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine } from "../engines/engine.ts";
-import { type BaseUrl, resolveBaseUrl } from "./http/base-url.ts";
-import { createClient } from "./http/client.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
 import { loadStream, type StreamJob } from "./load-stream.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
+import type { Reader } from "./reader.ts";
+import { openRestReader } from "./rest/reader.ts";
 import type { IngestSettings } from "./settings.ts";
 import type { StreamResult } from "./stream-result.ts";
 
@@ -21,7 +21,7 @@ export interface IngestOptions {
 
 /** Finds what is wrong with the call. Throws STREAM_UNKNOWN, BASE_URL_MISSING, BASE_URL_INVALID (exit 2). */
 export function checkIngest(ctx: Context, options: IngestOptions): void {
-  resolveBases(ctx, new Set(chooseStreams(options).map(({ source }) => source)));
+  openReaders(ctx, { chosen: chooseStreams(options), settings: options.settings });
 }
 
 /**
@@ -29,14 +29,18 @@ export function checkIngest(ctx: Context, options: IngestOptions): void {
  * does not stop the others. Throws STREAM_UNKNOWN, BASE_URL_MISSING, BASE_URL_INVALID (exit 2) before any request.
  */
 export async function ingest(ctx: Context, engine: Engine, options: IngestOptions): Promise<StreamResult[]> {
-  const chosen = chooseStreams(options);
-  const bases = resolveBases(ctx, new Set(chosen.map(({ source }) => source)));
   // Every wait of every stream listens to it.
   const signal = AbortSignal.any([ctx.signal]);
   setMaxListeners(0, signal);
   const run: Context = { ...ctx, signal };
-  const jobs = await prepareJobs(run, engine, { ...options, chosen, bases });
-  return runBounded(jobs);
+  const { settings } = options;
+  const chosen = chooseStreams(options);
+  const readers = openReaders(run, { chosen, settings });
+  try {
+    return await runBounded(await prepareJobs(run, engine, { settings, chosen, readers }));
+  } finally {
+    await Promise.all([...readers.values()].map((reader) => reader.close()));
+  }
 }
 
 interface Choice {
@@ -66,12 +70,24 @@ function chooseStreams({ sources, streams = [] }: IngestOptions): Choice[] {
     : all.filter((one) => namesOf(one).some((name) => streams.includes(name)));
 }
 
-function resolveBases(ctx: Context, sources: Iterable<SourceDefinition>): Map<SourceDefinition, BaseUrl> {
-  const bases = new Map<SourceDefinition, BaseUrl>();
+type Readers = ReadonlyMap<SourceDefinition, Reader>;
+
+/** One for each source; sources of one host share its gate. */
+function openReaders(
+  ctx: Context,
+  { chosen, settings }: { chosen: readonly Choice[]; settings: IngestSettings },
+): Readers {
+  const gates = new Map<string, HostGate>();
+  const gateFor = ({ url }: { url: URL }) => {
+    const gate = gates.get(url.origin) ?? createHostGate(ctx, settings.concurrency);
+    gates.set(url.origin, gate);
+    return gate;
+  };
+  const readers = new Map<SourceDefinition, Reader>();
   const errors: ProjectError[] = [];
-  for (const source of sources) {
+  for (const source of new Set(chosen.map((choice) => choice.source))) {
     try {
-      bases.set(source, resolveBaseUrl(ctx, source));
+      readers.set(source, openReader(ctx, source, { settings, gateFor }));
     } catch (error) {
       const mistakes = projectErrorsOf(error);
       if (mistakes.length === 0) throw error;
@@ -79,31 +95,40 @@ function resolveBases(ctx: Context, sources: Iterable<SourceDefinition>): Map<So
     }
   }
   if (errors.length > 0) throw errors.length === 1 ? errors[0] : new ProjectErrors(errors);
-  return bases;
+  return readers;
 }
 
-interface Plan {
-  settings: IngestSettings;
-  chosen: readonly Choice[];
-  bases: ReadonlyMap<SourceDefinition, BaseUrl>;
-}
-
-async function prepareJobs(ctx: Context, engine: Engine, plan: Plan): Promise<StreamJob[]> {
-  const { settings } = plan;
-  const gates = new Map<string, HostGate>();
-  const prepared = new Map<SourceDefinition, Pick<StreamJob, "base" | "client" | "tables">>();
-  for (const [source, base] of plan.bases) {
-    const gate = gates.get(base.url.origin) ?? createHostGate(ctx, settings.concurrency);
-    gates.set(base.url.origin, gate);
-    const tables = rawTables(engine, source.name);
-    await createSourceTables(engine, tables);
-    prepared.set(source, { base, client: createClient({ ctx, settings, gate, base }), tables });
+function openReader(
+  ctx: Context,
+  source: SourceDefinition,
+  parts: { settings: IngestSettings; gateFor: (base: { url: URL }) => HostGate },
+): Reader {
+  switch (source.type) {
+    case undefined:
+    case "rest":
+      return openRestReader(ctx, { source, ...parts });
+    default:
+      throw new Error(`sources of type ${source.type} cannot be read`);
   }
+}
+
+async function prepareJobs(
+  ctx: Context,
+  engine: Engine,
+  { settings, chosen, readers }: { settings: IngestSettings; chosen: readonly Choice[]; readers: Readers },
+): Promise<StreamJob[]> {
   const inTurn = createTurns();
-  return plan.chosen.flatMap(({ source, stream }) => {
-    const parts = prepared.get(source);
-    return parts === undefined ? [] : [{ ctx, engine, settings, source, stream, inTurn, ...parts }];
-  });
+  const prepared = new Set<string>();
+  const jobs: StreamJob[] = [];
+  for (const { source, stream } of chosen) {
+    const reader = readers.get(source);
+    if (reader === undefined) throw new Error(`no reader for ${source.name}`);
+    const tables = rawTables(engine, source.name);
+    if (!prepared.has(source.name)) await createSourceTables(engine, tables);
+    prepared.add(source.name);
+    jobs.push({ ctx, engine, settings, source, stream, reader, tables, inTurn });
+  }
+  return jobs;
 }
 
 /** One load commits at a time: load ids follow each other, and the engine sees no two writers of one table. */

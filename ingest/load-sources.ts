@@ -5,28 +5,9 @@ import type { Context } from "../core/context.ts";
 import { EXIT, messageOf, ProjectError, ProjectErrors, projectErrorsOf } from "../core/errors.ts";
 import { codeProblem, loadProjectCode, placeInCode } from "../core/project-code.ts";
 import type { SourceDefinition } from "../core/sillon.ts";
+import { parseDefinition } from "./definitions/source.ts";
 
 const SOURCES_FOLDER = "ingest/sources";
-
-const name = z.string().regex(/^[a-z][a-z0-9_]*$/, "expected snake_case: small letters, digits, _");
-
-const isSchema = (value: unknown): value is z.ZodType =>
-  typeof value === "object" && value !== null && "safeParse" in value;
-
-const streamDefinition = z.strictObject({
-  name,
-  path: z.string().min(1),
-  key: z.array(z.string()).min(1, "expected at least one member's name"),
-  updatedAt: z.string().exactOptional(),
-  record: z.custom<z.ZodType>(isSchema, "expected a zod schema"),
-});
-
-const sourceDefinition = z.strictObject({
-  name,
-  baseUrl: z.strictObject({ env: z.string().min(1), default: z.string().exactOptional() }),
-  pageSize: z.number().int().positive().exactOptional(),
-  streams: z.array(streamDefinition).min(1, "expected at least one stream"),
-});
 
 /**
  * Every source of the project: what each `ingest/sources/*.ts` exports as `source`. Throws ProjectErrors, all
@@ -78,14 +59,12 @@ function parseSource(path: string, loaded: unknown): SourceDefinition {
       hint: "write: export const source = defineSource({ … })",
     });
   }
-  const parsed = sourceDefinition.safeParse(exported);
-  if (parsed.success) return parsed.data;
+  const parsed = parseDefinition(exported);
+  if ("source" in parsed) return parsed.source;
   throw usageError("SOURCE_INVALID", {
     message: "the source is not defined as it has to be",
     where: path,
-    why: parsed.error.issues.map(
-      (issue) => `${["source", ...issue.path].map(String).join(".")}: ${issue.message}`,
-    ),
+    why: parsed.mistakes,
     hint: "correct these members of the definition",
   });
 }

@@ -2,14 +2,11 @@ import type { Context } from "../core/context.ts";
 import { describeError, messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import { type Engine, type Session, SqlError } from "../engines/engine.ts";
-import type { BaseUrl } from "./http/base-url.ts";
-import type { Client } from "./http/client.ts";
 import { commitLoad } from "./raw/commit.ts";
-import { createLanding, type Landing } from "./raw/landing.ts";
+import { createLanding } from "./raw/landing.ts";
 import { writeFailedLoad } from "./raw/loads.ts";
 import type { RawTables } from "./raw/tables.ts";
-import { readStream } from "./read-stream.ts";
-import type { ReadJob } from "./reading.ts";
+import { type Reader, type StreamRange, streamName } from "./reader.ts";
 import type { IngestSettings } from "./settings.ts";
 import { NO_COUNTS, type StreamResult } from "./stream-result.ts";
 
@@ -19,8 +16,7 @@ export interface StreamJob {
   settings: IngestSettings;
   source: SourceDefinition;
   stream: StreamDefinition;
-  base: BaseUrl;
-  client: Client;
+  reader: Reader;
   tables: RawTables;
   /** Lets one piece of work after another write to the source's tables. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
@@ -58,6 +54,8 @@ export async function loadStream(job: StreamJob): Promise<StreamResult> {
   return result;
 }
 
+const EVERYTHING: StreamRange = { since: null, until: null, limit: null };
+
 interface Progress {
   result: StreamResult;
   startedAt: Date;
@@ -67,13 +65,18 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
   const { ctx, engine, tables, stream } = job;
   const { result } = progress;
   const landing = await createLanding(session, stream);
-  result.pages = await readStream(readJobOf(job, landing, result), {
+  const outcome = await job.reader.read({
+    stream: stream.name,
+    range: EVERYTHING,
+    traffic: result,
+    signal: ctx.signal,
     restart: landing.restart,
-    onChange: (change) => {
-      const message = `${nameOf(result)}: ${change.message}; it is read again, page by page`;
-      ctx.log.warn("reading_restarted", message, { source: result.source, stream: result.stream });
+    onBatch: async ({ number, lastNumber, records }) => {
+      await landing.add(number, records);
+      reportPage(ctx, result, { page: number, pages: lastNumber, records: records.length });
     },
   });
+  result.pages = outcome.pages;
   await landing.flush();
   const committed = await job.inTurn(() => {
     const entry = { ...entryOf(job, progress), outcome: "ok" as const, error: null };
@@ -82,24 +85,6 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
   result.loadId = committed.loadId;
   result.counts = committed.counts;
   reportQuarantine(job, result, committed.keyless);
-}
-
-function readJobOf(job: StreamJob, landing: Landing, result: StreamResult): ReadJob {
-  const { ctx, source, stream, base, client, settings } = job;
-  return {
-    client,
-    base,
-    stream,
-    settings,
-    source: source.name,
-    pageSize: source.pageSize,
-    traffic: result,
-    signal: ctx.signal,
-    onPage: async ({ number, lastNumber, records }) => {
-      await landing.add(number, records);
-      reportPage(ctx, result, { page: number, pages: lastNumber, records: records.length });
-    },
-  };
 }
 
 /** A record without a readable key may be any of those that did not come, so none of them is taken for deleted. */
@@ -130,7 +115,7 @@ function streamError(job: StreamJob, error: unknown): ProjectError {
   const [known] = projectErrorsOf(error);
   if (known !== undefined) return known;
   if (!(error instanceof SqlError)) throw error;
-  const name = `${job.source.name}.${job.stream.name}`;
+  const name = streamName(job);
   return new ProjectError("LOAD_FAILED", {
     message: `${name}: the engine could not store the records`,
     where: name,

@@ -128,6 +128,7 @@ async function checkSources({ ctx }: Workspace): Promise<Finding[]> {
     for (const source of sources) {
       findings.push(
         await attempt(`source ${source.name}`, async () => {
+          if (source.type !== undefined && source.type !== "rest") return ok(`of type ${source.type}`);
           const { url, authorization, variable } = resolveBaseUrl(ctx, source);
           return reach(url, { authorization, variable });
         }),

@@ -1,7 +1,7 @@
 import { environmentValue } from "../../core/config.ts";
 import type { Context } from "../../core/context.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
-import type { SourceDefinition } from "../../core/sillon.ts";
+import type { RestSourceDefinition } from "../../core/sillon.ts";
 
 /** Where a source's service is, its credentials taken out of the address. */
 export interface BaseUrl {
@@ -15,7 +15,7 @@ export interface BaseUrl {
 const TOKEN_LENGTH = 8;
 
 /** Throws BASE_URL_MISSING or BASE_URL_INVALID (exit 2). Makes the credentials in it known as secrets. */
-export function resolveBaseUrl(ctx: Context, source: SourceDefinition): BaseUrl {
+export function resolveBaseUrl(ctx: Context, source: RestSourceDefinition): BaseUrl {
   const variable = source.baseUrl.env;
   const text = environmentValue(ctx.env, variable) ?? source.baseUrl.default;
   if (text === undefined) throw invalid("BASE_URL_MISSING", variable, "holds no address");

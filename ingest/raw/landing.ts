@@ -1,7 +1,7 @@
 import type { StreamDefinition } from "../../core/sillon.ts";
 import type { Session } from "../../engines/engine.ts";
-import type { RawRecord } from "../pages/page.ts";
-import { type Candidate, judgeRecord } from "../pages/record.ts";
+import type { RawRecord } from "../records/raw-record.ts";
+import { type Candidate, judgeRecord } from "../records/record.ts";
 
 /** Where the records of a load wait, out of sight, until all have come. */
 export interface Landing {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { elementsOf, findJsonError, membersOf } from "../../ingest/pages/json-text.ts";
+import { elementsOf, findJsonError, membersOf } from "../../ingest/records/json-text.ts";
 
 const VALUES = [
   "1.10",

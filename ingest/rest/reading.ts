@@ -1,31 +1,32 @@
-import { ProjectError } from "../core/errors.ts";
-import { maskUrl } from "../core/secrets.ts";
-import type { StreamDefinition } from "../core/sillon.ts";
-import { type BaseUrl, pageUrl } from "./http/base-url.ts";
-import type { Client } from "./http/client.ts";
-import { type Page, parsePage, type RawRecord } from "./pages/page.ts";
-import type { IngestSettings } from "./settings.ts";
-import type { Traffic } from "./stream-result.ts";
+import { ProjectError } from "../../core/errors.ts";
+import { maskUrl } from "../../core/secrets.ts";
+import type { RestStreamDefinition } from "../../core/sillon.ts";
+import { type BaseUrl, pageUrl } from "../http/base-url.ts";
+import type { Client } from "../http/client.ts";
+import type { Batch } from "../reader.ts";
+import type { IngestSettings } from "../settings.ts";
+import type { Traffic } from "../stream-result.ts";
+import { type Page, parsePage } from "./page.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
 
 /** What it takes to read the pages of one stream. */
-export interface ReadJob {
+export interface RestReadJob {
   client: Client;
   base: BaseUrl;
   source: string;
   pageSize: number | undefined;
-  stream: StreamDefinition;
+  stream: RestStreamDefinition;
   settings: IngestSettings;
   traffic: Traffic;
   signal: AbortSignal;
   /** Called for each page, in any order. */
-  onPage(page: { number: number; lastNumber: number; records: RawRecord[] }): Promise<void>;
+  onPage(page: Batch): Promise<void>;
 }
 
 /** One pass over all pages of a stream: what has been seen so far. */
 export interface Reading {
-  job: ReadJob;
+  job: RestReadJob;
   /** Pages come one after another, and the list may grow meanwhile. */
   isSequential: boolean;
   /** The number of records that the latest page announced; null when it did not. */
@@ -46,7 +47,7 @@ export class SourceChanged extends Error {
   override readonly name = "SourceChanged";
 }
 
-export function startReading(job: ReadJob, isSequential: boolean): Reading {
+export function startReading(job: RestReadJob, isSequential: boolean): Reading {
   const lastPage = Number.POSITIVE_INFINITY;
   const recordLimit = Number.POSITIVE_INFINITY;
   return {

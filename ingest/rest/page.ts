@@ -2,13 +2,8 @@ import { hash } from "node:crypto";
 import { z } from "zod";
 import { AttemptFailure } from "../http/failure.ts";
 import { excerpt } from "../http/status.ts";
-import { elementsOf, findJsonError, membersOf, skipSpace } from "./json-text.ts";
-
-/** A record as it came: its text, cut out of the page unchanged, and what JSON.parse makes of it. */
-export interface RawRecord {
-  text: string;
-  value: unknown;
-}
+import { elementsOf, findJsonError, membersOf, skipSpace } from "../records/json-text.ts";
+import type { RawRecord } from "../records/raw-record.ts";
 
 /** One answer of a listing. What it does not say of itself is null. */
 export interface Page {

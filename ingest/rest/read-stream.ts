@@ -1,9 +1,10 @@
+import type { ReadOutcome } from "../reader.ts";
 import {
   changingError,
   checkComplete,
   checkUnmoved,
   type Reading,
-  type ReadJob,
+  type RestReadJob,
   readPage,
   SourceChanged,
   startReading,
@@ -13,18 +14,18 @@ const MAX_READINGS = 3;
 
 /**
  * Reads a stream to its end, page by page, from the start again when the list changes meanwhile.
- * `restart` is called before each reading. Resolves with the pages of the last one.
+ * `restart` is called before each reading. What it resolves with is of the last one.
  */
 export async function readStream(
-  job: ReadJob,
+  job: RestReadJob,
   events: { restart(): Promise<void>; onChange(change: SourceChanged): void },
-): Promise<number> {
+): Promise<ReadOutcome> {
   for (let attempt = 1; ; attempt++) {
     await events.restart();
     const reading = startReading(job, attempt > 1);
     try {
       await readAll(reading);
-      return reading.pages;
+      return { pages: reading.pages, total: reading.total };
     } catch (error) {
       if (!(error instanceof SourceChanged)) throw error;
       if (attempt >= MAX_READINGS) throw changingError(reading, error, attempt);

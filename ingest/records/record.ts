@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { StreamDefinition } from "../../core/sillon.ts";
 import { type Member, membersOf } from "./json-text.ts";
-import type { RawRecord } from "./page.ts";
+import type { RawRecord } from "./raw-record.ts";
 import { comparableTime } from "./timestamp.ts";
 
 /** A record that may become a version in the raw table, or that is put in quarantine. */

@@ -1,0 +1,62 @@
+import { z } from "zod";
+
+/** Names become names of schemas and tables. */
+export const name = z.string().regex(/^[a-z][a-z0-9_]*$/, "expected snake_case: small letters, digits, _");
+
+export const text = z.string().min(1, "expected a text that is not empty");
+export const count = z.number().int().positive();
+const share = z.number().min(0).max(1);
+const bound = z.number().exactOptional();
+
+const isSchema = (value: unknown): value is z.ZodType =>
+  typeof value === "object" && value !== null && "safeParse" in value;
+
+const cursor = z.strictObject({
+  field: text,
+  type: z.enum(["time", "number", "text"]).exactOptional(),
+  unit: z.enum(["s", "ms"]).exactOptional(),
+  parameter: text.exactOptional(),
+  untilParameter: text.exactOptional(),
+  lookBack: z.number().nonnegative().exactOptional(),
+  start: z.union([z.string(), z.number()]).exactOptional(),
+});
+
+const contract = z.strictObject({
+  onInvalid: z.enum(["accept", "quarantine", "fail"]).exactOptional(),
+  maxInvalid: z.number().int().nonnegative().exactOptional(),
+  maxInvalidShare: share.exactOptional(),
+  minRows: z.number().int().nonnegative().exactOptional(),
+  maxRows: z.number().int().nonnegative().exactOptional(),
+  maxNullShare: z.record(z.string(), share).exactOptional(),
+  ranges: z.record(z.string(), z.strictObject({ min: bound, max: bound })).exactOptional(),
+  maxAgeSeconds: z.number().positive().exactOptional(),
+});
+
+/** What streams of every kind of source have. */
+export const streamShape = {
+  name,
+  key: z.array(text),
+  updatedAt: text.exactOptional(),
+  record: z.custom<z.ZodType>(isSchema, "expected a zod schema"),
+  mode: z.enum(["full", "incremental", "append"]).exactOptional(),
+  cursor: cursor.exactOptional(),
+  contract: contract.exactOptional(),
+};
+
+interface Modes {
+  key: readonly string[];
+  mode?: "full" | "incremental" | "append";
+  cursor?: unknown;
+}
+
+/** What the mode of a stream asks of its definition. */
+export function checkMode(stream: Modes, context: z.RefinementCtx): void {
+  const issue = (path: string, message: string) =>
+    context.addIssue({ code: "custom", path: [path], message });
+  if (stream.key.length === 0 && stream.mode !== "append")
+    issue("key", "expected at least one member's name (only append streams have none)");
+  if (stream.mode === "incremental" && stream.cursor === undefined)
+    issue("cursor", "expected one, since the mode is incremental");
+  if (stream.mode !== "incremental" && stream.cursor !== undefined)
+    issue("cursor", 'of use only with mode: "incremental"');
+}

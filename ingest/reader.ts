@@ -1,0 +1,52 @@
+import type { RawRecord } from "./records/raw-record.ts";
+import type { Traffic } from "./stream-result.ts";
+
+/** Records that came together: a page, a part of a table, a part of a file. */
+export interface Batch {
+  /** From 1 on; with the place in the batch it says which of two records came later. */
+  number: number;
+  /** As far as it is known; else infinite. */
+  lastNumber: number;
+  records: readonly RawRecord[];
+}
+
+/** What of a stream is asked for. Bounds are values of its cursor, as they stand in records; `since` belongs to it, `until` does not. */
+export interface StreamRange {
+  since: string | number | null;
+  until: string | number | null;
+  /** Records after which reading may end. */
+  limit: number | null;
+}
+
+/** One stream to read. */
+export interface ReadJob {
+  /** Its name. */
+  stream: string;
+  range: StreamRange;
+  /** Counted up as reading goes on. */
+  traffic: Traffic;
+  signal: AbortSignal;
+  /** Called before the first batch, and again when everything is read anew. */
+  restart(): Promise<void>;
+  /** Called for each batch, in any order. Resolves when more can be taken. */
+  onBatch(batch: Batch): Promise<void>;
+}
+
+export interface ReadOutcome {
+  /** Batches of the reading that counts. */
+  pages: number;
+  /** Records that the source announced; null when it did not. */
+  total: number | null;
+}
+
+/** Reads the streams of one source. Nothing of the world is asked before the first `read`. */
+export interface Reader {
+  /** Reads a stream to its end. Throws ProjectError. */
+  read(job: ReadJob): Promise<ReadOutcome>;
+  close(): Promise<void>;
+}
+
+/** What names a stream to people. */
+export function streamName(job: { source: { name: string }; stream: { name: string } }): string {
+  return `${job.source.name}.${job.stream.name}`;
+}
