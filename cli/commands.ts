@@ -1,17 +1,17 @@
 import { type Command, Option } from "commander";
 import { FAULTS_HELP } from "../moovitamix/faults.ts";
-import type { TestOptions } from "../runner/data-tests/data-tests.ts";
 import type { SelectionOptions } from "../runner/select/select.ts";
 import type { ApiCommandOptions } from "./commands/api.ts";
 import type { CompileOptions } from "./commands/compile.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { LsOptions } from "./commands/ls.ts";
-import type { ModelsOptions } from "./commands/models.ts";
 import type { ShowOptions } from "./commands/show.ts";
 import type { CommandSpec } from "./execute.ts";
 import type { Invocation } from "./invocation.ts";
 import {
   addChoiceOptions,
+  addEventTimeOptions,
+  addFailFastOption,
   addFullRefreshOption,
   addGraphOptions,
   addProjectOptions,
@@ -21,6 +21,7 @@ import {
   LS_OUTPUTS,
   numberOption,
 } from "./options.ts";
+import type { RunOptions } from "./run-options.ts";
 import type { CommonOptions } from "./workspace.ts";
 
 /** Adds every command. Each loads what it needs when it is called, so that help and mistakes come at once. */
@@ -51,10 +52,10 @@ function addLoadCommands(program: Command, invocation: Invocation): void {
       const { runDemo } = await import("./commands/demo.ts");
       await execute(invocation, { name: "demo", options, isRecorded: true, work: runDemo });
     });
-  addStoreFailuresOption(addFullRefreshOption(addSelectionOptions(program.command("pipeline"))))
-    .description("ingest, models, data tests, and, when all is green, publish")
+  addRunOptions(program.command("pipeline"))
+    .description("ingest, then all that build does, and, when it is green, publish")
     .addHelpText("after", examples("run pipeline", "run pipeline --select staging+ --json"))
-    .action(async (options: CommonOptions & SelectionOptions & TestOptions) => {
+    .action(async (options: CommonOptions & RunOptions) => {
       const { runPipeline } = await import("./commands/pipeline.ts");
       const work: Work = (workspace, terminal) => runPipeline(workspace, terminal, options);
       await execute(invocation, { name: "pipeline", options, isRecorded: true, work });
@@ -70,12 +71,26 @@ function addLoadCommands(program: Command, invocation: Invocation): void {
     });
 }
 
+/** Options of commands that run everything. */
+function addRunOptions(command: Command): Command {
+  return addStoreFailuresOption(
+    addEventTimeOptions(addFailFastOption(addFullRefreshOption(addSelectionOptions(command)))),
+  );
+}
+
 function addGraphCommands(program: Command, invocation: Invocation): void {
-  addFullRefreshOption(addSelectionOptions(program.command("models")))
+  addRunOptions(program.command("build"))
+    .description("seeds, snapshots, models and data tests in order; a failed test stops what comes after it")
+    .option("--only-selected", "do not build parents that were never built")
+    .addHelpText("after", examples("run build", "run build --select stg_users+ --fail-fast"))
+    .action(async (options: CommonOptions & RunOptions) => {
+      const { runBuild } = await import("./commands/build.ts");
+      const work: Work = (workspace, terminal) => runBuild(workspace, terminal, options);
+      await execute(invocation, { name: "build", options, isRecorded: true, work });
+    });
+  addEventTimeOptions(addFailFastOption(addFullRefreshOption(addSelectionOptions(program.command("models")))))
     .description("build models as tables and views, parents first")
     .option("--only-selected", "do not build parents that were never built")
-    .option("--event-time-start <time>", "with --event-time-end: the batches of microbatch models, in UTC")
-    .option("--event-time-end <time>", "where they end")
     .addHelpText(
       "after",
       examples(
@@ -84,12 +99,12 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
         "run models --select stg_tracks+ --exclude tag:slow",
       ),
     )
-    .action(async (options: CommonOptions & ModelsOptions) => {
+    .action(async (options: CommonOptions & RunOptions) => {
       const { runModels } = await import("./commands/models.ts");
       const work: Work = (workspace, terminal) => runModels(workspace, terminal, options);
       await execute(invocation, { name: "models", options, isRecorded: true, work });
     });
-  addFullRefreshOption(addSelectionOptions(program.command("seed")))
+  addFailFastOption(addFullRefreshOption(addSelectionOptions(program.command("seed"))))
     .description("load the CSV files in seeds/ as tables")
     .addHelpText("after", examples("run seed", "run seed --select raw_customers"))
     .action(async (options: CommonOptions & SelectionOptions) => {
@@ -97,7 +112,7 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runSeed(workspace, terminal, options);
       await execute(invocation, { name: "seed", options, isRecorded: true, work });
     });
-  addSelectionOptions(program.command("snapshot"))
+  addFailFastOption(addSelectionOptions(program.command("snapshot")))
     .description("keep what rows looked like: new versions of what changed since the last time")
     .addHelpText("after", examples("run snapshot", "run snapshot --select orders_snapshot"))
     .action(async (options: CommonOptions & SelectionOptions) => {
@@ -105,14 +120,13 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runSnapshots(workspace, terminal, options);
       await execute(invocation, { name: "snapshot", options, isRecorded: true, work });
     });
-  addStoreFailuresOption(addSelectionOptions(program.command("test")))
+  addStoreFailuresOption(addFailFastOption(addSelectionOptions(program.command("test"))))
     .description("check the claims about the data, and show the rows that break them")
-    .option("-x, --fail-fast", "stop at the first test that fails")
     .addHelpText(
       "after",
       examples("run test", "run test --select fct_listens", "run test --select test_type:singular --json"),
     )
-    .action(async (options: CommonOptions & SelectionOptions & TestOptions) => {
+    .action(async (options: CommonOptions & RunOptions) => {
       const { runTests } = await import("./commands/test.ts");
       const work: Work = (workspace, terminal) => runTests(workspace, terminal, options);
       await execute(invocation, { name: "test", options, isRecorded: true, work });

@@ -80,6 +80,16 @@ export function addFullRefreshOption(command: Command): Command {
   );
 }
 
+export function addFailFastOption(command: Command): Command {
+  return command.option("-x, --fail-fast", "start nothing more after the first failure");
+}
+
+export function addEventTimeOptions(command: Command): Command {
+  return command
+    .option("--event-time-start <time>", "with --event-time-end: the batches of microbatch models, in UTC")
+    .option("--event-time-end <time>", "where they end");
+}
+
 export function addStoreFailuresOption(command: Command): Command {
   return command.option("--store-failures", "keep the rows that fail in the warehouse, a table a test");
 }

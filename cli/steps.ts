@@ -10,12 +10,26 @@ import { loadSources } from "../ingest/load-sources.ts";
 import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
 import { type CompiledHook, runHooks } from "../runner/build/hooks.ts";
-import { type EventTimeRange, parseEventTime } from "../runner/build/materializations/batch-windows.ts";
-import { buildModels, modelsToBuild } from "../runner/build/models.ts";
-import type { ModelResult, NodeResult, SeedResult, TestResult } from "../runner/build/results.ts";
-import { loadSeedTables, missingSeeds } from "../runner/build/seeds.ts";
+import {
+  type BatchWindow,
+  type EventTimeRange,
+  parseEventTime,
+} from "../runner/build/materializations/batch-windows.ts";
+import { nodesToRun } from "../runner/build/parents.ts";
+import {
+  isModelResult,
+  isSeedResult,
+  isSnapshotResult,
+  isTestResult,
+  type ModelResult,
+  type NodeResult,
+  type SeedResult,
+  type SnapshotResult,
+  type TestResult,
+} from "../runner/build/results.ts";
+import { runNodes } from "../runner/build/run-nodes.ts";
 import { createSessionPool } from "../runner/build/session-pool.ts";
-import { runDataTests, type TestOptions } from "../runner/data-tests/data-tests.ts";
+import { snapshotSources as sourcesOfSnapshots } from "../runner/build/snapshots.ts";
 import {
   type CompiledNode,
   type CompileScope,
@@ -24,18 +38,12 @@ import {
   writeCompiled,
 } from "../runner/graph/compile.ts";
 import { isEphemeral } from "../runner/graph/ephemeral.ts";
-import {
-  type ModelNode,
-  modelsOf,
-  type SeedNode,
-  seedsOf,
-  type TestNode,
-  testsOf,
-} from "../runner/graph/nodes.ts";
+import { type ModelNode, modelsOf, type ReferableNode, snapshotsOf, testsOf } from "../runner/graph/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
 import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
+import { type RunOptions, recordedArgs } from "./run-options.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
-import type { Workspace } from "./workspace.ts";
+import { type Workspace, withWarehouse } from "./workspace.ts";
 
 /** What `run ingest` needs, read and checked before anything is opened. */
 export interface IngestPlan {
@@ -65,19 +73,20 @@ export async function ingestStep(
 /** What of the project's graph a command runs, compiled. */
 export interface GraphPlan {
   scope: CompileScope;
+  options: RunOptions;
   selected: ReadonlySet<string>;
   compiled: ReadonlyMap<string, CompiledNode>;
+  /** The queries of ephemeral models that snapshots are taken of, by the snapshots' ids. */
+  snapshotSources: ReadonlyMap<string, string>;
+  eventTime: EventTimeRange | undefined;
+  /** The batches of single microbatch models, by id: those that failed before. */
+  batches?: ReadonlyMap<string, readonly BatchWindow[]>;
   /** The statements of project.yml around the command. */
   hooks: RunHooks;
 }
 
-export interface BatchOptions {
-  eventTimeStart?: string;
-  eventTimeEnd?: string;
-}
-
 /** The batches that `--event-time-start` and `--event-time-end` ask for. Throws EVENT_TIME (exit 2). */
-export function eventTimeRange(options: BatchOptions): EventTimeRange | undefined {
+function eventTimeRange(options: RunOptions): EventTimeRange | undefined {
   const { eventTimeStart: from, eventTimeEnd: till } = options;
   if (from === undefined && till === undefined) return undefined;
   const [start, end] = [parseEventTime(from ?? ""), parseEventTime(till ?? "")];
@@ -119,104 +128,116 @@ export async function withRunHooks<T>(
 }
 
 /** Renders every model and test, so that no mistake of the project waits for its turn. */
-export function planGraph(workspace: Workspace, scope: CompileScope, selection: GraphSelection): GraphPlan {
-  const selected = chooseNodes(workspace, scope, selection);
-  const compiled = compileNodes(workspace.ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
-  return { scope, selected, compiled, hooks: compileRunHooks(workspace.ctx, scope) };
+export function planGraph(
+  workspace: Workspace,
+  scope: CompileScope,
+  options: GraphSelection & RunOptions,
+): GraphPlan {
+  const { ctx } = workspace;
+  const eventTime = eventTimeRange(options);
+  const selected = chooseNodes(workspace, scope, options);
+  const compiled = compileNodes(ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
+  const snapshotSources = sourcesOfSnapshots(ctx, scope, snapshotsOf(scope.graph));
+  const hooks = compileRunHooks(ctx, scope);
+  return { scope, options, selected, compiled, snapshotSources, eventTime, hooks };
 }
 
-export interface ModelsOutcome {
-  results: ModelResult[];
-  /** Ancestors outside the selection that had to be built first. */
-  added: ModelNode[];
-  /** Seeds that they read and that were never loaded: loaded first. */
+/** dbt's names of what a command runs, and the kinds of nodes that belong to them. */
+export const KINDS = {
+  run: ["model"],
+  seed: ["seed"],
+  snapshot: ["snapshot"],
+  test: ["test"],
+  build: ["seed", "snapshot", "model", "test"],
+} as const;
+export type Which = keyof typeof KINDS;
+
+/** What became of the nodes that a command ran, all together and by kind. */
+export interface GraphOutcome {
+  results: NodeResult[];
   seeds: SeedResult[];
+  snapshots: SnapshotResult[];
+  models: ModelResult[];
+  tests: TestResult[];
+  /** Ancestors outside the selection that had to be made first. */
+  added: ReferableNode[];
 }
 
-export async function modelsStep(
+/** Results by kind. */
+export function graphOutcome(results: NodeResult[], added: readonly ReferableNode[] = []): GraphOutcome {
+  return {
+    results,
+    seeds: results.filter(isSeedResult),
+    snapshots: results.filter(isSnapshotResult),
+    models: results.filter(isModelResult),
+    tests: results.filter(isTestResult),
+    added: [...added],
+  };
+}
+
+/** Runs what the plan chose of these kinds, in order, and the parents of models that were never made. */
+export async function nodesStep(
   workspace: Workspace,
   engine: Engine,
-  plan: GraphPlan & {
-    onlySelected: boolean;
-    isFullRefresh?: boolean;
-    seeds?: readonly SeedResult[];
-    eventTime?: EventTimeRange | undefined;
-  },
-): Promise<ModelsOutcome> {
+  { plan, which }: { plan: GraphPlan; which: Which },
+): Promise<GraphOutcome> {
   const { ctx, target } = workspace;
+  const { options, compiled, snapshotSources, eventTime, batches } = plan;
   const { graph } = plan.scope;
-  const { models, added } = await modelsToBuild(engine, graph, plan);
-  if (added.length > 0) {
-    const names = added.map((model) => model.name).sort();
-    ctx.log.info(
-      "parents_added",
-      `building ${names.join(", ")} first: never built in target ${target.name}`,
-      { names },
-    );
-  }
-  const pool = createSessionPool(engine, target.duckdb.threads);
-  const given = new Set(plan.seeds?.map(({ node }) => node.id));
-  const missing = plan.onlySelected ? [] : await missingSeeds(engine, graph, models);
-  const seeds = await seedsFirst(
-    workspace,
-    engine,
-    missing.filter(({ id }) => !given.has(id)),
-  );
-  const broken = new Map(
-    [...(plan.seeds ?? []), ...seeds]
-      .filter(({ status }) => status !== "success")
-      .map(({ node }) => [node.id, node.name]),
-  );
-  const { compiled, isFullRefresh = false, eventTime } = plan;
-  const work = { graph, models, compiled, broken, isFullRefresh, eventTime };
-  const results = await buildModels(ctx, pool, work);
-  return { results, added, seeds };
-}
-
-async function seedsFirst(
-  workspace: Workspace,
-  engine: Engine,
-  seeds: readonly SeedNode[],
-): Promise<SeedResult[]> {
-  if (seeds.length === 0) return [];
-  const names = seeds.map((seed) => seed.name).sort();
-  workspace.ctx.log.info(
-    "seeds_added",
-    `loading ${names.join(", ")} first: never loaded in target ${workspace.target.name}`,
-    { names },
-  );
-  return seedsStep(workspace, engine, seeds);
-}
-
-/** The seeds of a selection. */
-export function chosenSeeds({ scope, selected }: GraphPlan): SeedNode[] {
-  return seedsOf(scope.graph).filter((seed) => selected.has(seed.id));
-}
-
-export async function seedsStep(
-  workspace: Workspace,
-  engine: Engine,
-  seeds: readonly SeedNode[],
-): Promise<SeedResult[]> {
-  const pool = createSessionPool(engine, workspace.target.duckdb.threads);
-  return loadSeedTables(workspace.ctx, pool, seeds);
-}
-
-export async function testsStep(
-  workspace: Workspace,
-  engine: Engine,
-  plan: GraphPlan & TestOptions & { tests?: readonly TestNode[]; broken?: ReadonlyMap<string, string> },
-): Promise<TestResult[]> {
-  const tests = plan.tests ?? testsOf(plan.scope.graph).filter((test) => plan.selected.has(test.id));
-  const pool = createSessionPool(engine, workspace.target.duckdb.threads);
-  return runDataTests(workspace.ctx, pool, {
-    graph: plan.scope.graph,
-    tests,
-    compiled: plan.compiled,
-    storeFailures: plan.storeFailures ?? false,
-    failFast: plan.failFast ?? false,
-    ...(plan.broken === undefined ? {} : { broken: plan.broken }),
+  const { nodes, added } = await nodesToRun(engine, graph, {
+    selected: plan.selected,
+    kinds: KINDS[which],
+    onlySelected: options.onlySelected ?? which === "snapshot",
   });
+  tellAdded(workspace, added);
+  const results = await runNodes(ctx, createSessionPool(engine, target.duckdb.threads), {
+    graph,
+    nodes,
+    compiled,
+    snapshotSources,
+    isFullRefresh: options.fullRefresh ?? false,
+    eventTime,
+    ...(batches === undefined ? {} : { batches }),
+    storeFailures: options.storeFailures ?? false,
+    failFast: options.failFast ?? false,
+  });
+  return graphOutcome(results, added);
+}
+
+const ADDED = {
+  seed: { event: "seeds_added", doing: "loading", never: "loaded" },
+  snapshot: { event: "snapshots_added", doing: "taking", never: "taken" },
+  model: { event: "parents_added", doing: "building", never: "built" },
+} as const;
+
+function tellAdded({ ctx, target }: Workspace, added: readonly ReferableNode[]): void {
+  for (const kind of ["seed", "snapshot", "model"] as const) {
+    const names = added.filter((node) => node.kind === kind).map(({ name }) => name);
+    if (names.length === 0) continue;
+    const { event, doing, never } = ADDED[kind];
+    names.sort();
+    ctx.log.info(event, `${doing} ${names.join(", ")} first: never ${never} in target ${target.name}`, {
+      names,
+    });
+  }
+}
+
+/** Holds the warehouse, runs the plan between the statements around a run, and writes the artifacts. */
+export async function runPlan(
+  workspace: Workspace,
+  plan: GraphPlan,
+  { command, which }: { command: string; which: Which },
+): Promise<GraphOutcome> {
+  return withWarehouse(workspace, command, (engine) =>
+    withRunHooks(workspace, engine, {
+      hooks: plan.hooks,
+      work: async () => {
+        const outcome = await nodesStep(workspace, engine, { plan, which });
+        writeArtifacts(workspace, plan, { which, results: outcome.results });
+        return outcome;
+      },
+    }),
+  );
 }
 
 /** The models that `publish.select` of project.yml shows to readers. */
@@ -250,7 +271,7 @@ export function writeCompilation(
 export function writeArtifacts(
   workspace: Workspace,
   plan: GraphPlan,
-  run: { which: "run" | "seed" | "snapshot" | "test" | "build"; results: readonly NodeResult[] },
+  run: { which: Which; results: readonly NodeResult[]; args?: Record<string, unknown> },
 ): void {
   const { ctx, folders, project } = workspace;
   const nodes = run.results.flatMap(({ node }) =>
@@ -267,11 +288,6 @@ export function writeArtifacts(
   writeRunResults(ctx, folders.target, {
     results: runResultEntries(plan.scope, run.results, compiled),
     elapsedSeconds: (ctx.clock.now().getTime() - ctx.startedAt.getTime()) / 1000,
-    args: {
-      which: run.which,
-      invocation_command: `run ${workspace.invocation}`,
-      target: workspace.target.name,
-      threads: workspace.target.duckdb.threads,
-    },
+    args: { which: run.which, ...recordedArgs(workspace, plan.options), ...run.args },
   });
 }

@@ -1,56 +1,27 @@
 import { hasFailed } from "../../runner/build/results.ts";
-import type { SelectionOptions } from "../../runner/select/select.ts";
 import { formatModels, summarizeModels } from "../answers.ts";
+import { builtFirst } from "../graph-answer.ts";
 import { modelJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
-import {
-  type BatchOptions,
-  eventTimeRange,
-  modelsStep,
-  planGraph,
-  withRunHooks,
-  writeArtifacts,
-} from "../steps.ts";
+import type { RunOptions } from "../run-options.ts";
+import { planGraph, runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
-import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
-
-export interface ModelsOptions extends SelectionOptions, BatchOptions {
-  onlySelected?: boolean;
-  fullRefresh?: boolean;
-}
+import { openGraph, type Workspace } from "../workspace.ts";
 
 /** `run models`: the chosen models as tables and views, in order. */
 export async function runModels(
   workspace: Workspace,
   terminal: Terminal,
-  options: ModelsOptions,
+  options: RunOptions,
 ): Promise<Outcome> {
-  const eventTime = eventTimeRange(options);
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "model" });
-  const { onlySelected = false, fullRefresh: isFullRefresh = false } = options;
-  const { results, added, seeds } = await withWarehouse(workspace, "run models", (engine) =>
-    withRunHooks(workspace, engine, {
-      hooks: plan.hooks,
-      work: async () => {
-        const built = await modelsStep(workspace, engine, {
-          ...plan,
-          onlySelected,
-          isFullRefresh,
-          eventTime,
-        });
-        writeArtifacts(workspace, plan, { which: "run", results: [...built.seeds, ...built.results] });
-        return built;
-      },
-    }),
-  );
-  const summary = summarizeModels(results);
+  const outcome = await runPlan(workspace, plan, { command: "run models", which: "run" });
+  const { results, models } = outcome;
+  const summary = summarizeModels(models);
   return {
-    exitCode: exitCodeFor([...seeds, ...results], [...seeds, ...results].some(hasFailed)),
+    exitCode: exitCodeFor(results, results.some(hasFailed)),
     summary,
-    text: `${formatModels(results, terminal.colors)}\n\n${summary}`,
-    json: {
-      models: results.map(modelJson),
-      built_first: [...seeds.map(({ node }) => node), ...added].map(({ name }) => name).sort(),
-    },
+    text: `${formatModels(models, terminal.colors)}\n\n${summary}`,
+    json: { models: models.map(modelJson), built_first: builtFirst(outcome) },
   };
 }

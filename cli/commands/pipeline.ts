@@ -1,45 +1,26 @@
-import type { Context } from "../../core/context.ts";
 import type { Engine } from "../../engines/engine.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
-import { skippedModel } from "../../runner/build/models.ts";
-import {
-  hasFailed,
-  type ModelResult,
-  type NodeResult,
-  type SeedResult,
-  type TestResult,
-} from "../../runner/build/results.ts";
-import type { TestOptions } from "../../runner/data-tests/data-tests.ts";
+import { skippedResult } from "../../runner/build/outcome.ts";
+import { hasFailed, type NodeResult } from "../../runner/build/results.ts";
 import { isEphemeral } from "../../runner/graph/ephemeral.ts";
 import { type ModelNode, modelsOf } from "../../runner/graph/nodes.ts";
 import type { Release } from "../../runner/publish.ts";
-import type { SelectionOptions } from "../../runner/select/select.ts";
-import {
-  formatModels,
-  formatStreams,
-  formatTests,
-  summarizeModels,
-  summarizeRelease,
-  summarizeSeeds,
-  summarizeStreams,
-  summarizeTests,
-} from "../answers.ts";
-import { modelJson, streamJson, testJson } from "../json.ts";
+import { formatStreams, summarizeRelease, summarizeStreams } from "../answers.ts";
+import { formatGraph, formatSection, graphJson, summarizeGraph } from "../graph-answer.ts";
+import { streamJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
-import type { Colors } from "../print.ts";
+import type { RunOptions } from "../run-options.ts";
 import {
-  chosenSeeds,
+  type GraphOutcome,
   type GraphPlan,
+  graphOutcome,
   type IngestPlan,
   ingestStep,
-  type ModelsOutcome,
-  modelsStep,
   modelsToPublish,
+  nodesStep,
   planGraph,
   planIngest,
   publishStep,
-  seedsStep,
-  testsStep,
   withRunHooks,
   writeArtifacts,
 } from "../steps.ts";
@@ -49,9 +30,7 @@ import { releaseJson } from "./publish.ts";
 
 export interface PipelineResults {
   streams: StreamResult[];
-  seeds: SeedResult[];
-  models: ModelsOutcome;
-  tests: TestResult[];
+  graph: GraphOutcome;
   /** Null when readers keep the former release. */
   release: Release | null;
   /** Why nothing was published. */
@@ -61,32 +40,26 @@ export interface PipelineResults {
 /** What the whole job needs, read and checked before anything is opened. */
 export interface PipelinePlan {
   ingest: IngestPlan;
-  graph: GraphPlan & Pick<TestOptions, "storeFailures">;
+  graph: GraphPlan;
   toPublish: ModelNode[];
-  isFullRefresh?: boolean;
 }
 
-export async function planPipeline(
-  workspace: Workspace,
-  options: SelectionOptions & Pick<TestOptions, "storeFailures">,
-): Promise<PipelinePlan> {
-  const { storeFailures = false, ...selection } = options;
+export async function planPipeline(workspace: Workspace, options: RunOptions): Promise<PipelinePlan> {
   const scope = openGraph(workspace);
   return {
     ingest: await planIngest(workspace, []),
-    graph: { ...planGraph(workspace, scope, selection), storeFailures },
+    graph: planGraph(workspace, scope, options),
     toPublish: modelsToPublish(workspace, scope),
   };
 }
 
-/** `run pipeline`: ingest, models, data tests, publish. */
+/** `run pipeline`: ingest, then what `run build` does, then publish. */
 export async function runPipeline(
   workspace: Workspace,
   terminal: Terminal,
-  options: SelectionOptions & { fullRefresh?: boolean } & Pick<TestOptions, "storeFailures">,
+  options: RunOptions,
 ): Promise<Outcome> {
-  const isFullRefresh = options.fullRefresh ?? false;
-  const plan = { ...(await planPipeline(workspace, options)), isFullRefresh };
+  const plan = await planPipeline(workspace, options);
   const results = await withWarehouse(workspace, "run pipeline", (engine) =>
     pipelineSteps(workspace, engine, plan),
   );
@@ -104,56 +77,29 @@ export async function pipelineSteps(
   if (streams.length > 0 && streams.every(({ status }) => status !== "ok")) {
     ctx.log.warn("models_withheld", "no stream was loaded: models, tests and release stay as they are");
     const withheld = "no stream was loaded";
-    const models = skippedModels(ctx, plan.graph, withheld);
-    writeArtifacts(workspace, plan.graph, { which: "build", results: models });
-    return {
-      streams,
-      seeds: [],
-      models: { results: models, added: [], seeds: [] },
-      tests: [],
-      release: null,
-      withheld,
-    };
+    const graph = nothingRun(workspace, plan.graph, withheld);
+    writeArtifacts(workspace, plan.graph, { which: "build", results: graph.results });
+    return { streams, graph, release: null, withheld };
   }
-  const { seeds, models, tests } = await withRunHooks(workspace, engine, {
+  const graph = await withRunHooks(workspace, engine, {
     hooks: plan.graph.hooks,
-    work: () => buildAndTest(workspace, engine, plan),
+    work: async () => {
+      const outcome = await nodesStep(workspace, engine, { plan: plan.graph, which: "build" });
+      writeArtifacts(workspace, plan.graph, { which: "build", results: outcome.results });
+      return outcome;
+    },
   });
   ctx.signal.throwIfAborted();
-  const withheld = whyWithheld(plan, { streams, results: [...seeds, ...models.results, ...tests] });
+  const withheld = whyWithheld(plan, { streams, results: graph.results });
   if (withheld !== null)
     ctx.log.warn("publish_withheld", `not published: ${withheld}; readers keep the former release`);
   const release = withheld === null ? await publishStep(workspace, engine, plan.toPublish) : null;
-  return { streams, seeds, models, tests, release, withheld };
+  return { streams, graph, release, withheld };
 }
 
-async function buildAndTest(
-  workspace: Workspace,
-  engine: Engine,
-  plan: PipelinePlan,
-): Promise<Pick<PipelineResults, "seeds" | "models" | "tests">> {
-  const isFullRefresh = plan.isFullRefresh ?? false;
-  const chosen = await seedsStep(workspace, engine, chosenSeeds(plan.graph));
-  const models = await modelsStep(workspace, engine, {
-    ...plan.graph,
-    onlySelected: false,
-    isFullRefresh,
-    seeds: chosen,
-  });
-  const seeds = [...chosen, ...models.seeds];
-  const broken = new Map(
-    [...seeds, ...models.results]
-      .filter(({ status }) => status !== "success")
-      .map(({ node }) => [node.id, node.name]),
-  );
-  const tests = await testsStep(workspace, engine, { ...plan.graph, broken });
-  writeArtifacts(workspace, plan.graph, { which: "build", results: [...seeds, ...models.results, ...tests] });
-  return { seeds, models, tests };
-}
-
-function skippedModels(ctx: Context, { scope, selected }: GraphPlan, reason: string): ModelResult[] {
+function nothingRun({ ctx }: Workspace, { scope, selected }: GraphPlan, reason: string): GraphOutcome {
   const chosen = modelsOf(scope.graph).filter((model) => selected.has(model.id) && !isEphemeral(model));
-  return chosen.map((model) => skippedModel(ctx, model, reason));
+  return graphOutcome(chosen.map((model) => skippedResult(ctx, model, reason)));
 }
 
 /** Readers get all of the published models, of one state of the data, tested: or they keep what they have. */
@@ -170,44 +116,24 @@ function whyWithheld(
 }
 
 export function pipelineOutcome(workspace: Workspace, terminal: Terminal, results: PipelineResults): Outcome {
-  const { streams, seeds, models, tests, release, withheld } = results;
-  const nodes = [...seeds, ...models.results, ...tests];
-  const isFailed = streams.some(({ status }) => status !== "ok") || nodes.some(hasFailed);
+  const { streams, graph, release, withheld } = results;
+  const { colors } = terminal;
+  const isFailed = streams.some(({ status }) => status !== "ok") || graph.results.some(hasFailed);
   const published = release === null ? `not published: ${withheld}` : summarizeRelease(release);
-  const parts = [
-    summarizeStreams(streams),
-    ...(seeds.length > 0 ? [summarizeSeeds(seeds)] : []),
-    summarizeModels(models.results),
-    summarizeTests(tests),
-    published,
-  ];
+  const loaded = { summary: summarizeStreams(streams), body: formatStreams(streams, colors) };
   return {
-    exitCode: exitCodeFor([...streams, ...nodes], isFailed),
-    summary: parts.join("; "),
-    text: pipelineText(terminal.colors, results, published),
+    exitCode: exitCodeFor([...streams, ...graph.results], isFailed),
+    summary: [loaded.summary, summarizeGraph(graph), published].join("; "),
+    text: [
+      formatSection(colors, "Records per stream", loaded),
+      formatGraph(graph, colors),
+      formatSection(colors, "Release", { summary: published, body: "" }),
+    ].join("\n\n"),
     json: {
       streams: streams.map(streamJson),
-      seeds: seeds.map(modelJson),
-      models: models.results.map(modelJson),
-      tests: tests.map(testJson),
+      ...graphJson(graph),
       release: release === null ? null : releaseJson(workspace, release),
       withheld,
     },
   };
-}
-
-function pipelineText(
-  colors: Colors,
-  { streams, seeds, models, tests }: PipelineResults,
-  published: string,
-): string {
-  const section = (title: string, summary: string, body: string) =>
-    `${colors.bold(title)}: ${summary}${body === "" ? "" : `\n${body}`}`;
-  return [
-    section("Records per stream", summarizeStreams(streams), formatStreams(streams, colors)),
-    ...(seeds.length > 0 ? [section("Seeds", summarizeSeeds(seeds), formatModels(seeds, colors))] : []),
-    section("Models", summarizeModels(models.results), formatModels(models.results, colors)),
-    section("Data tests", summarizeTests(tests).replace("tests: ", ""), formatTests(tests, colors)),
-    section("Release", published, ""),
-  ].join("\n\n");
 }

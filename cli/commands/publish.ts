@@ -2,12 +2,11 @@ import { relative } from "node:path";
 import { EXIT } from "../../core/errors.ts";
 import type { Engine } from "../../engines/engine.ts";
 import { hasFailed } from "../../runner/build/results.ts";
-import { testsOf } from "../../runner/graph/nodes.ts";
 import type { Release } from "../../runner/publish.ts";
 import { formatTests, summarizeRelease, summarizeTests } from "../answers.ts";
 import { testJson } from "../json.ts";
 import type { Outcome } from "../outcome.ts";
-import { modelsToPublish, planGraph, publishStep, testsStep, writeArtifacts } from "../steps.ts";
+import { modelsToPublish, nodesStep, planGraph, publishStep, writeArtifacts } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 
@@ -17,10 +16,7 @@ export async function runPublish(workspace: Workspace, terminal: Terminal): Prom
   const plan = planGraph(workspace, scope, { select: [workspace.project.publish.select] });
   const models = modelsToPublish(workspace, scope);
   const { tests, release } = await withWarehouse(workspace, "run publish", async (engine: Engine) => {
-    const results = await testsStep(workspace, engine, {
-      ...plan,
-      tests: testsOf(scope.graph).filter((test) => plan.selected.has(test.id)),
-    });
+    const { tests: results } = await nodesStep(workspace, engine, { plan, which: "test" });
     const isGreen = !results.some(hasFailed);
     return { tests: results, release: isGreen ? await publishStep(workspace, engine, models) : null };
   });

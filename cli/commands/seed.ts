@@ -1,34 +1,25 @@
 import { hasFailed } from "../../runner/build/results.ts";
-import type { SelectionOptions } from "../../runner/select/select.ts";
 import { formatModels, summarizeSeeds } from "../answers.ts";
 import { modelJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
-import { chosenSeeds, planGraph, seedsStep, withRunHooks, writeArtifacts } from "../steps.ts";
+import type { RunOptions } from "../run-options.ts";
+import { planGraph, runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
-import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
+import { openGraph, type Workspace } from "../workspace.ts";
 
 /** `run seed`: the CSV files of the project as tables. */
 export async function runSeed(
   workspace: Workspace,
   terminal: Terminal,
-  options: SelectionOptions,
+  options: RunOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "seed" });
-  const results = await withWarehouse(workspace, "run seed", (engine) =>
-    withRunHooks(workspace, engine, {
-      hooks: plan.hooks,
-      work: async () => {
-        const loaded = await seedsStep(workspace, engine, chosenSeeds(plan));
-        writeArtifacts(workspace, plan, { which: "seed", results: loaded });
-        return loaded;
-      },
-    }),
-  );
-  const summary = summarizeSeeds(results);
+  const { seeds } = await runPlan(workspace, plan, { command: "run seed", which: "seed" });
+  const summary = summarizeSeeds(seeds);
   return {
-    exitCode: exitCodeFor(results, results.some(hasFailed)),
+    exitCode: exitCodeFor(seeds, seeds.some(hasFailed)),
     summary,
-    text: [formatModels(results, terminal.colors), summary].filter(Boolean).join("\n\n"),
-    json: { seeds: results.map(modelJson) },
+    text: [formatModels(seeds, terminal.colors), summary].filter(Boolean).join("\n\n"),
+    json: { seeds: seeds.map(modelJson) },
   };
 }

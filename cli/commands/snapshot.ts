@@ -1,41 +1,25 @@
 import { hasFailed } from "../../runner/build/results.ts";
-import { createSessionPool } from "../../runner/build/session-pool.ts";
-import { snapshotSources, takeSnapshots } from "../../runner/build/snapshots.ts";
-import { snapshotsOf } from "../../runner/graph/nodes.ts";
-import type { SelectionOptions } from "../../runner/select/select.ts";
 import { formatModels, summarizeSnapshots } from "../answers.ts";
 import { modelJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
-import { planGraph, withRunHooks, writeArtifacts } from "../steps.ts";
+import type { RunOptions } from "../run-options.ts";
+import { planGraph, runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
-import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
+import { openGraph, type Workspace } from "../workspace.ts";
 
 /** `run snapshot`: what rows looked like over time. */
 export async function runSnapshots(
   workspace: Workspace,
   terminal: Terminal,
-  options: SelectionOptions,
+  options: RunOptions,
 ): Promise<Outcome> {
-  const { ctx, target } = workspace;
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "snapshot" });
-  const { scope, selected } = plan;
-  const snapshots = snapshotsOf(scope.graph).filter(({ id }) => selected.has(id));
-  const work = { graph: scope.graph, snapshots, sources: snapshotSources(ctx, scope, snapshots) };
-  const results = await withWarehouse(workspace, "run snapshot", (engine) =>
-    withRunHooks(workspace, engine, {
-      hooks: plan.hooks,
-      work: async () => {
-        const taken = await takeSnapshots(ctx, createSessionPool(engine, target.duckdb.threads), work);
-        writeArtifacts(workspace, plan, { which: "snapshot", results: taken });
-        return taken;
-      },
-    }),
-  );
-  const summary = summarizeSnapshots(results);
+  const { snapshots } = await runPlan(workspace, plan, { command: "run snapshot", which: "snapshot" });
+  const summary = summarizeSnapshots(snapshots);
   return {
-    exitCode: exitCodeFor(results, results.some(hasFailed)),
+    exitCode: exitCodeFor(snapshots, snapshots.some(hasFailed)),
     summary,
-    text: [formatModels(results, terminal.colors), summary].filter(Boolean).join("\n\n"),
-    json: { snapshots: results.map(modelJson) },
+    text: [formatModels(snapshots, terminal.colors), summary].filter(Boolean).join("\n\n"),
+    json: { snapshots: snapshots.map(modelJson) },
   };
 }

@@ -3,7 +3,7 @@ export async function runInOrder<T>(
   ids: readonly string[],
   options: {
     /** Ids that a node waits for; those outside `ids` count as done. */
-    dependencies: (id: string) => readonly string[];
+    dependencies: (id: string) => Iterable<string>;
     limit: number;
     work: (id: string) => Promise<T>;
   },

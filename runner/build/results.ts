@@ -48,7 +48,23 @@ export interface TestResult extends ResultBase {
   reason: string | null;
 }
 
-export type NodeResult = ModelResult | SeedResult | SnapshotResult | TestResult;
+/** The result of a node that becomes a relation. */
+export type RelationResult = ModelResult | SeedResult | SnapshotResult;
+export type NodeResult = RelationResult | TestResult;
+/** What can be run. */
+export type RunnableNode = NodeResult["node"];
+
+export function isModelResult(result: NodeResult): result is ModelResult {
+  return result.node.kind === "model";
+}
+
+export function isSeedResult(result: NodeResult): result is SeedResult {
+  return result.node.kind === "seed";
+}
+
+export function isSnapshotResult(result: NodeResult): result is SnapshotResult {
+  return result.node.kind === "snapshot";
+}
 
 export function isTestResult(result: NodeResult): result is TestResult {
   return result.node.kind === "test";

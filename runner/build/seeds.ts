@@ -1,80 +1,28 @@
 import { join } from "node:path";
 import type { Context } from "../../core/context.ts";
-import { describeError, ProjectError, projectErrorsOf } from "../../core/errors.ts";
+import { ProjectError, projectErrorsOf } from "../../core/errors.ts";
 import { nearestLine } from "../../core/nearest.ts";
-import { CsvValueError, type Engine, relationKey, type Session, SqlError } from "../../engines/engine.ts";
-import { readsOf } from "../graph/ephemeral.ts";
-import { type Graph, type ModelNode, type SeedNode, seedsOf } from "../graph/nodes.ts";
-import { runInOrder } from "./execute.ts";
-import type { SeedResult } from "./results.ts";
-import { type SessionPool, withSession } from "./session-pool.ts";
+import { CsvValueError, type Session, SqlError } from "../../engines/engine.ts";
+import type { SeedNode } from "../graph/nodes.ts";
+import { executed, type Outcome } from "./outcome.ts";
+import type { RelationResult } from "./results.ts";
 
-/** The seeds that these models read and that were never loaded in this target. */
-export async function missingSeeds(
-  engine: Engine,
-  graph: Graph,
-  models: readonly ModelNode[],
-): Promise<SeedNode[]> {
-  const read = new Set(models.flatMap((model) => readsOf(graph, model)));
-  const seeds = seedsOf(graph).filter((seed) => read.has(seed.id));
-  if (seeds.length === 0) return [];
-  const built = await engine.relations();
-  return seeds.filter((seed) => !built.has(relationKey(seed.relation)));
-}
-
-/** Loads the seeds, each in one step: readers see its former rows or the new ones. */
-export async function loadSeedTables(
+/** Loads a seed in one step: readers see its former rows or the new ones. */
+export function loadSeed(
   ctx: Context,
-  pool: SessionPool,
-  seeds: readonly SeedNode[],
-): Promise<SeedResult[]> {
-  if (seeds.length === 0) return [];
-  await pool.engine.createSchemas(new Set(seeds.map((seed) => seed.relation.schema)));
-  const byId = new Map(seeds.map((seed) => [seed.id, seed]));
-  const results = await runInOrder([...byId.keys()], {
-    dependencies: () => [],
-    limit: pool.size,
-    work: async (id) => {
-      const node = byId.get(id);
-      if (node === undefined) throw new Error(`no seed ${id} in this run`);
-      const result = await withSession(pool, (session, thread) => loadSeed(ctx, session, { node, thread }));
-      report(ctx, result);
-      return result;
-    },
-  });
-  return seeds.flatMap((seed) => results.get(seed.id) ?? []);
-}
-
-async function loadSeed(
-  ctx: Context,
-  session: Session,
-  of: { node: SeedNode; thread: number },
-): Promise<SeedResult> {
-  const { node } = of;
-  const startedAt = ctx.clock.now();
-  const end = (outcome: Pick<SeedResult, "status" | "rows" | "error" | "reason">): SeedResult => {
-    const endedAt = ctx.clock.now();
-    const seconds = (endedAt.getTime() - startedAt.getTime()) / 1000;
-    return { ...of, ...outcome, startedAt, endedAt, seconds };
-  };
-  const interrupted = {
-    status: "skipped",
-    rows: null,
-    error: null,
-    reason: "the run was interrupted",
-  } as const;
-  if (ctx.signal.aborted) return end(interrupted);
-  try {
+  { session, thread }: { session: Session; thread: number },
+  node: SeedNode,
+): Promise<RelationResult> {
+  const work = async (): Promise<Outcome> => {
     const rows = await session.replaceTableFromCsv(node.relation, {
       path: join(ctx.projectDir, node.file),
       delimiter: node.config.delimiter,
       types: node.config.column_types,
     });
-    return end({ status: "success", rows, error: null, reason: null });
-  } catch (error) {
-    if (ctx.signal.aborted) return end(interrupted);
-    return end({ status: "error", rows: null, error: seedError(error, node), reason: null });
-  }
+    return { status: "success", rows, error: null, reason: null };
+  };
+  const failureOf = (error: unknown) => ({ error: seedError(error, node) });
+  return executed(ctx, { node, thread }, { work, failureOf });
 }
 
 function seedError(error: unknown, node: SeedNode): ProjectError {
@@ -108,11 +56,4 @@ function csvProjectError({ problem }: CsvValueError, node: SeedNode): ProjectErr
     why: [`row ${row} below the header`],
     hint: `correct the value, or give "${column}" another type under column_types`,
   });
-}
-
-function report(ctx: Context, { node, status, rows, seconds, reason, error }: SeedResult): void {
-  const fields = { seed: node.name, status, rows, seconds };
-  if (status === "success") ctx.log.info("seed_loaded", `loaded ${node.name}`, fields);
-  else if (status === "skipped") ctx.log.warn("seed_skipped", `skipped ${node.name}: ${reason}`, fields);
-  else if (error !== null) ctx.log.error("seed_failed", describeError(error), fields);
 }

@@ -1,55 +1,13 @@
 import type { Context } from "../../core/context.ts";
-import { describeError, ProjectError, projectErrorsOf } from "../../core/errors.ts";
-import { type Engine, relationKey, type Session, SqlError } from "../../engines/engine.ts";
+import { ProjectError, projectErrorsOf } from "../../core/errors.ts";
+import { type Engine, type Session, SqlError } from "../../engines/engine.ts";
 import { type CompileScope, compileInline } from "../graph/compile.ts";
-import { isEphemeral, readsOf } from "../graph/ephemeral.ts";
-import type { Graph, Node, RelationNode, SnapshotNode } from "../graph/nodes.ts";
-import { runInOrder } from "./execute.ts";
+import { isEphemeral } from "../graph/ephemeral.ts";
+import type { SnapshotNode } from "../graph/nodes.ts";
 import { sqlProjectError } from "./models.ts";
-import type { SnapshotResult } from "./results.ts";
-import { type SessionPool, withSession } from "./session-pool.ts";
+import { executed, type Outcome } from "./outcome.ts";
+import type { RelationResult } from "./results.ts";
 import { createQuery, type SnapshotSql, snapshotSql } from "./snapshot-sql.ts";
-
-/** Takes the snapshots: ends the versions of rows that changed and adds the new ones, each in one transaction. */
-export async function takeSnapshots(
-  ctx: Context,
-  pool: SessionPool,
-  work: {
-    graph: Graph;
-    snapshots: readonly SnapshotNode[];
-    /** SQL for what a snapshot reads, where that is no relation; by its id. */
-    sources?: ReadonlyMap<string, string>;
-  },
-): Promise<SnapshotResult[]> {
-  await pool.engine.createSchemas(new Set(work.snapshots.map(({ relation }) => relation.schema)));
-  const built = await pool.engine.relations();
-  const byId = new Map(work.snapshots.map((snapshot) => [snapshot.id, snapshot]));
-  const results = await runInOrder([...byId.keys()], {
-    dependencies: (id) => readsOf(work.graph, byId.get(id) ?? { dependsOn: [] }),
-    limit: pool.size,
-    work: async (id) => {
-      const node = byId.get(id);
-      const source = work.graph.nodes.get(node?.dependsOn[0] ?? "");
-      if (node === undefined || source === undefined || !isRelation(source))
-        throw new Error(`no snapshot ${id} in this run`);
-      const isNew = !built.has(relationKey(node.relation));
-      const result = await withSession(pool, (session, thread) =>
-        takeSnapshot(
-          ctx,
-          { engine: pool.engine, session },
-          { node, source: work.sources?.get(id) ?? pool.engine.nameOf(source.relation), isNew, thread },
-        ),
-      );
-      report(ctx, result);
-      return result;
-    },
-  });
-  return work.snapshots.flatMap((snapshot) => results.get(snapshot.id) ?? []);
-}
-
-function isRelation(node: Node): node is RelationNode {
-  return node.kind !== "test" && node.kind !== "exposure";
-}
 
 /** The queries of the ephemeral models that snapshots are taken of, by the snapshots' ids. */
 export function snapshotSources(
@@ -67,44 +25,29 @@ export function snapshotSources(
   );
 }
 
-interface Work {
+export interface SnapshotRun {
   node: SnapshotNode;
-  /** A relation or a query, as SQL names it. */
+  /** The relation or the query that it is taken of, as SQL names it. */
   source: string;
   isNew: boolean;
-  thread: number;
 }
 
-async function takeSnapshot(
+/** Takes a snapshot: ends the versions of rows that changed and adds the new ones, in one transaction. */
+export function takeSnapshot(
   ctx: Context,
-  { engine, session }: { engine: Engine; session: Session },
-  work: Work,
-): Promise<SnapshotResult> {
-  const { node, source, isNew, thread } = work;
-  const startedAt = ctx.clock.now();
-  const end = (outcome: Pick<SnapshotResult, "status" | "rows" | "error" | "reason">): SnapshotResult => {
-    const endedAt = ctx.clock.now();
-    const seconds = (endedAt.getTime() - startedAt.getTime()) / 1000;
-    return { node, thread, startedAt, endedAt, seconds, ...outcome };
-  };
-  const interrupted = {
-    status: "skipped",
-    rows: null,
-    error: null,
-    reason: "the run was interrupted",
-  } as const;
-  if (ctx.signal.aborted) return end(interrupted);
-  try {
-    const sql = await describe(session, { engine, node, source, now: startedAt });
+  { engine, session, thread }: { engine: Engine; session: Session; thread: number },
+  { node, source, isNew }: SnapshotRun,
+): Promise<RelationResult> {
+  const work = async (): Promise<Outcome> => {
+    const sql = await describe(session, { engine, node, source, now: ctx.clock.now() });
     await checkKey(session, sql, node);
     const rows = isNew
       ? await session.replaceTable(node.relation, createQuery(sql))
       : await session.transaction(() => addVersions(session, sql, node));
-    return end({ status: "success", rows, error: null, reason: null });
-  } catch (error) {
-    if (ctx.signal.aborted) return end(interrupted);
-    return end({ status: "error", rows: null, error: snapshotError(error, node), reason: null });
-  }
+    return { status: "success", rows, error: null, reason: null };
+  };
+  const failureOf = (error: unknown) => ({ error: snapshotError(error, node) });
+  return executed(ctx, { node, thread }, { work, failureOf });
 }
 
 async function describe(
@@ -153,11 +96,4 @@ function snapshotError(error: unknown, node: SnapshotNode): ProjectError {
       ? "build what it reads first: run models; or load it: run ingest"
       : "correct its unique_key, updated_at or check_cols",
   });
-}
-
-function report(ctx: Context, { node, status, rows, seconds, reason, error }: SnapshotResult): void {
-  const fields = { snapshot: node.name, status, rows, seconds };
-  if (status === "success") ctx.log.info("snapshot_taken", `took ${node.name}`, fields);
-  else if (status === "skipped") ctx.log.warn("snapshot_skipped", `skipped ${node.name}: ${reason}`, fields);
-  else if (error !== null) ctx.log.error("snapshot_failed", describeError(error), fields);
 }

@@ -1,10 +1,8 @@
 import type { Context } from "../../core/context.ts";
 import { describeError, ProjectError, projectErrorsOf } from "../../core/errors.ts";
-import { type Dialect, type Engine, relationKey, type Session, SqlError } from "../../engines/engine.ts";
-import { runInOrder } from "../build/execute.ts";
+import { type Dialect, type Session, SqlError } from "../../engines/engine.ts";
 import { sqlProjectError } from "../build/models.ts";
 import type { TestResult } from "../build/results.ts";
-import { type SessionPool, withSession } from "../build/session-pool.ts";
 import type { CompiledNode } from "../graph/compile.ts";
 import { readsOf } from "../graph/ephemeral.ts";
 import type { Graph, RelationNode, TestNode } from "../graph/nodes.ts";
@@ -18,76 +16,62 @@ type Outcome = Pick<TestResult, "status" | "failures" | "sample" | "isStored" | 
 export interface TestOptions {
   /** Whether tests whose configuration does not say keep their failing rows. */
   storeFailures?: boolean;
-  /** Whether the first failure is the last test. */
+  /** Whether the first failure is the last that is run. */
   failFast?: boolean;
 }
 
-export interface TestWork extends TestOptions {
+/** Tests that look at the same nodes, and what running them needs. */
+export interface TestGroup {
   graph: Graph;
   tests: readonly TestNode[];
+  thread: number;
   compiled: ReadonlyMap<string, CompiledNode>;
-  /** Names of the models that failed before, by the id of what was not built because of them. */
-  broken?: ReadonlyMap<string, string>;
+  /** What the engine does not have, by the node's id. */
+  missing: ReadonlyMap<string, ProjectError>;
+  dialect: Dialect;
+  storeFailures: boolean;
+  /** Asked before each test: why it is not to run any more. */
+  whyStop: () => string | undefined;
+  /** Told of each test as soon as it is done. */
+  onResult: (result: TestResult) => void;
 }
 
-/** Runs the data tests, at most `pool.size` at once; those that look at a broken node are skipped. */
-export async function runDataTests(ctx: Context, pool: SessionPool, work: TestWork): Promise<TestResult[]> {
-  const byId = new Map(work.tests.map((test) => [test.id, test]));
-  const missing = await missingNodes(ctx, pool.engine, work);
-  const storageFor = (node: TestNode) => storageOf(node.config, work.storeFailures ?? false);
-  const storing = work.tests.filter((node) => storageFor(node) !== null);
-  if (storing.length > 0)
-    await pool.engine.createSchemas(new Set(storing.map(({ relation }) => relation.schema)));
-  let isStopped = false;
-  const results = await runInOrder([...byId.keys()], {
-    dependencies: () => [],
-    limit: pool.size,
-    work: async (id) => {
-      const node = byId.get(id);
-      const compiled = work.compiled.get(id);
-      if (node === undefined || compiled === undefined) throw new Error(`${id} was not compiled`);
-      const reads = readsOf(work.graph, node);
-      const whyNot = isStopped ? STOPPED : whySkipped(reads, work.broken);
-      const result = await withSession(pool, (session, thread) =>
-        timed(ctx, { node, thread }, () =>
-          testOutcome(ctx, session, {
-            node,
-            compiled,
-            whyNot,
-            missing: firstMissing(reads, missing),
-            dialect: pool.engine,
-            storage: storageFor(node),
-          }),
-        ),
-      );
-      if (work.failFast && (result.status === "fail" || result.status === "error")) isStopped = true;
-      report(ctx, result);
-      return result;
-    },
-  });
-  return work.tests.flatMap((test) => results.get(test.id) ?? []);
-}
-
-/** Why tests do not run after the first failure. */
-const STOPPED = "a test before it failed (--fail-fast)";
-
-function whySkipped(reads: readonly string[], broken: TestWork["broken"]): string | undefined {
-  const culprit = reads.map((parent) => broken?.get(parent)).find((name) => name !== undefined);
-  return culprit === undefined ? undefined : `${culprit} failed`;
+/** Runs tests that look at the same nodes, one after another. The tables of stored failures need their schemas. */
+export async function runTestGroup(ctx: Context, session: Session, group: TestGroup): Promise<TestResult[]> {
+  const { graph, tests, thread, dialect, whyStop } = group;
+  const results: TestResult[] = [];
+  for (const node of tests) {
+    const compiled = group.compiled.get(node.id);
+    if (compiled === undefined) throw new Error(`${node.id} was not compiled`);
+    const missing = firstMissing(readsOf(graph, node), group.missing);
+    const storage = storageOf(node.config, group.storeFailures);
+    const result = await timed(ctx, { node, thread }, () =>
+      testOutcome(ctx, session, { node, compiled, whyNot: whyStop(), missing, dialect, storage }),
+    );
+    group.onResult(result);
+    results.push(result);
+  }
+  return results;
 }
 
 /** What tests look at and the engine does not have; said once for each, however many tests there are. */
-async function missingNodes(
+export function missingNodes(
   ctx: Context,
-  engine: Engine,
-  { graph, tests, broken }: TestWork,
-): Promise<Map<string, ProjectError>> {
-  const existing = await engine.relations();
+  {
+    graph,
+    tests,
+    hasRelation,
+  }: {
+    graph: Graph;
+    tests: readonly TestNode[];
+    /** Whether the engine has it, or will have it when the tests run. */
+    hasRelation: (node: RelationNode) => boolean;
+  },
+): Map<string, ProjectError> {
   const missing = new Map<string, ProjectError>();
   for (const id of new Set(tests.flatMap((test) => readsOf(graph, test)))) {
     const node = graph.nodes.get(id);
-    if (node === undefined || node.kind === "test" || node.kind === "exposure" || broken?.has(id)) continue;
-    if (existing.has(relationKey(node.relation))) continue;
+    if (node === undefined || node.kind === "test" || node.kind === "exposure" || hasRelation(node)) continue;
     const error = notThere(node);
     missing.set(id, error);
     ctx.log.error("relation_missing", describeError(error), { node: node.name });
@@ -206,17 +190,4 @@ function testError(error: unknown, { node, compiled }: Measured): ProjectError {
 
 function skippedOutcome(reason: string): Outcome {
   return { ...NOTHING, status: "skipped", reason };
-}
-
-function report(ctx: Context, { node, status, failures, reason, error }: TestResult): void {
-  const fields = { test: node.name, status, failures };
-  if (status === "pass") ctx.log.debug("test_passed", `passed ${node.name}`, fields);
-  else if (reason === STOPPED) ctx.log.debug("test_skipped", `skipped ${node.name}: ${reason}`, fields);
-  else if (status === "skipped") ctx.log.warn("test_skipped", `skipped ${node.name}: ${reason}`, fields);
-  else if (status === "warn")
-    ctx.log.debug("test_warned", `test ${node.name}: ${failures} rows break it`, fields);
-  else if (status === "fail")
-    ctx.log.error("test_failed", `test ${node.name} failed: ${failures} rows break it`, fields);
-  else if (error !== null && error.code !== "TEST_RELATION_MISSING")
-    ctx.log.error("test_errored", describeError(error), fields);
 }

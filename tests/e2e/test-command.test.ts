@@ -43,6 +43,6 @@ test("--fail-fast stops after the first failure and sums up the rest", async () 
   const cwd = await builtProject();
   const { exitCode, stdout } = await run(["test", "-x"], { cwd });
   expect(exitCode).toBe(1);
-  expect(stdout).toContain("skipped  4 tests: a test before it failed (--fail-fast)\n");
+  expect(stdout).toContain("skipped  4 tests: not_null_m_a failed (--fail-fast)\n");
   expect(stdout).toContain("tests: 0 passed, 0 warned, 1 failed, 4 skipped");
 });

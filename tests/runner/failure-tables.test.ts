@@ -126,5 +126,5 @@ test("after the first failure, fail-fast leaves out the tests that did not begin
   const statuses = results.map(({ status }) => status);
   expect(statuses.slice(0, 2)).toEqual(["warn", "fail"]);
   expect(statuses.slice(4)).toEqual(Array(6).fill("skipped"));
-  expect(results.at(-1)?.reason).toBe("a test before it failed (--fail-fast)");
+  expect(results.at(-1)?.reason).toMatch(/^t\d failed \(--fail-fast\)$/);
 });

@@ -9,10 +9,18 @@ import { openDuckdb } from "../../engines/duckdb.ts";
 import { duckdbDialect } from "../../engines/duckdb-sql.ts";
 import type { Engine, Session } from "../../engines/engine.ts";
 import type { EventTimeRange } from "../../runner/build/materializations/batch-windows.ts";
-import { buildModels, modelsToBuild } from "../../runner/build/models.ts";
-import type { ModelResult, TestResult } from "../../runner/build/results.ts";
+import { nodesToRun } from "../../runner/build/parents.ts";
+import {
+  isModelResult,
+  isTestResult,
+  type ModelResult,
+  type NodeResult,
+  type RunnableNode,
+  type TestResult,
+} from "../../runner/build/results.ts";
+import { runNodes } from "../../runner/build/run-nodes.ts";
 import { createSessionPool } from "../../runner/build/session-pool.ts";
-import { runDataTests, type TestOptions } from "../../runner/data-tests/data-tests.ts";
+import type { TestOptions } from "../../runner/data-tests/data-tests.ts";
 import { type CompileScope, compileNodes } from "../../runner/graph/compile.ts";
 import { loadGraph } from "../../runner/graph/load.ts";
 import { type ModelNode, modelsOf, type TestNode, testsOf } from "../../runner/graph/nodes.ts";
@@ -111,18 +119,23 @@ export function mistakesIn(
   });
 }
 
+export type RunSelection = SelectionOptions &
+  TestOptions & {
+    kinds?: readonly RunnableNode["kind"][];
+    onlySelected?: boolean;
+    isFullRefresh?: boolean;
+    eventTime?: EventTimeRange;
+  };
+
 export interface Warehouse {
   engine: Engine;
   session: Session;
-  /** Reads the project anew and builds what is chosen, and parents that were never built. */
-  build(
-    selection?: SelectionOptions & {
-      onlySelected?: boolean;
-      isFullRefresh?: boolean;
-      eventTime?: EventTimeRange;
-    },
-  ): Promise<ModelResult[]>;
-  check(options?: TestOptions & { broken?: ReadonlyMap<string, string> }): Promise<TestResult[]>;
+  /** Reads the project anew and runs what is chosen, and parents that were never built. */
+  run(selection?: RunSelection): Promise<NodeResult[]>;
+  /** The same for models. */
+  build(selection?: RunSelection): Promise<ModelResult[]>;
+  /** The same for tests. */
+  check(options?: TestOptions): Promise<TestResult[]>;
 }
 
 /** The project's warehouse, open until the test is over. */
@@ -142,23 +155,22 @@ export async function openWarehouse({ ctx, scope: load }: TestProject): Promise<
   };
   compile();
   const pool = createSessionPool(engine, 2);
+  const run = async (options: RunSelection = {}) => {
+    const { scope, compiled } = compile();
+    const { graph } = scope;
+    const { kinds = ["seed", "snapshot", "model", "test"], onlySelected = false, ...work } = options;
+    const { nodes } = await nodesToRun(engine, graph, {
+      selected: selectNodes(graph, options),
+      kinds,
+      onlySelected,
+    });
+    return runNodes(ctx, pool, { ...work, graph, nodes, compiled });
+  };
   return {
     engine,
     session: await engine.openSession(),
-    build: async ({ onlySelected = false, isFullRefresh = false, eventTime, ...selection } = {}) => {
-      const { scope, compiled } = compile();
-      const selected = selectNodes(scope.graph, selection);
-      const { models } = await modelsToBuild(engine, scope.graph, { selected, onlySelected });
-      return buildModels(ctx, pool, { graph: scope.graph, models, compiled, isFullRefresh, eventTime });
-    },
-    check: async (options = {}) => {
-      const { scope, compiled } = compile();
-      return runDataTests(ctx, pool, {
-        graph: scope.graph,
-        tests: testsOf(scope.graph),
-        compiled,
-        ...options,
-      });
-    },
+    run,
+    build: async (options) => (await run({ ...options, kinds: ["model"] })).filter(isModelResult),
+    check: async (options) => (await run({ ...options, kinds: ["test"] })).filter(isTestResult),
   };
 }

@@ -1,14 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { loadSeedTables, missingSeeds } from "../../runner/build/seeds.ts";
-import { createSessionPool } from "../../runner/build/session-pool.ts";
-import { seedsOf } from "../../runner/graph/nodes.ts";
 import { createProject, mistakesIn, openWarehouse, type TestProject } from "./project.ts";
 
 async function load(project: TestProject) {
   const warehouse = await openWarehouse(project);
-  const seeds = seedsOf(project.scope().graph);
-  const results = await loadSeedTables(project.ctx, createSessionPool(warehouse.engine, 1), seeds);
-  return { ...warehouse, results, seeds };
+  return { ...warehouse, results: await warehouse.run({ kinds: ["seed"] }) };
 }
 
 const FILES = {
@@ -43,12 +38,13 @@ describe("a seed", () => {
       "models/m.yml":
         "seeds: [{name: codes, columns: [{name: zip, data_tests: [unique]}, {name: name, data_tests: [not_null]}]}]",
     });
-    const { engine, build, check } = await openWarehouse(project);
-    const missing = await missingSeeds(engine, project.scope().graph, [project.model("m")]);
-    expect(missing.map(({ id }) => id)).toEqual(["seed.shop.codes"]);
-    await loadSeedTables(project.ctx, createSessionPool(engine, 1), missing);
-    expect(await missingSeeds(engine, project.scope().graph, [project.model("m")])).toEqual([]);
-    expect(await build()).toMatchObject([{ status: "success" }]);
+    const { run, check } = await openWarehouse(project);
+    const build = async () => (await run({ kinds: ["model"] })).map(({ node, status }) => [node.id, status]);
+    expect(await build()).toEqual([
+      ["seed.shop.codes", "success"],
+      ["model.shop.m", "success"],
+    ]);
+    expect(await build()).toEqual([["model.shop.m", "success"]]);
     const results = await check();
     expect(results.map(({ node, status }) => [node.name, status])).toEqual([
       ["unique_codes_zip", "pass"],
@@ -61,10 +57,9 @@ describe("a seed", () => {
       "seeds/codes.csv": "id\n1\nx\n",
       "models/s.yml": "seeds: [{name: codes, config: {column_types: {id: integer}}}]",
     });
-    const { engine, session } = await openWarehouse(project);
+    const { run, session } = await openWarehouse(project);
     await session.run("create table codes as select 7 as id");
-    const seeds = seedsOf(project.scope().graph);
-    const [result] = await loadSeedTables(project.ctx, createSessionPool(engine, 1), seeds);
+    const [result] = await run({ kinds: ["seed"] });
     expect(result?.error).toMatchObject({
       code: "SEED_VALUE",
       message: '"id" has "x", which is not of type integer',

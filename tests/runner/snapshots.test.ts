@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { runNodes } from "../../runner/build/run-nodes.ts";
 import { createSessionPool } from "../../runner/build/session-pool.ts";
-import { takeSnapshots } from "../../runner/build/snapshots.ts";
 import { snapshotsOf } from "../../runner/graph/nodes.ts";
 import { createProject, mistakesIn, openWarehouse } from "./project.ts";
 
@@ -26,7 +26,7 @@ async function open(config: string, columns = "id int, name varchar, changed_at 
         clock: { ...project.ctx.clock, now: () => new Date(Date.UTC(2026, 2, day)) },
       };
       const pool = createSessionPool(engine, 1);
-      const [result] = await takeSnapshots(ctx, pool, { graph, snapshots: snapshotsOf(graph) });
+      const [result] = await runNodes(ctx, pool, { graph, nodes: snapshotsOf(graph), compiled: new Map() });
       return result;
     },
     versions: async (more = "") => {

@@ -23,10 +23,15 @@ export async function buildBatches(ctx: Context, session: Session, work: ModelWo
       total += await buildBatch(ctx, session, { ...work, window, isNew: index === 0 });
     return total;
   });
-  return { rows, batches: { successful: windows, failed: [] }, failure: null };
+  return { rows, batches: { successful: [...windows], failed: [] }, failure: null };
 }
 
-function windowsOf(ctx: Context, { node, eventTime }: ModelWork, isIncremental: boolean): BatchWindow[] {
+function windowsOf(
+  ctx: Context,
+  { node, eventTime, batches }: ModelWork,
+  isIncremental: boolean,
+): readonly BatchWindow[] {
+  if (batches !== undefined && isIncremental) return batches;
   const { begin, batch_size, lookback } = node.config;
   const from = parseEventTime(begin ?? "");
   if (from === undefined || batch_size === null) throw new Error(`${node.id} was not checked`);
@@ -66,7 +71,7 @@ function warnOfFailed(ctx: Context, node: ModelNode, failed: readonly BatchWindo
   const range = `--event-time-start "${timestampText(first.start)}" --event-time-end "${timestampText(last.end)}"`;
   ctx.log.warn(
     "batches_failed",
-    `${failed.length} of the batches of ${node.name} failed; when it is corrected: run models --select ${node.name} ${range}`,
+    `${failed.length} of the batches of ${node.name} failed; when it is corrected: run retry, or run models --select ${node.name} ${range}`,
     { model: node.name, batches: failed.map(({ start }) => start.toISOString()) },
   );
 }

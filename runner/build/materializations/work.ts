@@ -8,6 +8,8 @@ export interface ModelWork {
   isFullRefresh: boolean;
   /** The batches that the command line asks for. */
   eventTime?: EventTimeRange | undefined;
+  /** Those that failed before, when only they are asked for. */
+  batches?: readonly BatchWindow[] | undefined;
   /** Told which of the model's texts is run: errors count their places from its start. */
   onChosen: (ran: CompiledNode) => void;
 }

@@ -1,0 +1,25 @@
+import { hasFailed } from "../../runner/build/results.ts";
+import { builtFirst, formatGraph, graphJson, summarizeGraph } from "../graph-answer.ts";
+import { exitCodeFor, type Outcome } from "../outcome.ts";
+import type { RunOptions } from "../run-options.ts";
+import { planGraph, runPlan } from "../steps.ts";
+import type { Terminal } from "../terminal.ts";
+import { openGraph, type Workspace } from "../workspace.ts";
+
+/** `run build`: seeds, snapshots, models and their tests in order; a test that fails stops what comes after it. */
+export async function runBuild(
+  workspace: Workspace,
+  terminal: Terminal,
+  options: RunOptions,
+): Promise<Outcome> {
+  const plan = planGraph(workspace, openGraph(workspace), options);
+  const outcome = await runPlan(workspace, plan, { command: "run build", which: "build" });
+  const { results } = outcome;
+  const summary = summarizeGraph(outcome);
+  return {
+    exitCode: exitCodeFor(results, results.some(hasFailed)),
+    summary,
+    text: formatGraph(outcome, terminal.colors),
+    json: { ...graphJson(outcome), built_first: builtFirst(outcome) },
+  };
+}

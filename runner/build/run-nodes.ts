@@ -1,0 +1,180 @@
+import type { Context } from "../../core/context.ts";
+import type { ProjectError } from "../../core/errors.ts";
+import { relationKey, type Session } from "../../engines/engine.ts";
+import { missingNodes, runTestGroup, type TestOptions } from "../data-tests/data-tests.ts";
+import { storageOf } from "../data-tests/failure-tables.ts";
+import type { CompiledNode } from "../graph/compile.ts";
+import type { Graph, ReferableNode, TestNode } from "../graph/nodes.ts";
+import { runInOrder } from "./execute.ts";
+import type { BatchWindow, EventTimeRange } from "./materializations/batch-windows.ts";
+import { buildModel } from "./models.ts";
+import { INTERRUPTED, skippedResult } from "./outcome.ts";
+import { reportResult, stoppedBy } from "./report.ts";
+import { hasFailed, type NodeResult, type RelationResult, type RunnableNode } from "./results.ts";
+import { loadSeed } from "./seeds.ts";
+import { type SessionPool, withSession } from "./session-pool.ts";
+import { takeSnapshot } from "./snapshots.ts";
+import { type WorkItem, workItems } from "./work-items.ts";
+
+export interface NodesWork extends TestOptions {
+  graph: Graph;
+  nodes: readonly RunnableNode[];
+  /** Models and tests, by id. */
+  compiled: ReadonlyMap<string, CompiledNode>;
+  /** SQL for what snapshots are taken of, where that is no relation; by the snapshots' ids. */
+  snapshotSources?: ReadonlyMap<string, string>;
+  /** Incremental tables are built from nothing. */
+  isFullRefresh?: boolean;
+  /** The batches of microbatch models, when not those that are due. */
+  eventTime?: EventTimeRange | undefined;
+  /** The batches of single microbatch models, by id. */
+  batches?: ReadonlyMap<string, readonly BatchWindow[]>;
+}
+
+/**
+ * Runs seeds, snapshots, models and tests in order, at most `pool.size` at once. A node that fails, a test of
+ * severity error that fails and a test that cannot be run skip what comes after them, and nothing else.
+ */
+export async function runNodes(ctx: Context, pool: SessionPool, work: NodesWork): Promise<NodeResult[]> {
+  const place = await preparePlace(ctx, pool, work);
+  const items = workItems(work.graph, work.nodes, pool.size);
+  const results = new Map<string, NodeResult>();
+  /** Names of what failed first, by the ids of the items that did not succeed because of it. */
+  const broken = new Map<string, string>();
+  let stop: string | undefined;
+  const whyStop = () => (ctx.signal.aborted ? INTERRUPTED : stop);
+  const settle = (result: NodeResult) => {
+    results.set(result.node.id, result);
+    if (work.failFast && hasFailed(result) && result.status !== "skipped")
+      stop ??= stoppedBy(result.node.name);
+    reportResult(ctx, result);
+  };
+  await runInOrder([...items.keys()], {
+    dependencies: (id) => itemOf(items, id).after,
+    limit: pool.size,
+    work: async (id) => {
+      const item = itemOf(items, id);
+      const culprit = firstBroken(item, broken);
+      const whyNot = whyStop() ?? (culprit === undefined ? undefined : `${culprit} failed`);
+      if (whyNot !== undefined) for (const node of item.nodes) settle(skippedResult(ctx, node, whyNot));
+      else {
+        await withSession(pool, (session, thread) =>
+          runItem(ctx, { pool, session, thread, place, whyStop, settle }, { item, work }),
+        );
+      }
+      const failed = item.nodes.find((node) => isBroken(results.get(node.id)));
+      if (failed !== undefined) broken.set(id, culprit ?? failed.name);
+    },
+  });
+  return work.nodes.flatMap((node) => results.get(node.id) ?? []);
+}
+
+function itemOf(items: ReadonlyMap<string, WorkItem>, id: string): WorkItem {
+  const item = items.get(id);
+  if (item === undefined) throw new Error(`no ${id} in this run`);
+  return item;
+}
+
+function firstBroken({ after }: WorkItem, broken: ReadonlyMap<string, string>): string | undefined {
+  if (broken.size === 0) return undefined;
+  for (const id of after) if (broken.has(id)) return broken.get(id);
+  return undefined;
+}
+
+function isBroken(result: NodeResult | undefined): boolean {
+  return result !== undefined && hasFailed(result);
+}
+
+/** What the warehouse has before the run. */
+interface Place {
+  existing: ReadonlyMap<string, unknown>;
+  missing: ReadonlyMap<string, ProjectError>;
+}
+
+/** Creates the schemas that are written to, and looks for what tests need and nobody makes. */
+async function preparePlace(ctx: Context, { engine }: SessionPool, work: NodesWork): Promise<Place> {
+  const { graph, nodes, storeFailures = false } = work;
+  const isWritten = (node: RunnableNode) =>
+    node.kind !== "test" || storageOf(node.config, storeFailures) !== null;
+  const schemas = new Set(nodes.filter(isWritten).map(({ relation }) => relation.schema));
+  if (schemas.size > 0) await engine.createSchemas(schemas);
+  if (nodes.every(({ kind }) => kind === "model" || kind === "seed"))
+    return { existing: new Map(), missing: new Map() };
+  const existing = await engine.relations();
+  const isRun = new Set(nodes.map(({ id }) => id));
+  const missing = missingNodes(ctx, {
+    graph,
+    tests: nodes.filter((node): node is TestNode => node.kind === "test"),
+    hasRelation: ({ id, relation }) => isRun.has(id) || existing.has(relationKey(relation)),
+  });
+  return { existing, missing };
+}
+
+interface Slot {
+  pool: SessionPool;
+  session: Session;
+  thread: number;
+  place: Place;
+  whyStop: () => string | undefined;
+  settle: (result: NodeResult) => void;
+}
+
+async function runItem(
+  ctx: Context,
+  slot: Slot,
+  { item, work }: { item: WorkItem; work: NodesWork },
+): Promise<void> {
+  const tests: TestNode[] = [];
+  for (const node of item.nodes) {
+    if (node.kind === "test") tests.push(node);
+    else slot.settle(await runRelation(ctx, slot, { node, work }));
+  }
+  if (tests.length === 0) return;
+  const { pool, session, thread, place, whyStop, settle } = slot;
+  await runTestGroup(ctx, session, {
+    graph: work.graph,
+    tests,
+    thread,
+    compiled: work.compiled,
+    missing: place.missing,
+    dialect: pool.engine,
+    storeFailures: work.storeFailures ?? false,
+    whyStop,
+    onResult: settle,
+  });
+}
+
+/** Makes one relation: the moment before which all that it reads is done. */
+function runRelation(
+  ctx: Context,
+  { pool, session, thread, place }: Slot,
+  { node, work }: { node: ReferableNode; work: NodesWork },
+): Promise<RelationResult> {
+  const { engine } = pool;
+  if (node.kind === "seed") return loadSeed(ctx, { session, thread }, node);
+  if (node.kind === "snapshot") {
+    const source = work.graph.nodes.get(node.dependsOn[0] ?? "");
+    if (source === undefined || source.kind === "test" || source.kind === "exposure")
+      throw new Error(`${node.id} is taken of nothing`);
+    return takeSnapshot(
+      ctx,
+      { engine, session, thread },
+      {
+        node,
+        source: work.snapshotSources?.get(node.id) ?? engine.nameOf(source.relation),
+        isNew: !place.existing.has(relationKey(node.relation)),
+      },
+    );
+  }
+  return buildModel(
+    ctx,
+    { session, thread },
+    {
+      node,
+      compiled: work.compiled.get(node.id),
+      isFullRefresh: work.isFullRefresh ?? false,
+      eventTime: work.eventTime,
+      batches: work.batches?.get(node.id),
+    },
+  );
+}
