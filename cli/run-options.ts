@@ -6,6 +6,8 @@ import type { Workspace } from "./workspace.ts";
 export interface RunOptions extends SelectionOptions, TestOptions {
   onlySelected?: boolean;
   fullRefresh?: boolean;
+  /** False with `--no-reuse`: what is unchanged is made anew as well. */
+  reuse?: boolean;
   eventTimeStart?: string;
   eventTimeEnd?: string;
 }
@@ -28,6 +30,7 @@ export function recordedArgs(
     resource_types: options.resourceType ?? [],
     exclude_resource_types: options.excludeResourceType ?? [],
     full_refresh: options.fullRefresh ?? false,
+    no_reuse: options.reuse === false,
     fail_fast: options.failFast ?? false,
     store_failures: options.storeFailures ?? false,
     only_selected: options.onlySelected ?? false,

@@ -4,6 +4,7 @@ import { writeRunResults } from "../artifacts/run-results.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import type { SourceDefinition } from "../core/sillon.ts";
 import { validateYaml } from "../core/yaml.ts";
+import { engineVersion } from "../engines/duckdb.ts";
 import type { Engine } from "../engines/engine.ts";
 import { checkIngest, ingest } from "../ingest/ingest.ts";
 import { loadSources } from "../ingest/load-sources.ts";
@@ -23,13 +24,17 @@ import {
   isTestResult,
   type ModelResult,
   type NodeResult,
+  type RunnableNode,
   type SeedResult,
   type SnapshotResult,
   type TestResult,
 } from "../runner/build/results.ts";
+import { hashOf } from "../runner/build/reuse/fingerprint.ts";
+import { prepareReuse, type Reuse } from "../runner/build/reuse/reuse.ts";
 import { runNodes } from "../runner/build/run-nodes.ts";
 import { createSessionPool } from "../runner/build/session-pool.ts";
 import { snapshotSources as sourcesOfSnapshots } from "../runner/build/snapshots.ts";
+import { storageOf } from "../runner/data-tests/failure-tables.ts";
 import {
   type CompiledNode,
   type CompileScope,
@@ -41,6 +46,8 @@ import { isEphemeral } from "../runner/graph/ephemeral.ts";
 import { type ModelNode, modelsOf, type ReferableNode, snapshotsOf, testsOf } from "../runner/graph/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
 import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
+import { type BuildBook, noteForeign } from "../state/builds.ts";
+import { packageVersion } from "./invocation.ts";
 import { type RunOptions, recordedArgs } from "./run-options.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
 import { type Workspace, withWarehouse } from "./workspace.ts";
@@ -68,6 +75,12 @@ export async function ingestStep(
   plan: IngestPlan,
 ): Promise<StreamResult[]> {
   return ingest(workspace.ctx, engine, plan);
+}
+
+/** The warehouse, and what is known of its tables. */
+export interface OpenWarehouse {
+  engine: Engine;
+  book: BuildBook;
 }
 
 /** What of the project's graph a command runs, compiled. */
@@ -111,15 +124,17 @@ interface RunHooks {
 /** Runs `work` between the on-run-start and the on-run-end statements. Throws HOOK_SQL. */
 export async function withRunHooks<T>(
   { ctx }: Workspace,
-  engine: Engine,
+  { engine, book }: OpenWarehouse,
   around: { hooks: RunHooks; work: () => Promise<T> },
 ): Promise<T> {
   const { start, end } = around.hooks;
   if (start.length + end.length === 0) return around.work();
   const session = await engine.openSession();
+  noteForeign(book);
   try {
     await runHooks(ctx, session, { hooks: start, owner: "on-run-start" });
     const result = await around.work();
+    noteForeign(book);
     if (!ctx.signal.aborted) await runHooks(ctx, session, { hooks: end, owner: "on-run-end" });
     return result;
   } finally {
@@ -178,7 +193,7 @@ export function graphOutcome(results: NodeResult[], added: readonly ReferableNod
 /** Runs what the plan chose of these kinds, in order, and the parents of models that were never made. */
 export async function nodesStep(
   workspace: Workspace,
-  engine: Engine,
+  { engine, book }: OpenWarehouse,
   { plan, which }: { plan: GraphPlan; which: Which },
 ): Promise<GraphOutcome> {
   const { ctx, target } = workspace;
@@ -200,8 +215,37 @@ export async function nodesStep(
     ...(batches === undefined ? {} : { batches }),
     storeFailures: options.storeFailures ?? false,
     failFast: options.failFast ?? false,
+    reuse: which === "test" ? undefined : await reuseOf(workspace, { engine, book }, { plan, nodes }),
   });
+  if (results.some((result) => isTestResult(result) && result.isStored)) noteForeign(book);
   return graphOutcome(results, added);
+}
+
+/** What decides, node by node, what is left as it is. */
+async function reuseOf(
+  { target }: Workspace,
+  { engine, book }: OpenWarehouse,
+  { plan, nodes }: { plan: GraphPlan; nodes: readonly RunnableNode[] },
+): Promise<Reuse> {
+  const { options, scope, compiled, snapshotSources } = plan;
+  const { settings, extensions, attach, schema } = target.duckdb;
+  const force = options.fullRefresh ? "--full-refresh" : options.reuse === false ? "--no-reuse" : null;
+  return prepareReuse(engine, {
+    graph: scope.graph,
+    nodes,
+    compiled,
+    snapshotSources,
+    book,
+    place: {
+      "the engine's version": await engineVersion(),
+      "the version of sillon": packageVersion(),
+      "the target's settings": hashOf(settings, extensions, attach),
+    },
+    database: scope.target.database,
+    schema,
+    force,
+    isStored: (node) => storageOf(node.config, options.storeFailures ?? false) !== null,
+  });
 }
 
 const ADDED = {
@@ -228,15 +272,19 @@ export async function runPlan(
   plan: GraphPlan,
   { command, which }: { command: string; which: Which },
 ): Promise<GraphOutcome> {
-  return withWarehouse(workspace, command, (engine) =>
-    withRunHooks(workspace, engine, {
-      hooks: plan.hooks,
-      work: async () => {
-        const outcome = await nodesStep(workspace, engine, { plan, which });
-        writeArtifacts(workspace, plan, { which, results: outcome.results });
-        return outcome;
+  return withWarehouse(workspace, command, (engine, book) =>
+    withRunHooks(
+      workspace,
+      { engine, book },
+      {
+        hooks: plan.hooks,
+        work: async () => {
+          const outcome = await nodesStep(workspace, { engine, book }, { plan, which });
+          writeArtifacts(workspace, plan, { which, results: outcome.results });
+          return outcome;
+        },
       },
-    }),
+    ),
   );
 }
 

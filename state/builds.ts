@@ -28,7 +28,11 @@ const buildRecord = z.object({
 /** How a relation came to be. */
 export type BuildRecord = z.infer<typeof buildRecord>;
 
-const testRecord = z.object(fingerprint);
+const testRecord = z.object({
+  ...fingerprint,
+  /** How many rows it found; a test may allow some. */
+  failures: z.number().nullable(),
+});
 /** How a data test that passed came to its verdict. */
 export type TestRecord = z.infer<typeof testRecord>;
 
@@ -94,4 +98,9 @@ export function writeBuildBook(file: string, mark: string, { builds, tests, fore
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(`${file}.tmp`, text);
   renameSync(`${file}.tmp`, file);
+}
+
+/** Statements ran of which nobody knows what they wrote to: tables that the project does not make may be others. */
+export function noteForeign(book: BuildBook): void {
+  book.foreign = randomUUID();
 }

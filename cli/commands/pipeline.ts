@@ -1,4 +1,3 @@
-import type { Engine } from "../../engines/engine.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
 import { skippedResult } from "../../runner/build/outcome.ts";
 import { hasFailed, type NodeResult } from "../../runner/build/results.ts";
@@ -18,6 +17,7 @@ import {
   ingestStep,
   modelsToPublish,
   nodesStep,
+  type OpenWarehouse,
   planGraph,
   planIngest,
   publishStep,
@@ -60,15 +60,15 @@ export async function runPipeline(
   options: RunOptions,
 ): Promise<Outcome> {
   const plan = await planPipeline(workspace, options);
-  const results = await withWarehouse(workspace, "run pipeline", (engine) =>
-    pipelineSteps(workspace, engine, plan),
+  const results = await withWarehouse(workspace, "run pipeline", (engine, book) =>
+    pipelineSteps(workspace, { engine, book }, plan),
   );
   return pipelineOutcome(workspace, terminal, results);
 }
 
 export async function pipelineSteps(
   workspace: Workspace,
-  engine: Engine,
+  { engine, book }: OpenWarehouse,
   plan: PipelinePlan,
 ): Promise<PipelineResults> {
   const { ctx } = workspace;
@@ -81,14 +81,18 @@ export async function pipelineSteps(
     writeArtifacts(workspace, plan.graph, { which: "build", results: graph.results });
     return { streams, graph, release: null, withheld };
   }
-  const graph = await withRunHooks(workspace, engine, {
-    hooks: plan.graph.hooks,
-    work: async () => {
-      const outcome = await nodesStep(workspace, engine, { plan: plan.graph, which: "build" });
-      writeArtifacts(workspace, plan.graph, { which: "build", results: outcome.results });
-      return outcome;
+  const graph = await withRunHooks(
+    workspace,
+    { engine, book },
+    {
+      hooks: plan.graph.hooks,
+      work: async () => {
+        const outcome = await nodesStep(workspace, { engine, book }, { plan: plan.graph, which: "build" });
+        writeArtifacts(workspace, plan.graph, { which: "build", results: outcome.results });
+        return outcome;
+      },
     },
-  });
+  );
   ctx.signal.throwIfAborted();
   const withheld = whyWithheld(plan, { streams, results: graph.results });
   if (withheld !== null)

@@ -41,10 +41,10 @@ export function takeSnapshot(
   const work = async (): Promise<Outcome> => {
     const sql = await describe(session, { engine, node, source, now: ctx.clock.now() });
     await checkKey(session, sql, node);
-    const rows = isNew
-      ? await session.replaceTable(node.relation, createQuery(sql))
+    const { rows, isUnchanged } = isNew
+      ? { rows: await session.replaceTable(node.relation, createQuery(sql)), isUnchanged: false }
       : await session.transaction(() => addVersions(session, sql, node));
-    return { status: "success", rows, error: null, reason: null };
+    return { status: "success", rows, error: null, reason: null, isUnchanged };
   };
   const failureOf = (error: unknown) => ({ error: snapshotError(error, node) });
   return executed(ctx, { node, thread }, { work, failureOf });
@@ -70,19 +70,25 @@ async function checkKey(session: Session, sql: SnapshotSql, node: SnapshotNode):
   });
 }
 
-/** Returns how many versions were added. */
-async function addVersions(session: Session, sql: SnapshotSql, node: SnapshotNode): Promise<number> {
+/** Returns how many versions were added, and whether nothing at all was changed. */
+async function addVersions(
+  session: Session,
+  sql: SnapshotSql,
+  node: SnapshotNode,
+): Promise<{ rows: number; isUnchanged: boolean }> {
   const existing = await session.query(`select * from ${sql.target} limit 0`);
   const known = new Set(existing.columns.map((name) => name.toLowerCase()));
-  for (const { name, type } of sql.allColumns) {
-    if (!known.has(name.toLowerCase()))
-      await session.run(`alter table ${sql.target} add column ${sql.quote(name)} ${type}`);
+  const newColumns = sql.allColumns.filter(({ name }) => !known.has(name.toLowerCase()));
+  for (const { name, type } of newColumns) {
+    await session.run(`alter table ${sql.target} add column ${sql.quote(name)} ${type}`);
   }
-  let added = 0;
-  if (node.config.hard_deletes === "new_record") added += await session.run(sql.insertDeleted);
-  if (node.config.hard_deletes !== "ignore") await session.run(sql.closeDeleted);
-  await session.run(sql.closeChanged);
-  return added + (await session.run(sql.insertNew));
+  let rows = 0;
+  let ended = 0;
+  if (node.config.hard_deletes === "new_record") rows += await session.run(sql.insertDeleted);
+  if (node.config.hard_deletes !== "ignore") ended += await session.run(sql.closeDeleted);
+  ended += await session.run(sql.closeChanged);
+  rows += await session.run(sql.insertNew);
+  return { rows, isUnchanged: rows + ended + newColumns.length === 0 };
 }
 
 function snapshotError(error: unknown, node: SnapshotNode): ProjectError {
