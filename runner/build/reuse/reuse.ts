@@ -192,7 +192,7 @@ class RunReuse implements Reuse {
     if (kind === undefined) return isKnown ? `its ${wanted} is missing` : "never built";
     if (book.state === "changed" && former === undefined)
       return "the warehouse was changed outside of this project";
-    if (former?.id !== node.id) return "nothing is known of a former build";
+    if (former?.id !== node.id) return "its last build failed, or is not known";
     return kind === wanted || former.config !== this.fingerprintOf(node).config
       ? null
       : `its ${wanted} became a ${kind}`;
