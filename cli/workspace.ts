@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { parse } from "yaml";
 import { findProjectDir, type ProjectFolders, projectFolders } from "../core/config.ts";
 import { type Context, createContext, type Environment } from "../core/context.ts";
@@ -14,7 +14,13 @@ import { loadGraph } from "../runner/graph/load.ts";
 import { loadProject, type Project } from "../runner/project/project.ts";
 import { latestRelease } from "../runner/publish.ts";
 import type { Literal } from "../runner/templates/template.ts";
-import { type BuildBook, buildBookFile, readBuildBook, writeBuildBook } from "../state/builds.ts";
+import {
+  type BuildBook,
+  buildBookFile,
+  closeBuildBook,
+  openBuildBook,
+  writeBuildBook,
+} from "../state/builds.ts";
 import { acquireLock } from "../state/lock.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -141,8 +147,8 @@ export async function withWarehouse<T>(
   try {
     mkdirSync(folders.data, { recursive: true });
     const { engine, mark } = await openHeld(workspace, deadlineMs);
-    const file = buildBookFile(folders.builds, warehousePath(workspace));
-    const book = readBuildBook(file, mark);
+    const file = buildBookFile(folders.builds, relative(ctx.projectDir, warehousePath(workspace)));
+    const book = openBuildBook(file, mark);
     try {
       return await work(engine, book);
     } finally {
@@ -174,6 +180,7 @@ async function closeWarehouse(
     workspace.ctx.log.debug("checkpoint_failed", `the warehouse keeps a log: ${messageOf(error)}`);
   }
   engine.close();
+  closeBuildBook(file);
   if (left === "" || (book.state !== "trusted" && book.builds.size + book.tests.size === 0)) return;
   const mark = fileMark(path);
   if (mark !== null && timeMark(path) === left) writeBuildBook(file, mark, book);

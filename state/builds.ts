@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 
@@ -51,6 +51,8 @@ const content = z.object({
 export interface BuildBook {
   /** new: nothing was known; changed: somebody else wrote, and nothing that was known holds. */
   state: "new" | "changed" | "trusted";
+  /** Whether the command before this one did not come to its end. */
+  isCut: boolean;
   /** By `schema.name`. */
   builds: Map<string, BuildRecord>;
   /** By id, with the target's schema before it. */
@@ -67,19 +69,35 @@ export function buildBookFile(folder: string, warehouse: string): string {
   return join(folder, `${name}.json`);
 }
 
-/** What is known of the warehouse that has this mark. A file that cannot be read counts as none. */
-export function readBuildBook(file: string, mark: string | null): BuildBook {
+/**
+ * What is known of the warehouse that has this mark. A file that cannot be read counts as none. Until
+ * `closeBuildBook` the command counts as one that was cut short.
+ */
+export function openBuildBook(file: string, mark: string | null): BuildBook {
   const known = existsSync(file) ? parse(readFileSync(file, "utf8")) : undefined;
-  const empty = { builds: new Map(), tests: new Map(), foreign: randomUUID() };
+  const isCut = existsSync(openFile(file));
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(openFile(file), "");
+  const empty = { isCut, builds: new Map(), tests: new Map(), foreign: randomUUID() };
   if (known === undefined) return { ...empty, state: "new", former: new Set() };
   if (known.mark !== mark) return { ...empty, state: "changed", former: new Set(Object.keys(known.builds)) };
   return {
     state: "trusted",
+    isCut,
     builds: new Map(Object.entries(known.builds)),
     tests: new Map(Object.entries(known.tests)),
     former: new Set(),
     foreign: known.foreign,
   };
+}
+
+function openFile(file: string): string {
+  return file.replace(/json$/, "open");
+}
+
+/** The command came to its end, whatever it knows now. */
+export function closeBuildBook(file: string): void {
+  rmSync(openFile(file), { force: true });
 }
 
 function parse(text: string): z.infer<typeof content> | undefined {
@@ -95,7 +113,6 @@ export function writeBuildBook(file: string, mark: string, { builds, tests, fore
   const entries = { builds: Object.fromEntries(builds), tests: Object.fromEntries(tests) };
   const text = JSON.stringify({ format: FORMAT, mark, foreign, ...entries });
   if (existsSync(file) && readFileSync(file, "utf8") === text) return;
-  mkdirSync(dirname(file), { recursive: true });
   writeFileSync(`${file}.tmp`, text);
   renameSync(`${file}.tmp`, file);
 }

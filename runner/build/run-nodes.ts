@@ -152,10 +152,10 @@ async function runItem(
 
 function isTestReused(
   ctx: Context,
-  { settle, place }: Slot,
+  { settle }: Slot,
   { node, reuse }: { node: TestNode; reuse: Reuse | undefined },
 ): boolean {
-  if (place.missing.size > 0 || reuse === undefined) return false;
+  if (reuse === undefined) return false;
   const decision = reuse.decideTest(node);
   if (decision.isReused) settle(reusedTest(ctx, node, decision.failures));
   return decision.isReused;

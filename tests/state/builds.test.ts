@@ -1,6 +1,12 @@
 import { writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { type BuildRecord, buildBookFile, readBuildBook, writeBuildBook } from "../../state/builds.ts";
+import {
+  type BuildRecord,
+  buildBookFile,
+  closeBuildBook,
+  openBuildBook,
+  writeBuildBook,
+} from "../../state/builds.ts";
 import { temporaryContext } from "./folder.ts";
 
 const RECORD: BuildRecord = {
@@ -20,11 +26,11 @@ function file(): string {
 
 test("what is known of a warehouse is read again while the warehouse has the same mark", () => {
   const path = file();
-  const book = readBuildBook(path, "mark");
+  const book = openBuildBook(path, "mark");
   expect(book.state).toBe("new");
   book.builds.set("main.a", RECORD);
   writeBuildBook(path, "mark", book);
-  const again = readBuildBook(path, "mark");
+  const again = openBuildBook(path, "mark");
   expect(again.state).toBe("trusted");
   expect(again.builds.get("main.a")).toEqual(RECORD);
   expect(again.foreign).toBe(book.foreign);
@@ -32,11 +38,11 @@ test("what is known of a warehouse is read again while the warehouse has the sam
 
 test("nothing that was known holds for a warehouse with another mark, or with none", () => {
   const path = file();
-  const book = readBuildBook(path, "mark");
+  const book = openBuildBook(path, "mark");
   book.builds.set("main.a", RECORD);
   writeBuildBook(path, "mark", book);
   for (const mark of ["other", null]) {
-    const changed = readBuildBook(path, mark);
+    const changed = openBuildBook(path, mark);
     expect(changed.state).toBe("changed");
     expect(changed.builds.size).toBe(0);
     expect([...changed.former]).toEqual(["main.a"]);
@@ -46,11 +52,19 @@ test("nothing that was known holds for a warehouse with another mark, or with no
 
 test.each(["", "{", "{}", '{"format": 99}'])("a file that holds %j counts as none", (text) => {
   const path = file();
-  writeBuildBook(path, "mark", readBuildBook(path, "mark"));
+  writeBuildBook(path, "mark", openBuildBook(path, "mark"));
   writeFileSync(path, text);
-  expect(readBuildBook(path, "mark").state).toBe("new");
+  expect(openBuildBook(path, "mark").state).toBe("new");
 });
 
 test("each warehouse has a file of its own", () => {
   expect(buildBookFile("/data/builds", "/a.duckdb")).not.toBe(buildBookFile("/data/builds", "/b.duckdb"));
+});
+
+test("a command that does not close the book was cut short", () => {
+  const path = file();
+  expect(openBuildBook(path, "mark").isCut).toBe(false);
+  expect(openBuildBook(path, "mark").isCut).toBe(true);
+  closeBuildBook(path);
+  expect(openBuildBook(path, "mark").isCut).toBe(false);
 });

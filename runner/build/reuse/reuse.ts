@@ -191,7 +191,9 @@ class RunReuse implements Reuse {
     const isKnown = former !== undefined || book.former.has(key);
     if (kind === undefined) return isKnown ? `its ${wanted} is missing` : "never built";
     if (book.state === "changed" && former === undefined)
-      return "the warehouse was changed outside of this project";
+      return book.isCut
+        ? "the command before this one was cut short"
+        : "the warehouse was changed outside of this project";
     if (former?.id !== node.id) return "its last build failed, or is not known";
     return kind === wanted || former.config !== this.fingerprintOf(node).config
       ? null
@@ -268,10 +270,12 @@ class RunReuse implements Reuse {
     const { graph, book, loads, existing } = this.run;
     const node = graph.nodes.get(id);
     if (node?.kind === "source") {
-      return sourceVersion(node, { loads, existing, made: this.ownKeys, foreign: book.foreign });
+      const { builds, foreign } = book;
+      return sourceVersion(node, { loads, existing, made: this.ownKeys, builds, foreign });
     }
     if (node === undefined || node.kind === "test" || node.kind === "exposure")
       return { unknown: "is not there" };
+    if (!existing.has(keyOf(node))) return { unknown: "is missing" };
     const record = book.builds.get(keyOf(node));
     if (record?.id !== id) return { unknown: "was built, and nothing is known of how" };
     const version = this.recordedVersion(record, existing.get(keyOf(node)));

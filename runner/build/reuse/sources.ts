@@ -79,6 +79,8 @@ export function sourceVersion(
     existing: ReadonlyMap<string, RelationKind>;
     /** Keys of the relations that nodes of the project are. */
     made: ReadonlySet<string>;
+    /** What is known of builds, also those of other targets. */
+    builds: ReadonlyMap<string, { version: string }>;
     foreign: string;
   },
 ): Version {
@@ -90,6 +92,9 @@ export function sourceVersion(
   if (newest !== undefined && OWN_TABLES.includes(relation.name.toLowerCase()))
     return { version: `load ${newest}` };
   if (from.made.has(key)) return { unknown: "is also made by this project" };
-  if (from.existing.get(key) === "view") return { unknown: "is a view of which nobody knows what it shows" };
-  return { version: `written ${from.foreign}` };
+  const kind = from.existing.get(key);
+  if (kind === undefined) return { unknown: "is missing" };
+  if (kind === "view") return { unknown: "is a view of which nobody knows what it shows" };
+  const version = from.builds.get(key)?.version ?? `written ${from.foreign}`;
+  return { version };
 }
