@@ -40,6 +40,25 @@ export function readFormerStatuses(folder: string): Map<string, string> {
   return new Map(results.map(({ unique_id, status }) => [unique_id, status]));
 }
 
+const batch = z.tuple([z.string(), z.string()]);
+const runSchema = z.object({
+  metadata: z.looseObject({ invocation_id: z.string().nullish() }),
+  args: z.record(z.string(), z.unknown()).default({}),
+  results: z.array(
+    z.object({
+      unique_id: z.string(),
+      status: z.string(),
+      batch_results: z.object({ failed: z.array(batch).default([]) }).nullish(),
+    }),
+  ),
+});
+export type FormerResults = z.output<typeof runSchema>;
+
+/** An earlier run_results.json as it is: what was asked for and what became of it. */
+export function readFormerResults(folder: string): FormerResults {
+  return readArtifact(folder, "run_results.json", runSchema);
+}
+
 const sourcesSchema = z.object({
   results: z.array(z.object({ unique_id: z.string(), max_loaded_at: z.string().nullish() })),
 });

@@ -5,6 +5,7 @@ import type { ApiCommandOptions } from "./commands/api.ts";
 import type { CompileOptions } from "./commands/compile.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { LsOptions } from "./commands/ls.ts";
+import type { RetryOptions } from "./commands/retry.ts";
 import type { ShowOptions } from "./commands/show.ts";
 import type { CommandSpec } from "./execute.ts";
 import type { Invocation } from "./invocation.ts";
@@ -137,6 +138,15 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const { runTests } = await import("./commands/test.ts");
       const work: Work = (workspace, terminal) => runTests(workspace, terminal, options);
       await execute(invocation, { name: "test", options, isRecorded: true, work });
+    });
+  addGraphOptions(program.command("retry"))
+    .description("what failed, was skipped or was not begun in the last run, with the options of that run")
+    .option("--state <folder>", "artifacts of another run than the last one")
+    .addHelpText("after", examples("run retry", "run retry --state old/target"))
+    .action(async (options: CommonOptions & RetryOptions) => {
+      const { runRetry } = await import("./commands/retry.ts");
+      const work: Work = (workspace, terminal) => runRetry(workspace, terminal, options);
+      await execute(invocation, { name: "retry", options, isRecorded: true, work });
     });
   addGraphOptions(program.command("publish"))
     .description("test the marts and, when no test fails, show them to readers as a new release")

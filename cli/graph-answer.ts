@@ -20,7 +20,7 @@ interface Section {
   body: string;
 }
 
-/** Everything that was run, a section a kind; kinds that a project does not have are left out. */
+/** Everything that was run, a section a kind; seeds and snapshots only where there are any. */
 export function formatGraph({ seeds, snapshots, models, tests }: GraphOutcome, colors: Colors): string {
   const section = (title: string, summary: string, body: string) =>
     formatSection(colors, title, { summary, body });

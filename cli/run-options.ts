@@ -1,6 +1,10 @@
+import { resolve } from "node:path";
+import { z } from "zod";
+import { EXIT, ProjectError } from "../core/errors.ts";
 import type { TestOptions } from "../runner/data-tests/data-tests.ts";
 import type { SelectionOptions } from "../runner/select/select.ts";
-import type { Workspace } from "./workspace.ts";
+import { INDIRECT_MODES } from "../runner/select/words.ts";
+import { type CommonOptions, parseVars, type Workspace } from "./workspace.ts";
 
 /** What commands that run nodes of the graph are asked for. */
 export interface RunOptions extends SelectionOptions, TestOptions {
@@ -14,15 +18,15 @@ export interface RunOptions extends SelectionOptions, TestOptions {
 
 /** The arguments of a run in run_results.json, by dbt's names: `run retry` reads them. */
 export function recordedArgs(
-  { invocation, target, options: common }: Workspace,
+  { invocation, cwd, target, options: common }: Workspace,
   options: RunOptions,
 ): Record<string, unknown> {
   return {
     invocation_command: `run ${invocation}`,
     target: target.name,
     threads: target.duckdb.threads,
-    vars: common.vars ?? "{}",
-    profiles_dir: common.profilesDir ?? null,
+    vars: parseVars(common.vars),
+    profiles_dir: common.profilesDir === undefined ? null : resolve(cwd, common.profilesDir),
     select: options.select ?? [],
     exclude: options.exclude ?? [],
     selector: options.selector ?? null,
@@ -37,4 +41,90 @@ export function recordedArgs(
     event_time_start: options.eventTimeStart ?? null,
     event_time_end: options.eventTimeEnd ?? null,
   };
+}
+
+const words = z.array(z.string()).nullish();
+const flag = z.boolean().nullish();
+const text = z.string().nullish();
+
+const argsSchema = z.object({
+  which: z.enum(["run", "seed", "snapshot", "test", "build"]),
+  invocation_command: text,
+  target: text,
+  threads: z.number().nullish(),
+  vars: z.record(z.string(), z.unknown()).nullish(),
+  profiles_dir: text,
+  select: words,
+  exclude: words,
+  selector: text,
+  indirect_selection: z.enum(INDIRECT_MODES).nullish(),
+  resource_types: words,
+  exclude_resource_types: words,
+  full_refresh: flag,
+  no_reuse: flag,
+  fail_fast: flag,
+  store_failures: flag,
+  only_selected: flag,
+  event_time_start: text,
+  event_time_end: text,
+  pipeline: z.object({ streams_loaded: z.boolean(), left_out: z.array(z.string()) }).nullish(),
+});
+
+/** The command that an earlier run_results.json is of. */
+export interface RecordedCommand {
+  which: z.output<typeof argsSchema>["which"];
+  /** As it was typed. */
+  invocation: string;
+  options: RunOptions;
+  common: CommonOptions;
+  /** Of `run pipeline`: whether all streams were loaded, and what its selection kept from being published. */
+  pipeline: { streamsLoaded: boolean; leftOut: string[] } | null;
+}
+
+/** Reads what `recordedArgs` wrote, or dbt. Throws RETRY_COMMAND (exit 2). */
+export function readRecordedArgs(args: Record<string, unknown>, file: string): RecordedCommand {
+  const parsed = argsSchema.safeParse(args);
+  if (!parsed.success) {
+    throw new ProjectError("RETRY_COMMAND", {
+      message: "these results do not say what can be run again",
+      where: file,
+      why: z.prettifyError(parsed.error).split("\n").slice(0, 4),
+      hint: "run the command itself: run build, run models, run seed, run snapshot, run test or run pipeline",
+      exitCode: EXIT.usage,
+    });
+  }
+  const { data } = parsed;
+  const { vars, pipeline } = data;
+  return {
+    which: data.which,
+    invocation: data.invocation_command ?? `run ${data.which}`,
+    options: withoutNothing({
+      select: data.select,
+      exclude: data.exclude?.length ? data.exclude : null,
+      selector: data.selector,
+      indirectSelection: data.indirect_selection,
+      resourceType: data.resource_types?.length ? data.resource_types : null,
+      excludeResourceType: data.exclude_resource_types,
+      fullRefresh: data.full_refresh,
+      reuse: data.no_reuse === true ? false : null,
+      failFast: data.fail_fast,
+      storeFailures: data.store_failures,
+      onlySelected: data.only_selected,
+      eventTimeStart: data.event_time_start,
+      eventTimeEnd: data.event_time_end,
+    }),
+    common: withoutNothing({
+      target: data.target,
+      threads: data.threads,
+      vars: vars ? JSON.stringify(vars) : null,
+      profilesDir: data.profiles_dir,
+    }),
+    pipeline: pipeline ? { streamsLoaded: pipeline.streams_loaded, leftOut: pipeline.left_out } : null,
+  };
+}
+
+type Given<T> = { [K in keyof T]?: NonNullable<T[K]> };
+
+function withoutNothing<T extends Record<string, unknown>>(values: T): Given<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value != null)) as Given<T>;
 }

@@ -167,6 +167,12 @@ export const KINDS = {
 } as const;
 export type Which = keyof typeof KINDS;
 
+export interface RunScope {
+  which: Which;
+  /** Those of `which` when absent. */
+  kinds?: readonly NodeResult["node"]["kind"][];
+}
+
 /** What became of the nodes that a command ran, all together and by kind. */
 export interface GraphOutcome {
   results: NodeResult[];
@@ -194,15 +200,15 @@ export function graphOutcome(results: NodeResult[], added: readonly ReferableNod
 export async function nodesStep(
   workspace: Workspace,
   { engine, book }: OpenWarehouse,
-  { plan, which }: { plan: GraphPlan; which: Which },
+  { plan, which, kinds = KINDS[which] }: RunScope & { plan: GraphPlan },
 ): Promise<GraphOutcome> {
   const { ctx, target } = workspace;
   const { options, compiled, snapshotSources, eventTime, batches } = plan;
   const { graph } = plan.scope;
   const { nodes, added } = await nodesToRun(engine, graph, {
     selected: plan.selected,
-    kinds: KINDS[which],
-    onlySelected: options.onlySelected ?? which === "snapshot",
+    kinds,
+    onlySelected: options.onlySelected === true || which === "snapshot",
   });
   tellAdded(workspace, added);
   const results = await runNodes(ctx, createSessionPool(engine, target.duckdb.threads), {
@@ -270,22 +276,19 @@ function tellAdded({ ctx, target }: Workspace, added: readonly ReferableNode[]):
 export async function runPlan(
   workspace: Workspace,
   plan: GraphPlan,
-  { command, which }: { command: string; which: Which },
+  { command, ...run }: RunScope & { command: string },
 ): Promise<GraphOutcome> {
-  return withWarehouse(workspace, command, (engine, book) =>
-    withRunHooks(
-      workspace,
-      { engine, book },
-      {
-        hooks: plan.hooks,
-        work: async () => {
-          const outcome = await nodesStep(workspace, { engine, book }, { plan, which });
-          writeArtifacts(workspace, plan, { which, results: outcome.results });
-          return outcome;
-        },
+  return withWarehouse(workspace, command, (engine, book) => {
+    const open = { engine, book };
+    return withRunHooks(workspace, open, {
+      hooks: plan.hooks,
+      work: async () => {
+        const outcome = await nodesStep(workspace, open, { plan, ...run });
+        writeArtifacts(workspace, plan, { which: run.which, results: outcome.results });
+        return outcome;
       },
-    ),
-  );
+    });
+  });
 }
 
 /** The models that `publish.select` of project.yml shows to readers. */

@@ -60,21 +60,28 @@ export function openWorkspace(terminal: Terminal, options: CommonOptions): Works
     sink: terminal.story.sink,
     signal: terminal.signal,
   });
+  return readSettings({ ctx, options, invocation: terminal.invocation, cwd: terminal.cwd });
+}
+
+/** The same project with other options: its settings are read again. Throws as `openWorkspace`. */
+export function withOptions(workspace: Workspace, options: CommonOptions): Workspace {
+  return readSettings({ ...workspace, options });
+}
+
+function readSettings({
+  ctx,
+  options,
+  invocation,
+  cwd,
+}: Pick<Workspace, "ctx" | "options" | "invocation" | "cwd">): Workspace {
   const project = loadProject(ctx, { vars: parseVars(options.vars) });
   const target = loadTarget(ctx, project.profileName, {
     target: options.target,
-    profilesDir: options.profilesDir === undefined ? undefined : resolve(terminal.cwd, options.profilesDir),
+    profilesDir: options.profilesDir === undefined ? undefined : resolve(cwd, options.profilesDir),
   });
   if (options.threads !== undefined) target.duckdb.threads = options.threads;
-  return {
-    ctx,
-    folders: projectFolders(projectDir, project.targetPath),
-    project,
-    target,
-    options,
-    invocation: terminal.invocation,
-    cwd: terminal.cwd,
-  };
+  const folders = projectFolders(ctx.projectDir, project.targetPath);
+  return { ctx, folders, project, target, options, invocation, cwd };
 }
 
 /** The same workspace in which some environment variables have other values. */
@@ -82,7 +89,8 @@ export function withEnvironment(workspace: Workspace, env: Environment): Workspa
   return { ...workspace, ctx: { ...workspace.ctx, env: { ...workspace.ctx.env, ...env } } };
 }
 
-function parseVars(text: string | undefined): Record<string, Literal> {
+/** The value of `--vars`. Throws VARS_INVALID (exit 2). */
+export function parseVars(text: string | undefined): Record<string, Literal> {
   if (text === undefined) return {};
   let value: unknown;
   try {

@@ -11,6 +11,8 @@ const TABLE_FUNCTIONS = new Set([
 ]);
 /** DuckDB calls them stable, but settings, variables or chance decide what they return. */
 const UNSTABLE_FUNCTIONS = new Set(["getvariable", "current_setting", "getenv", "reservoir_quantile"]);
+/** Known to DuckDB's binder alone, and stable. */
+const BINDER_FUNCTIONS = new Set(["unnest", "unlist"]);
 /** Written without parentheses they look like columns. */
 const TIME_WORDS = new Set([
   ...["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"],
@@ -118,7 +120,9 @@ function look(part: Tree, ctes: ReadonlySet<string>, reader: Reader): void {
 
 function lookAtFunction(part: Tree, { functions }: Reader, note: (why: string) => void): void {
   const name = String(part.function_name).toLowerCase();
-  const isBuiltIn = BUILT_IN_SCHEMAS.has(String(part.schema ?? "").toLowerCase()) && functions.has(name);
+  const isBuiltIn =
+    BUILT_IN_SCHEMAS.has(String(part.schema ?? "").toLowerCase()) &&
+    (functions.has(name) || BINDER_FUNCTIONS.has(name));
   if (!isBuiltIn) note(`uses ${name}(), which is not a function of the engine`);
   else if (functions.get(name) === false || UNSTABLE_FUNCTIONS.has(name)) note(`uses ${name}()`);
 }

@@ -29,7 +29,8 @@ import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 import { releaseJson } from "./publish.ts";
 
 export interface PipelineResults {
-  streams: StreamResult[];
+  /** Null when the raw tables were left as they are. */
+  streams: StreamResult[] | null;
   graph: GraphOutcome;
   /** Null when readers keep the former release. */
   release: Release | null;
@@ -39,18 +40,21 @@ export interface PipelineResults {
 
 /** What the whole job needs, read and checked before anything is opened. */
 export interface PipelinePlan {
-  ingest: IngestPlan;
+  /** Null: the raw tables stay as they are. */
+  ingest: IngestPlan | null;
   graph: GraphPlan;
   toPublish: ModelNode[];
+  /** Names of what is to be published and was not selected. */
+  leftOut: string[];
 }
 
 export async function planPipeline(workspace: Workspace, options: RunOptions): Promise<PipelinePlan> {
   const scope = openGraph(workspace);
-  return {
-    ingest: await planIngest(workspace, []),
-    graph: planGraph(workspace, scope, options),
-    toPublish: modelsToPublish(workspace, scope),
-  };
+  const ingest = await planIngest(workspace, []);
+  const graph = planGraph(workspace, scope, options);
+  const toPublish = modelsToPublish(workspace, scope);
+  const leftOut = toPublish.filter(({ id }) => !graph.selected.has(id)).map(({ name }) => name);
+  return { ingest, graph, toPublish, leftOut };
 }
 
 /** `run pipeline`: ingest, then what `run build` does, then publish. */
@@ -68,37 +72,44 @@ export async function runPipeline(
 
 export async function pipelineSteps(
   workspace: Workspace,
-  { engine, book }: OpenWarehouse,
+  open: OpenWarehouse,
   plan: PipelinePlan,
 ): Promise<PipelineResults> {
   const { ctx } = workspace;
-  const streams = await ingestStep(workspace, engine, plan.ingest);
+  const { engine } = open;
+  const streams = plan.ingest === null ? null : await ingestStep(workspace, engine, plan.ingest);
   ctx.signal.throwIfAborted();
-  if (streams.length > 0 && streams.every(({ status }) => status !== "ok")) {
+  if (streams !== null && streams.length > 0 && streams.every(({ status }) => status !== "ok")) {
     ctx.log.warn("models_withheld", "no stream was loaded: models, tests and release stay as they are");
     const withheld = "no stream was loaded";
     const graph = nothingRun(workspace, plan.graph, withheld);
-    writeArtifacts(workspace, plan.graph, { which: "build", results: graph.results });
+    writePipelineArtifacts(workspace, plan, { streams, graph });
     return { streams, graph, release: null, withheld };
   }
-  const graph = await withRunHooks(
-    workspace,
-    { engine, book },
-    {
-      hooks: plan.graph.hooks,
-      work: async () => {
-        const outcome = await nodesStep(workspace, { engine, book }, { plan: plan.graph, which: "build" });
-        writeArtifacts(workspace, plan.graph, { which: "build", results: outcome.results });
-        return outcome;
-      },
+  const graph = await withRunHooks(workspace, open, {
+    hooks: plan.graph.hooks,
+    work: async () => {
+      const outcome = await nodesStep(workspace, open, { plan: plan.graph, which: "build" });
+      writePipelineArtifacts(workspace, plan, { streams, graph: outcome });
+      return outcome;
     },
-  );
+  });
   ctx.signal.throwIfAborted();
-  const withheld = whyWithheld(plan, { streams, results: graph.results });
+  const withheld = whyWithheld(plan, { streams: streams ?? [], results: graph.results });
   if (withheld !== null)
     ctx.log.warn("publish_withheld", `not published: ${withheld}; readers keep the former release`);
   const release = withheld === null ? await publishStep(workspace, engine, plan.toPublish) : null;
   return { streams, graph, release, withheld };
+}
+
+function writePipelineArtifacts(
+  workspace: Workspace,
+  { graph: plan, leftOut }: PipelinePlan,
+  { streams, graph }: Pick<PipelineResults, "streams" | "graph">,
+): void {
+  const loaded = (streams ?? []).every(({ status }) => status === "ok");
+  const args = { pipeline: { streams_loaded: loaded, left_out: leftOut } };
+  writeArtifacts(workspace, plan, { which: "build", results: graph.results, args });
 }
 
 function nothingRun({ ctx }: Workspace, { scope, selected }: GraphPlan, reason: string): GraphOutcome {
@@ -113,23 +124,23 @@ function whyWithheld(
 ): string | null {
   if (streams.some(({ status }) => status !== "ok")) return "a stream was not loaded";
   if (results.some(hasFailed)) return "a model or a test failed";
-  const leftOut = plan.toPublish.filter((model) => !plan.graph.selected.has(model.id));
-  return leftOut.length === 0
-    ? null
-    : `the selection leaves out ${leftOut.map(({ name }) => name).join(", ")}`;
+  return plan.leftOut.length === 0 ? null : `the selection leaves out ${plan.leftOut.join(", ")}`;
 }
 
 export function pipelineOutcome(workspace: Workspace, terminal: Terminal, results: PipelineResults): Outcome {
-  const { streams, graph, release, withheld } = results;
+  const { graph, release, withheld } = results;
+  const streams = results.streams ?? [];
   const { colors } = terminal;
   const isFailed = streams.some(({ status }) => status !== "ok") || graph.results.some(hasFailed);
   const published = release === null ? `not published: ${withheld}` : summarizeRelease(release);
-  const loaded = { summary: summarizeStreams(streams), body: formatStreams(streams, colors) };
+  const loaded = results.streams === null ? [] : [summarizeStreams(streams)];
   return {
     exitCode: exitCodeFor([...streams, ...graph.results], isFailed),
-    summary: [loaded.summary, summarizeGraph(graph), published].join("; "),
+    summary: [...loaded, summarizeGraph(graph), published].join("; "),
     text: [
-      formatSection(colors, "Records per stream", loaded),
+      ...loaded.map((summary) =>
+        formatSection(colors, "Records per stream", { summary, body: formatStreams(streams, colors) }),
+      ),
       formatGraph(graph, colors),
       formatSection(colors, "Release", { summary: published, body: "" }),
     ].join("\n\n"),

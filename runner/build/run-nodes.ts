@@ -104,11 +104,11 @@ async function preparePlace(ctx: Context, { engine }: SessionPool, work: NodesWo
   if (nodes.every(({ kind }) => kind === "model" || kind === "seed"))
     return { existing: new Map(), missing: new Map() };
   const existing = await engine.relations();
-  const isRun = new Set(nodes.map(({ id }) => id));
+  const made = new Set(nodes.flatMap(({ kind, relation }) => (kind === "test" ? [] : relationKey(relation))));
   const missing = missingNodes(ctx, {
     graph,
     tests: nodes.filter((node): node is TestNode => node.kind === "test"),
-    hasRelation: ({ id, relation }) => isRun.has(id) || existing.has(relationKey(relation)),
+    hasRelation: ({ relation }) => made.has(relationKey(relation)) || existing.has(relationKey(relation)),
   });
   return { existing, missing };
 }

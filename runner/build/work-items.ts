@@ -1,4 +1,5 @@
-import type { Graph, TestNode } from "../graph/nodes.ts";
+import { relationKey } from "../../engines/engine.ts";
+import { type Graph, sourcesOf, type TestNode } from "../graph/nodes.ts";
 import type { RunnableNode } from "./results.ts";
 
 /** What is run in one go: one node, or tests that look at the same nodes. */
@@ -10,8 +11,9 @@ export interface WorkItem {
 }
 
 /**
- * The items of a run, by id. A node comes after what it reads, also through nodes that are not run; tests come
- * after the nodes that they look at, and before each node that has all of those among its ancestors.
+ * The items of a run, by id. A node comes after what it reads, also through nodes that are not run, and after
+ * seeds that it reads as sources. Tests come after the nodes that they look at, and before each node that has all
+ * of those among its ancestors.
  */
 export function workItems(
   graph: Graph,
@@ -19,15 +21,22 @@ export function workItems(
   threads: number,
 ): Map<string, WorkItem> {
   const isRun = new Set(nodes.filter(({ kind }) => kind !== "test").map(({ id }) => id));
+  const seeded = seededSources(graph, nodes);
+  const parentsOf = (ids: readonly string[]) =>
+    runParents(
+      graph,
+      ids.map((id) => seeded.get(id) ?? id),
+      isRun,
+    );
   const items = new Map<string, WorkItem>();
   const groups = testGroups(nodes.filter((node) => node.kind === "test"));
   for (const node of nodes) {
     if (node.kind === "test") continue;
-    items.set(node.id, { id: node.id, nodes: [node], after: runParents(graph, node.dependsOn, isRun) });
+    items.set(node.id, { id: node.id, nodes: [node], after: parentsOf(node.dependsOn) });
   }
   for (const tests of groups) {
     const reads = tests[0]?.dependsOn ?? [];
-    const after = runParents(graph, reads, isRun);
+    const after = parentsOf(reads);
     const blocked = isRun.size === 0 ? [] : blockedBy(graph, new Set(reads), isRun);
     for (const part of inParts(tests, Math.floor(threads / groups.length))) {
       const id = `tests ${part[0]?.id}`;
@@ -36,6 +45,20 @@ export function workItems(
     }
   }
   return items;
+}
+
+/** Seeds by the ids of the sources that are other names of their tables. */
+function seededSources(graph: Graph, nodes: readonly RunnableNode[]): Map<string, string> {
+  const seeds = new Map(
+    nodes.filter(({ kind }) => kind === "seed").map(({ id, relation }) => [relationKey(relation), id]),
+  );
+  if (seeds.size === 0) return new Map();
+  return new Map(
+    sourcesOf(graph).flatMap(({ id, relation }) => {
+      const seed = seeds.get(relationKey(relation));
+      return seed === undefined ? [] : [[id, seed]];
+    }),
+  );
 }
 
 function testGroups(tests: readonly TestNode[]): TestNode[][] {

@@ -55,6 +55,7 @@ test.each([
   "select list(a order by b), count(*), count(distinct a) filter (where b), arg_max(a, b), any_value(a) from t",
   "select {'a': 1}, [x + 1 for x in l], list_transform(l, lambda x: x + 1), map {'a': 1} from t",
   "select t.current_date, user from t",
+  "select unnest([1, 2]), unnest(a) from t",
   "from range(3), generate_series(1, 2), unnest([1, 2])",
   "select * from t union by name select * from u order by all limit 5",
   "select date_trunc('day', a), datediff('day', a, b), a at time zone 'UTC', strftime(a, '%Y'), md5(a) from t",

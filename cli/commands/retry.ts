@@ -1,0 +1,117 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type FormerResults, readFormerResults } from "../../artifacts/former-run.ts";
+import { EXIT, ProjectError } from "../../core/errors.ts";
+import type { BatchWindow } from "../../runner/build/materializations/batch-windows.ts";
+import { hasFailed } from "../../runner/build/results.ts";
+import type { CompileScope } from "../../runner/graph/compile.ts";
+import { formatGraph, graphJson, summarizeGraph } from "../graph-answer.ts";
+import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { plural } from "../print.ts";
+import { type RecordedCommand, readRecordedArgs } from "../run-options.ts";
+import { type GraphPlan, KINDS, modelsToPublish, planGraph, runPlan } from "../steps.ts";
+import type { Terminal } from "../terminal.ts";
+import { type CommonOptions, openGraph, type Workspace, withOptions, withWarehouse } from "../workspace.ts";
+import { type PipelinePlan, pipelineOutcome, pipelineSteps, planPipeline } from "./pipeline.ts";
+
+export interface RetryOptions extends CommonOptions {
+  state?: string;
+}
+
+/** Statuses of what did not come to a good end. */
+const RETRIED = ["error", "fail", "skipped", "runtime error", "partial success"];
+
+/** `run retry`: the last command again, for what failed or was not run in it. Throws RETRY_MISSING (exit 2). */
+export async function runRetry(
+  opened: Workspace,
+  terminal: Terminal,
+  options: RetryOptions,
+): Promise<Outcome> {
+  const folder = options.state === undefined ? opened.folders.target : resolve(opened.cwd, options.state);
+  const former = readLastRun(folder);
+  const command = readRecordedArgs(former.args, join(folder, "run_results.json"));
+  const workspace = withOptions(opened, { ...command.common, ...options });
+  if (command.pipeline?.streamsLoaded === false) {
+    const plan = await planPipeline(workspace, command.options);
+    return retryPipeline(workspace, terminal, plan);
+  }
+  const open = former.results.filter(({ status }) => RETRIED.includes(status));
+  if (open.length === 0) return nothingToRetry(former, command);
+  const plan = planRetry(workspace, { open, command });
+  if (command.pipeline !== null) {
+    const { leftOut } = command.pipeline;
+    const toPublish = modelsToPublish(workspace, plan.scope);
+    return retryPipeline(workspace, terminal, { ingest: null, graph: plan, toPublish, leftOut });
+  }
+  const outcome = await runPlan(workspace, plan, {
+    command: "run retry",
+    which: command.which,
+    kinds: KINDS.build,
+  });
+  return {
+    exitCode: exitCodeFor(outcome.results, outcome.results.some(hasFailed)),
+    summary: summarizeGraph(outcome),
+    text: formatGraph(outcome, terminal.colors),
+    json: { retried: command.invocation, ...graphJson(outcome) },
+  };
+}
+
+function readLastRun(folder: string): FormerResults {
+  const file = join(folder, "run_results.json");
+  if (existsSync(file)) return readFormerResults(folder);
+  throw new ProjectError("RETRY_MISSING", {
+    message: "there is no run to retry",
+    where: file,
+    hint: "run something first: run build; or give --state a folder with the artifacts of a run",
+    exitCode: EXIT.usage,
+  });
+}
+
+function nothingToRetry({ results }: FormerResults, { invocation }: RecordedCommand): Outcome {
+  const summary = `nothing to retry: ${plural(results.length, "node")} of "${invocation}", none failed`;
+  const json = { retried: invocation, seeds: [], snapshots: [], models: [], tests: [] };
+  return { exitCode: EXIT.ok, summary, text: summary, json };
+}
+
+/** The former plan, narrowed to what is open; of microbatch models, to the batches that failed. */
+function planRetry(
+  workspace: Workspace,
+  { open, command }: { open: FormerResults["results"]; command: RecordedCommand },
+): GraphPlan {
+  const scope = openGraph(workspace);
+  const { options } = command;
+  const selected = new Set(open.map(({ unique_id }) => unique_id).filter((id) => scope.graph.nodes.has(id)));
+  tellGone(workspace, scope, open);
+  const { eventTimeStart, eventTimeEnd } = options;
+  const plan = planGraph(workspace, scope, {
+    ...(eventTimeStart === undefined ? {} : { eventTimeStart }),
+    ...(eventTimeEnd === undefined ? {} : { eventTimeEnd }),
+  });
+  return { ...plan, options, selected, batches: failedBatches(open) };
+}
+
+function tellGone({ ctx }: Workspace, { graph }: CompileScope, open: FormerResults["results"]): void {
+  const gone = open.map(({ unique_id }) => unique_id).filter((id) => !graph.nodes.has(id));
+  if (gone.length === 0) return;
+  ctx.log.warn("retry_gone", `no longer in the project, left out: ${gone.join(", ")}`, { ids: gone });
+}
+
+function failedBatches(open: FormerResults["results"]): Map<string, BatchWindow[]> {
+  const batches = new Map<string, BatchWindow[]>();
+  for (const { unique_id, batch_results } of open) {
+    const failed = batch_results?.failed ?? [];
+    if (failed.length === 0) continue;
+    batches.set(
+      unique_id,
+      failed.map(([start, end]) => ({ start: new Date(start), end: new Date(end) })),
+    );
+  }
+  return batches;
+}
+
+async function retryPipeline(workspace: Workspace, terminal: Terminal, plan: PipelinePlan): Promise<Outcome> {
+  const results = await withWarehouse(workspace, "run retry", (engine, book) =>
+    pipelineSteps(workspace, { engine, book }, plan),
+  );
+  return pipelineOutcome(workspace, terminal, results);
+}
