@@ -54,7 +54,8 @@ export function modelJson({
     status,
     rows,
     seconds,
-    reason: reason ?? why ?? null,
+    reason,
+    why: why ?? null,
     error: error === null ? null : errorJson(error),
   };
 }

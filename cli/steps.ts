@@ -4,7 +4,6 @@ import { writeRunResults } from "../artifacts/run-results.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import type { SourceDefinition } from "../core/sillon.ts";
 import { validateYaml } from "../core/yaml.ts";
-import { engineVersion } from "../engines/duckdb.ts";
 import type { Engine } from "../engines/engine.ts";
 import { checkIngest, ingest } from "../ingest/ingest.ts";
 import { loadSources } from "../ingest/load-sources.ts";
@@ -24,17 +23,13 @@ import {
   isTestResult,
   type ModelResult,
   type NodeResult,
-  type RunnableNode,
   type SeedResult,
   type SnapshotResult,
   type TestResult,
 } from "../runner/build/results.ts";
-import { hashOf } from "../runner/build/reuse/fingerprint.ts";
-import { prepareReuse, type Reuse } from "../runner/build/reuse/reuse.ts";
 import { runNodes } from "../runner/build/run-nodes.ts";
 import { createSessionPool } from "../runner/build/session-pool.ts";
 import { snapshotSources as sourcesOfSnapshots } from "../runner/build/snapshots.ts";
-import { storageOf } from "../runner/data-tests/failure-tables.ts";
 import {
   type CompiledNode,
   type CompileScope,
@@ -46,11 +41,11 @@ import { isEphemeral } from "../runner/graph/ephemeral.ts";
 import { type ModelNode, modelsOf, type ReferableNode, snapshotsOf, testsOf } from "../runner/graph/nodes.ts";
 import { publishRelease, type Release } from "../runner/publish.ts";
 import { manifestContent, runResultEntries } from "../runner/to-artifacts.ts";
-import { type BuildBook, noteForeign } from "../state/builds.ts";
-import { packageVersion } from "./invocation.ts";
+import { noteForeign } from "../state/builds.ts";
+import { reuseOf } from "./reuse-plan.ts";
 import { type RunOptions, recordedArgs } from "./run-options.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
-import { type Workspace, withWarehouse } from "./workspace.ts";
+import { type OpenWarehouse, type Workspace, withWarehouse } from "./workspace.ts";
 
 /** What `run ingest` needs, read and checked before anything is opened. */
 export interface IngestPlan {
@@ -75,12 +70,6 @@ export async function ingestStep(
   plan: IngestPlan,
 ): Promise<StreamResult[]> {
   return ingest(workspace.ctx, engine, plan);
-}
-
-/** The warehouse, and what is known of its tables. */
-export interface OpenWarehouse {
-  engine: Engine;
-  book: BuildBook;
 }
 
 /** What of the project's graph a command runs, compiled. */
@@ -225,33 +214,6 @@ export async function nodesStep(
   });
   if (results.some((result) => isTestResult(result) && result.isStored)) noteForeign(book);
   return graphOutcome(results, added);
-}
-
-/** What decides, node by node, what is left as it is. */
-async function reuseOf(
-  { target }: Workspace,
-  { engine, book }: OpenWarehouse,
-  { plan, nodes }: { plan: GraphPlan; nodes: readonly RunnableNode[] },
-): Promise<Reuse> {
-  const { options, scope, compiled, snapshotSources } = plan;
-  const { settings, extensions, attach, schema } = target.duckdb;
-  const force = options.fullRefresh ? "--full-refresh" : options.reuse === false ? "--no-reuse" : null;
-  return prepareReuse(engine, {
-    graph: scope.graph,
-    nodes,
-    compiled,
-    snapshotSources,
-    book,
-    place: {
-      "the engine's version": await engineVersion(),
-      "the version of sillon": packageVersion(),
-      "the target's settings": hashOf(settings, extensions, attach),
-    },
-    database: scope.target.database,
-    schema,
-    force,
-    isStored: (node) => storageOf(node.config, options.storeFailures ?? false) !== null,
-  });
 }
 
 const ADDED = {

@@ -139,6 +139,12 @@ export function waitMsOf({ options: { wait } }: Workspace): number {
   return (wait === false ? 0 : (wait ?? DEFAULT_WAIT_SECONDS)) * 1000;
 }
 
+/** The warehouse, and what is known of its tables. */
+export interface OpenWarehouse {
+  engine: Engine;
+  book: BuildBook;
+}
+
 /**
  * Holds the project's lock and the warehouse while `work` runs; waits for either until the same moment. What
  * `work` notes in the book of builds is kept.

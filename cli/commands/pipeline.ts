@@ -17,7 +17,6 @@ import {
   ingestStep,
   modelsToPublish,
   nodesStep,
-  type OpenWarehouse,
   planGraph,
   planIngest,
   publishStep,
@@ -25,7 +24,7 @@ import {
   writeArtifacts,
 } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
-import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
+import { type OpenWarehouse, openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 import { releaseJson } from "./publish.ts";
 
 export interface PipelineResults {

@@ -29,9 +29,9 @@ async function built(): Promise<{ cwd: string; write: (files: Record<string, str
 
 async function reasons(cwd: string): Promise<Record<string, string | null>> {
   const { stdout } = await run(["models", "--json"], { cwd });
-  const models = JSON.parse(stdout).models as { name: string; status: string; reason: string | null }[];
+  const models = JSON.parse(stdout).models as { name: string; status: string; why: string | null }[];
   return Object.fromEntries(
-    models.map(({ name, status, reason }) => [name, status === "reused" ? status : reason]),
+    models.map(({ name, status, why }) => [name, status === "reused" ? status : why]),
   );
 }
 

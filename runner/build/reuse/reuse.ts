@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { type Engine, type RelationKind, relationKey } from "../../../engines/engine.ts";
+import type { RelationKind } from "../../../engines/engine.ts";
 import { type BuildBook, type BuildRecord, noteForeign, type TestRecord } from "../../../state/builds.ts";
 import type { CompiledNode } from "../../graph/compile.ts";
-import { readsOf } from "../../graph/ephemeral.ts";
-import { type Graph, type ReferableNode, sourcesOf, type TestNode } from "../../graph/nodes.ts";
+import type { Graph, ReferableNode, TestNode } from "../../graph/nodes.ts";
 import type { RelationResult, RunnableNode, TestResult } from "../results.ts";
-import { type Fingerprint, fingerprintOf, hashOf, queryOf, textHash } from "./fingerprint.ts";
-import { type Loads, readLoads, sourceVersion, type Version } from "./sources.ts";
+import type { Fingerprint } from "./fingerprint.ts";
+import type { Loads } from "./sources.ts";
+import { type Inputs, keyOf, Versions } from "./versions.ts";
 
 /** Whether what is there is what would be made anew, and why it is not. */
 export type Decision = { isReused: true } | { isReused: false; why: string };
@@ -42,90 +42,43 @@ export interface ReuseWork {
   isStored: (node: TestNode) => boolean;
 }
 
-/** Reads what has to be known before the first decision, in a few statements for all nodes. */
-export async function prepareReuse(engine: Engine, work: ReuseWork): Promise<Reuse> {
-  const existing = await engine.relations();
-  const loads = await readLoads(engine, sourcesOf(work.graph), existing);
-  return new RunReuse({ ...work, existing, loads, fingerprints: await fingerprintsOf(engine, work) });
-}
-
-async function fingerprintsOf(engine: Engine, work: ReuseWork): Promise<Map<string, Fingerprint>> {
-  const { graph, compiled, snapshotSources, book, place, database } = work;
-  const snapshotQuery = (id: string) => {
-    const source = graph.nodes.get(graph.nodes.get(id)?.dependsOn[0] ?? "");
-    if (source === undefined || source.kind === "test" || source.kind === "exposure") return "";
-    return `select * from ${snapshotSources.get(id) ?? engine.nameOf(source.relation)}`;
-  };
-  const texts = work.nodes.map((node) => {
-    const query = queryOf(node, { compiled, snapshotQuery });
-    const text = textHash(graph, node, query);
-    const record = node.kind === "test" ? book.tests.get(testKey(work, node)) : book.builds.get(keyOf(node));
-    const isKnown = record !== undefined && record.text === text && hasSameValues(record.place, place);
-    return { node, query, text, known: isKnown ? record : undefined };
-  });
-  const toAsk = texts.filter(({ query, known }) => query !== undefined && known === undefined);
-  const asked = await engine.factsOf(toAsk.map(({ query }) => query ?? ""));
-  const facts = new Map(toAsk.map(({ node }, index) => [node.id, asked[index]]));
-  return new Map(
-    texts.map(({ node, text, known }) => [
-      node.id,
-      fingerprintOf(graph, node, {
-        text,
-        known: known ?? facts.get(node.id),
-        compiled: compiled.get(node.id),
-        database,
-      }),
-    ]),
-  );
-}
-
-function hasSameValues(
-  one: Readonly<Record<string, string>>,
-  other: Readonly<Record<string, string>>,
-): boolean {
-  return Object.entries(other).every(([name, value]) => one[name] === value);
-}
-
-function keyOf({ relation }: ReferableNode): string {
-  return relationKey(relation);
-}
-
-function testKey({ schema }: { schema: string }, { id }: TestNode): string {
+/** By which a test's verdict is known. */
+export function testKey({ schema }: { schema: string }, { id }: TestNode): string {
   return `${schema} ${id}`;
 }
 
-type Inputs = BuildRecord["inputs"];
+/** Decides by what is known before the run. */
+export function createReuse(run: Prepared): Reuse {
+  return new RunReuse(run);
+}
+
+/** What was read before the first decision. */
+export interface Prepared extends ReuseWork {
+  existing: ReadonlyMap<string, RelationKind>;
+  loads: Loads;
+  /** Of every node of the run, by id. */
+  fingerprints: ReadonlyMap<string, Fingerprint>;
+}
 
 class RunReuse implements Reuse {
-  private readonly versions = new Map<string, Version>();
+  private readonly versions: Versions;
   /** What the nodes that run were decided on. */
   private readonly begun = new Map<string, { inputs: Inputs; former: BuildRecord | undefined }>();
   private readonly begunTests = new Map<string, Inputs>();
-  private readonly ownKeys: ReadonlySet<string>;
 
-  constructor(
-    private readonly run: ReuseWork & {
-      existing: ReadonlyMap<string, RelationKind>;
-      loads: Loads;
-      fingerprints: ReadonlyMap<string, Fingerprint>;
-    },
-  ) {
-    this.ownKeys = new Set(
-      [...run.graph.nodes.values()].flatMap((node) =>
-        node.kind === "model" || node.kind === "seed" || node.kind === "snapshot" ? [keyOf(node)] : [],
-      ),
-    );
+  constructor(private readonly run: Prepared) {
+    this.versions = new Versions(run);
   }
 
   decide(node: ReferableNode): Decision {
     const { book } = this.run;
     const key = keyOf(node);
     const former = book.builds.get(key);
-    const { inputs, whys } = this.inputsOf(node);
+    const { inputs, whys } = this.versions.inputsOf(node);
     const why =
       this.run.force ?? this.whyNotThere(node, former) ?? this.whyRun(node, { former, inputs, whys });
     if (why === null) {
-      this.versions.set(node.id, this.versionMade(node, inputs, former?.version ?? ""));
+      this.keep(node, former, inputs);
       return { isReused: true };
     }
     // Until it is made anew nobody may rely on it; nor on what its hooks may write to.
@@ -133,6 +86,15 @@ class RunReuse implements Reuse {
     this.begun.set(node.id, { inputs, former });
     if (node.kind === "model" && node.hooks.pre.length + node.hooks.post.length > 0) noteForeign(book);
     return { isReused: false, why };
+  }
+
+  /** A text that means the same is remembered, so that the engine is not asked about it again. */
+  private keep(node: ReferableNode, former: BuildRecord | undefined, inputs: Inputs): void {
+    if (former === undefined) throw new Error(`nothing is known of ${node.id}`);
+    const fingerprint = this.fingerprintOf(node);
+    if (former.text !== fingerprint.text)
+      this.run.book.builds.set(keyOf(node), { ...former, text: fingerprint.text });
+    this.versions.set(node, { fingerprint, inputs, version: former.version });
   }
 
   made({ node, status, isUnchanged }: RelationResult): void {
@@ -149,14 +111,14 @@ class RunReuse implements Reuse {
       place: { ...place },
       version,
     });
-    this.versions.set(node.id, this.versionMade(node, inputs, version));
+    this.versions.set(node, { fingerprint: this.fingerprintOf(node), inputs, version });
   }
 
   decideTest(node: TestNode): ReturnType<Reuse["decideTest"]> {
     const { book, isStored } = this.run;
     const key = testKey(this.run, node);
     const former = book.tests.get(key);
-    const { inputs, whys } = this.inputsOf(node);
+    const { inputs, whys } = this.versions.inputsOf(node);
     const isAsked = this.run.force !== null || isStored(node) || former === undefined;
     if (!isAsked && this.whyRun(node, { former, inputs, whys }) === null)
       return { isReused: true, failures: former.failures };
@@ -229,77 +191,22 @@ class RunReuse implements Reuse {
 
   private whyOther(id: string, isKnown: boolean): string {
     const node = this.run.graph.nodes.get(id);
-    const name = node?.kind === "source" ? `${node.sourceName}.${node.name}` : (node?.name ?? id);
+    const name = this.versions.nameOf(id);
     if (!isKnown) return `it reads ${name} now`;
-    if (node?.kind === "source")
-      return this.versionText(id).startsWith("load ")
-        ? `${name} has a new load`
-        : `${name} may have been written to`;
-    if (node?.kind === "seed") return `${name} was loaded anew`;
-    if (node?.kind === "snapshot") return `${name} has new rows`;
-    return node?.kind === "model" && node.config.materialized === "view"
-      ? `${name} changed`
-      : `${name} was rebuilt`;
-  }
-
-  private versionText(id: string): string {
-    const found = this.versionOf(id);
-    return "version" in found ? found.version : "";
-  }
-
-  /** The versions of all that a node reads, and why some have none. */
-  private inputsOf(node: { dependsOn: readonly string[] }): { inputs: Inputs; whys: Map<string, string> } {
-    const inputs: Inputs = {};
-    const whys = new Map<string, string>();
-    for (const id of readsOf(this.run.graph, node)) {
-      const found = this.versionOf(id);
-      inputs[id] = "version" in found ? found.version : null;
-      if ("unknown" in found) whys.set(id, `${this.nameOf(id)} ${found.unknown}`);
+    switch (node?.kind) {
+      case "source": {
+        const found = this.versions.versionOf(id);
+        const isLoaded = "version" in found && found.version.startsWith("load ");
+        return isLoaded ? `${name} has a new load` : `${name} may have been written to`;
+      }
+      case "seed":
+        return `${name} was loaded anew`;
+      case "snapshot":
+        return `${name} has new rows`;
+      default:
+        return node?.kind === "model" && node.config.materialized === "view"
+          ? `${name} changed`
+          : `${name} was rebuilt`;
     }
-    return { inputs, whys };
-  }
-
-  private nameOf(id: string): string {
-    const node = this.run.graph.nodes.get(id);
-    return node?.kind === "source" ? `${node.sourceName}.${node.name}` : (node?.name ?? id);
-  }
-
-  private versionOf(id: string): Version {
-    const known = this.versions.get(id);
-    if (known !== undefined) return known;
-    const { graph, book, loads, existing } = this.run;
-    const node = graph.nodes.get(id);
-    if (node?.kind === "source") {
-      const { builds, foreign } = book;
-      return sourceVersion(node, { loads, existing, made: this.ownKeys, builds, foreign });
-    }
-    if (node === undefined || node.kind === "test" || node.kind === "exposure")
-      return { unknown: "is not there" };
-    if (!existing.has(keyOf(node))) return { unknown: "is missing" };
-    const record = book.builds.get(keyOf(node));
-    if (record?.id !== id) return { unknown: "was built, and nothing is known of how" };
-    const version = this.recordedVersion(record, existing.get(keyOf(node)));
-    this.versions.set(id, version);
-    return version;
-  }
-
-  /** Of a node that this run does not touch. What a view shows is what its parents hold now. */
-  private recordedVersion(record: BuildRecord, kind: RelationKind | undefined): Version {
-    if (kind !== "view") return { version: record.version };
-    const { inputs } = this.inputsOf({ dependsOn: Object.keys(record.inputs) });
-    return this.viewVersion(record, inputs);
-  }
-
-  private versionMade(node: ReferableNode, inputs: Inputs, version: string): Version {
-    return node.config.materialized === "view"
-      ? this.viewVersion(this.fingerprintOf(node), inputs)
-      : { version };
-  }
-
-  private viewVersion({ query, unstable }: Fingerprint, inputs: Inputs): Version {
-    if (unstable !== null) return { unknown: unstable };
-    const unknown = Object.keys(inputs).find((id) => inputs[id] === null);
-    if (unknown !== undefined) return { unknown: `reads ${this.nameOf(unknown)}` };
-    return { version: hashOf(query, inputs) };
   }
 }
