@@ -15,12 +15,19 @@ for (const count of sizes.length > 0 ? sizes : [10, 100, 1000]) {
   const folder = mkdtempSync(join(tmpdir(), "sillon-bench-"));
   generateProject(folder, count);
   for (const command of ["models", "test"] as const) {
-    const ours = () => measureNode([MAIN, command, "--quiet"], folder);
+    const anew = command === "models" ? ["--no-reuse"] : [];
+    const ours = () => measureNode([MAIN, command, "--quiet", ...anew], folder);
     const cold = ours();
     copyFileSync(join(folder, "target/run_results.json"), join(folder, `bench-${command}.json`));
     const warm = compare(ROUNDS, ours, () => measureNode([BARE, folder, command], folder));
     report(`${command}, ${count} models`, warm, cold.cpuSeconds);
   }
+  measureNode([MAIN, "build", "--quiet"], folder);
+  const unchanged = measureNode([MAIN, "build", "--quiet"], folder);
+  const planned = measureNode([MAIN, "compile", "--quiet"], folder);
+  console.log(
+    `build of ${count} unchanged models: cpu ${unchanged.cpuSeconds.toFixed(2)} s (compile alone ${planned.cpuSeconds.toFixed(2)})`,
+  );
   rmSync(folder, { recursive: true });
 }
 
