@@ -41,7 +41,8 @@ function measureStart(): void {
 function measureBuild(count: number): void {
   const folder = projectOf(count, "layers");
   for (const command of ["models", "test"] as const) {
-    const ours = () => measureNode([MAIN, command, "--quiet"], folder);
+    const anew = command === "models" ? ["--no-reuse"] : [];
+    const ours = () => measureNode([MAIN, command, "--quiet", ...anew], folder);
     const cold = ours();
     copyFileSync(join(folder, "target/run_results.json"), join(folder, `bench-${command}.json`));
     const warm = compare(ROUNDS, ours, () => measureNode([BARE, folder, command], folder));
@@ -60,6 +61,12 @@ function measureBuild(count: number): void {
     const ratio = peer.cpuSeconds / warm.ours.cpuSeconds;
     console.log(`  dbt-core: cpu ${peer.cpuSeconds.toFixed(1)} s, ${ratio.toFixed(1)} x ours`);
   }
+  measureNode([MAIN, "build", "--quiet"], folder);
+  const unchanged = measureNode([MAIN, "build", "--quiet"], folder);
+  const planned = measureNode([MAIN, "compile", "--quiet"], folder);
+  console.log(
+    `build of ${count} unchanged models: cpu ${unchanged.cpuSeconds.toFixed(2)} s (compile alone ${planned.cpuSeconds.toFixed(2)})`,
+  );
   rmSync(folder, { recursive: true });
 }
 

@@ -1,6 +1,7 @@
 import type { StreamResult } from "../ingest/stream-result.ts";
 import type {
   ModelResult,
+  RelationResult,
   SeedResult,
   SnapshotResult,
   TestResult,
@@ -63,24 +64,37 @@ export function formatModels(
   results: readonly (ModelResult | SeedResult | SnapshotResult)[],
   colors: Colors,
 ): string {
-  if (results.length === 0) return "";
-  const rows = results.map(({ node, status, rows: count, seconds, reason }) => [
-    `${node.relation.schema}.${node.relation.name}`,
-    node.config.materialized,
-    (status.endsWith("success") ? count : null) ?? "–",
-    formatSeconds(seconds),
-    status === "success"
-      ? colors.green("ok")
-      : `${colors.red(status)}${reason === null ? "" : `: ${reason}`}`,
+  const shown = results.length > NAMED_REUSES ? results.filter(({ status }) => status !== "reused") : results;
+  if (shown.length === 0) return "";
+  const rows = shown.map((result) => [
+    `${result.node.relation.schema}.${result.node.relation.name}`,
+    result.node.config.materialized,
+    (result.status.endsWith("success") ? result.rows : null) ?? "–",
+    formatSeconds(result.seconds),
+    formatStatus(result, colors),
   ]);
   const [first] = results;
   return formatTable([first?.node.kind ?? "model", "as", "rows", "time", "result"], rows, colors);
+}
+
+/** What is reused among more nodes than these is counted, not listed. */
+const NAMED_REUSES = 30;
+
+/** Nobody has to be told these: they are so for all nodes, and were asked for. */
+const PLAIN_REASONS = ["never built", "--full-refresh", "--no-reuse"];
+
+function formatStatus({ status, reason, why }: RelationResult, colors: Colors): string {
+  if (status === "reused") return colors.dim("reused");
+  if (status !== "success") return `${colors.red(status)}${reason === null ? "" : `: ${reason}`}`;
+  const isTold = why !== undefined && !PLAIN_REASONS.includes(why);
+  return `${colors.green("ok")}${isTold ? `: ${why}` : ""}`;
 }
 
 export function summarizeModels(results: readonly ModelResult[]): string {
   const count = (status: ModelResult["status"]) =>
     results.filter((result) => result.status === status).length;
   const parts = [`${plural(count("success"), "model")} built`];
+  if (count("reused") > 0) parts.push(`${count("reused")} reused`);
   if (count("partial success") > 0) parts.push(`${count("partial success")} built in part`);
   if (count("error") > 0) parts.push(`${count("error")} failed`);
   if (count("skipped") > 0) parts.push(`${count("skipped")} skipped`);
@@ -102,6 +116,7 @@ function summarizeTables(
 ): string {
   const count = (status: SeedResult["status"]) => results.filter((result) => result.status === status).length;
   const parts = [`${plural(count("success"), noun)} ${done}`];
+  if (count("reused") > 0) parts.push(`${count("reused")} reused`);
   if (count("error") > 0) parts.push(`${count("error")} failed`);
   if (count("skipped") > 0) parts.push(`${count("skipped")} skipped`);
   return parts.join(", ");
@@ -165,10 +180,14 @@ export function toCell(value: unknown): string | null {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-export function summarizeTests(results: readonly Pick<TestResult, "status">[]): string {
+export function summarizeTests(
+  results: readonly (Pick<TestResult, "status"> & { isReused?: boolean | undefined })[],
+): string {
   if (results.length === 0) return "tests: none ran";
   const count = (status: TestResult["status"]) => results.filter((result) => result.status === status).length;
-  const parts = [`${count("pass")} passed`, `${count("warn")} warned`, `${count("fail")} failed`];
+  const reused = results.filter(({ isReused }) => isReused).length;
+  const passed = `${count("pass")} passed${reused > 0 ? ` (${reused} reused)` : ""}`;
+  const parts = [passed, `${count("warn")} warned`, `${count("fail")} failed`];
   if (count("error") > 0) parts.push(`${count("error")} could not run`);
   if (count("skipped") > 0) parts.push(`${count("skipped")} skipped`);
   return `tests: ${parts.join(", ")}`;

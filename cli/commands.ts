@@ -16,6 +16,7 @@ import {
   addFailFastOption,
   addFullRefreshOption,
   addGraphOptions,
+  addNoReuseOption,
   addProjectOptions,
   addSelectionOptions,
   addStoreFailuresOption,
@@ -76,7 +77,9 @@ function addLoadCommands(program: Command, invocation: Invocation): void {
 /** Options of commands that run everything. */
 function addRunOptions(command: Command): Command {
   return addStoreFailuresOption(
-    addEventTimeOptions(addFailFastOption(addFullRefreshOption(addSelectionOptions(command)))),
+    addNoReuseOption(
+      addEventTimeOptions(addFailFastOption(addFullRefreshOption(addSelectionOptions(command)))),
+    ),
   );
 }
 
@@ -90,7 +93,11 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runBuild(workspace, terminal, options);
       await execute(invocation, { name: "build", options, isRecorded: true, work });
     });
-  addEventTimeOptions(addFailFastOption(addFullRefreshOption(addSelectionOptions(program.command("models")))))
+  addNoReuseOption(
+    addEventTimeOptions(
+      addFailFastOption(addFullRefreshOption(addSelectionOptions(program.command("models")))),
+    ),
+  )
     .description("build models as tables and views, parents first")
     .option("--only-selected", "do not build parents that were never built")
     .addHelpText(
@@ -106,7 +113,7 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runModels(workspace, terminal, options);
       await execute(invocation, { name: "models", options, isRecorded: true, work });
     });
-  addFailFastOption(addFullRefreshOption(addSelectionOptions(program.command("seed"))))
+  addNoReuseOption(addFailFastOption(addFullRefreshOption(addSelectionOptions(program.command("seed")))))
     .description("load the CSV files in seeds/ as tables")
     .addHelpText("after", examples("run seed", "run seed --select raw_customers"))
     .action(async (options: CommonOptions & SelectionOptions) => {
@@ -114,7 +121,7 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runSeed(workspace, terminal, options);
       await execute(invocation, { name: "seed", options, isRecorded: true, work });
     });
-  addFailFastOption(addSelectionOptions(program.command("snapshot")))
+  addNoReuseOption(addFailFastOption(addSelectionOptions(program.command("snapshot"))))
     .description("keep what rows looked like: new versions of what changed since the last time")
     .addHelpText("after", examples("run snapshot", "run snapshot --select orders_snapshot"))
     .action(async (options: CommonOptions & SelectionOptions) => {

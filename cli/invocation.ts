@@ -85,7 +85,7 @@ export async function interruptible(
   }
 }
 
-function packageVersion(): string {
+export function packageVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8"));
   return typeof manifest === "object" && manifest !== null && "version" in manifest
     ? String(manifest.version)

@@ -51,6 +51,7 @@ export function modelJson({
   seconds,
   error,
   reason,
+  why,
 }: ModelResult | SeedResult | SnapshotResult) {
   return {
     unique_id: node.id,
@@ -61,17 +62,29 @@ export function modelJson({
     rows,
     seconds,
     reason,
+    why: why ?? null,
     error: error === null ? null : errorJson(error),
   };
 }
 
-export function testJson({ node, status, failures, sample, isStored, seconds, error, reason }: TestResult) {
+export function testJson({
+  node,
+  status,
+  isReused,
+  failures,
+  sample,
+  isStored,
+  seconds,
+  error,
+  reason,
+}: TestResult) {
   return {
     unique_id: node.id,
     name: node.name,
     file: node.file,
     severity: node.config.severity,
     status,
+    reused: isReused === true,
     failures,
     failing_rows: sample === null ? [] : sample.rows.map((row) => rowJson(sample, row)),
     stored_in: isStored ? `${node.relation.schema}.${node.relation.name}` : null,

@@ -74,10 +74,11 @@ export function addChoiceOptions(command: Command): Command {
 }
 
 export function addFullRefreshOption(command: Command): Command {
-  return command.option(
-    "-f, --full-refresh",
-    "build incremental models from nothing; tables and views always are",
-  );
+  return command.option("-f, --full-refresh", "build everything from nothing, incremental models too");
+}
+
+export function addNoReuseOption(command: Command): Command {
+  return command.option("--no-reuse", "make anew what is unchanged as well");
 }
 
 export function addFailFastOption(command: Command): Command {

@@ -10,6 +10,8 @@ import { type CommonOptions, parseVars, type Workspace } from "./workspace.ts";
 export interface RunOptions extends SelectionOptions, TestOptions {
   onlySelected?: boolean;
   fullRefresh?: boolean;
+  /** False with `--no-reuse`: what is unchanged is made anew as well. */
+  reuse?: boolean;
   eventTimeStart?: string;
   eventTimeEnd?: string;
 }
@@ -32,6 +34,7 @@ export function recordedArgs(
     resource_types: options.resourceType ?? [],
     exclude_resource_types: options.excludeResourceType ?? [],
     full_refresh: options.fullRefresh ?? false,
+    no_reuse: options.reuse === false,
     fail_fast: options.failFast ?? false,
     store_failures: options.storeFailures ?? false,
     only_selected: options.onlySelected ?? false,
@@ -58,6 +61,7 @@ const argsSchema = z.object({
   resource_types: words,
   exclude_resource_types: words,
   full_refresh: flag,
+  no_reuse: flag,
   fail_fast: flag,
   store_failures: flag,
   only_selected: flag,
@@ -102,6 +106,7 @@ export function readRecordedArgs(args: Record<string, unknown>, file: string): R
       resourceType: data.resource_types?.length ? data.resource_types : null,
       excludeResourceType: data.exclude_resource_types,
       fullRefresh: data.full_refresh,
+      reuse: data.no_reuse === true ? false : null,
       failFast: data.fail_fast,
       storeFailures: data.store_failures,
       onlySelected: data.only_selected,

@@ -55,9 +55,11 @@ import { selectorEntries } from "../runner/select/selectors-file.ts";
 import { type ManifestOptions, manifestContent } from "../runner/to-artifacts/manifest.ts";
 import { runResultEntries } from "../runner/to-artifacts/results.ts";
 import { runUnitTests } from "../runner/unit-tests/unit-tests.ts";
+import { noteForeign } from "../state/builds.ts";
+import { reuseOf } from "./reuse-plan.ts";
 import { type RunOptions, recordedArgs } from "./run-options.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
-import { ownFiles, type Workspace, withWarehouse } from "./workspace.ts";
+import { type OpenWarehouse, ownFiles, type Workspace, withWarehouse } from "./workspace.ts";
 
 /** What `run ingest` needs, read and checked before anything is opened. */
 export interface IngestPlan {
@@ -125,15 +127,17 @@ interface RunHooks {
 /** Runs `work` between the on-run-start and the on-run-end statements. Throws HOOK_SQL. */
 export async function withRunHooks<T>(
   { ctx }: Workspace,
-  engine: Engine,
+  { engine, book }: OpenWarehouse,
   around: { hooks: RunHooks; work: () => Promise<T> },
 ): Promise<T> {
   const { start, end } = around.hooks;
   if (start.length + end.length === 0) return around.work();
   const session = await engine.openSession();
+  noteForeign(book);
   try {
     await runHooks(ctx, session, { hooks: start, owner: "on-run-start" });
     const result = await around.work();
+    noteForeign(book);
     if (!ctx.signal.aborted) await runHooks(ctx, session, { hooks: end, owner: "on-run-end" });
     return result;
   } finally {
@@ -200,7 +204,7 @@ export function graphOutcome(results: NodeResult[], added: readonly ReferableNod
 /** Runs what the plan chose of these kinds, unit tests first, and the parents of models that were never made. */
 export async function nodesStep(
   workspace: Workspace,
-  engine: Engine,
+  { engine, book }: OpenWarehouse,
   { plan, which, kinds = KINDS[which] }: RunScope & { plan: GraphPlan },
 ): Promise<GraphOutcome> {
   const { ctx, target } = workspace;
@@ -224,7 +228,9 @@ export async function nodesStep(
     ...(batches === undefined ? {} : { batches }),
     storeFailures: options.storeFailures ?? false,
     failFast: options.failFast ?? false,
+    reuse: which === "test" ? undefined : await reuseOf(workspace, { engine, book }, { plan, nodes }),
   });
+  if (results.some((result) => isTestResult(result) && result.isStored)) noteForeign(book);
   return graphOutcome([...unitTests, ...results], added);
 }
 
@@ -263,16 +269,17 @@ export async function runPlan(
     writeArtifacts(workspace, plan, { which: run.which, results: outcome.results });
     return outcome;
   }
-  return withWarehouse(workspace, command, (engine) =>
-    withRunHooks(workspace, engine, {
+  return withWarehouse(workspace, command, (engine, book) => {
+    const open = { engine, book };
+    return withRunHooks(workspace, open, {
       hooks: plan.hooks,
       work: async () => {
-        const outcome = await nodesStep(workspace, engine, { plan, ...run });
+        const outcome = await nodesStep(workspace, open, { plan, ...run });
         writeArtifacts(workspace, plan, { which: run.which, results: outcome.results });
         return outcome;
       },
-    }),
-  );
+    });
+  });
 }
 
 /** The unit tests of the selection. The warehouse is neither opened nor locked: they have a database in memory. */

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { parse } from "yaml";
 import { findProjectDir, type ProjectFolders, projectFolders } from "../core/config.ts";
 import { type Context, createContext, type Environment } from "../core/context.ts";
@@ -7,6 +7,7 @@ import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
 import { type OwnFiles, openDuckdb, openDuckdbReadOnly } from "../engines/duckdb.ts";
 import { databaseName, duckdbDialect } from "../engines/duckdb-sql.ts";
 import { type Engine, FILE_FORMATS, type FileFormat } from "../engines/engine.ts";
+import { fileMark, timeMark } from "../engines/file-mark.ts";
 import { loadTarget, type Target } from "../engines/profiles.ts";
 import type { CompileScope } from "../runner/graph/compile.ts";
 import { loadGraph } from "../runner/graph/load.ts";
@@ -14,6 +15,13 @@ import { listFiles } from "../runner/project/files.ts";
 import { loadProject, type Project } from "../runner/project/project.ts";
 import { latestRelease, unfinishedRelease } from "../runner/publish.ts";
 import type { Literal } from "../runner/templates/template.ts";
+import {
+  type BuildBook,
+  buildBookFile,
+  closeBuildBook,
+  openBuildBook,
+  writeBuildBook,
+} from "../state/builds.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Options that every command has. */
@@ -131,11 +139,20 @@ export function waitMsOf({ options: { wait } }: Workspace): number {
   return (wait === false ? 0 : (wait ?? DEFAULT_WAIT_SECONDS)) * 1000;
 }
 
-/** Holds the project's lock and the warehouse while `work` runs; waits for either until the same moment. */
+/** The warehouse, and what is known of its tables. */
+export interface OpenWarehouse {
+  engine: Engine;
+  book: BuildBook;
+}
+
+/**
+ * Holds the project's lock and the warehouse while `work` runs; waits for either until the same moment. What
+ * `work` notes in the book of builds is kept.
+ */
 export async function withWarehouse<T>(
   workspace: Workspace,
   command: string,
-  work: (engine: Engine) => Promise<T>,
+  work: (engine: Engine, book: BuildBook) => Promise<T>,
 ): Promise<T> {
   const { ctx, folders } = workspace;
   const waitMs = waitMsOf(workspace);
@@ -144,25 +161,63 @@ export async function withWarehouse<T>(
   const lock = await acquireLock(ctx, folders.lockFile, { command, waitMs });
   try {
     mkdirSync(folders.data, { recursive: true });
-    const engine = await openHeld(workspace, deadlineMs);
+    const { engine, mark } = await openHeld(workspace, deadlineMs);
+    const file = buildBookFile(folders.builds, relative(ctx.projectDir, warehousePath(workspace)));
+    const book = openBuildBook(file, mark);
     try {
-      return await work(engine);
+      return await work(engine, book);
     } finally {
-      engine.close();
+      await closeWarehouse(workspace, engine, { file, book });
     }
   } finally {
     lock.release();
   }
 }
 
+const IN_MEMORY = ":memory:";
+
+function warehousePath({ ctx, target: { duckdb } }: Workspace): string {
+  return duckdb.path === IN_MEMORY ? IN_MEMORY : resolve(ctx.projectDir, duckdb.path);
+}
+
+/** Nothing is kept when it cannot be told that the file is as this command left it: then all is made anew. */
+async function closeWarehouse(
+  workspace: Workspace,
+  engine: Engine,
+  { file, book }: { file: string; book: BuildBook },
+): Promise<void> {
+  const path = warehousePath(workspace);
+  let left = "";
+  try {
+    await engine.checkpoint();
+    left = timeMark(path);
+  } catch (error) {
+    workspace.ctx.log.debug("checkpoint_failed", `the warehouse keeps a log: ${messageOf(error)}`);
+  }
+  engine.close();
+  closeBuildBook(file);
+  if (left === "" || (book.state !== "trusted" && book.builds.size + book.tests.size === 0)) return;
+  const mark = fileMark(path);
+  if (mark !== null && timeMark(path) === left) writeBuildBook(file, mark, book);
+}
+
 const HELD_POLL_MS = 250;
 
-/** A program that is not ours may have the warehouse open: no lock of ours tells when it lets go. */
-async function openHeld(workspace: Workspace, deadlineMs: number): Promise<Engine> {
+/**
+ * A program that is not ours may have the warehouse open: no lock of ours tells when it lets go. The mark is that
+ * of the file as it was opened.
+ */
+async function openHeld(
+  workspace: Workspace,
+  deadlineMs: number,
+): Promise<{ engine: Engine; mark: string | null }> {
   const { ctx, target } = workspace;
+  const path = warehousePath(workspace);
   for (let hasWarned = false; ; hasWarned = true) {
     try {
-      return await openDuckdb(ctx, target.duckdb, ownFiles(workspace));
+      const mark = fileMark(path);
+      const engine = await openDuckdb(ctx, target.duckdb, ownFiles(workspace));
+      return { engine, mark: mark?.endsWith(timeMark(path)) ? mark : null };
     } catch (error) {
       const isHeld = error instanceof ProjectError && error.code === "WAREHOUSE_HELD";
       if (!isHeld || ctx.clock.now().getTime() >= deadlineMs) throw error;

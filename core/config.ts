@@ -21,6 +21,8 @@ export interface ProjectFolders {
   published: string;
   /** SQLite: the runs of this project. */
   stateFile: string;
+  /** What is known of the warehouses' tables, a file for each. */
+  builds: string;
   /** SQLite: held open by the one command that may write. */
   lockFile: string;
   target: string;
@@ -32,6 +34,7 @@ export function projectFolders(projectDir: string, targetPath = "target"): Proje
     data,
     published: join(data, "published"),
     stateFile: join(data, "state.db"),
+    builds: join(data, "builds"),
     lockFile: join(data, "lock.db"),
     target: resolve(projectDir, targetPath),
   };

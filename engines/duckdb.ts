@@ -4,6 +4,7 @@ import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { faultPoint } from "#faults";
 import type { Context } from "../core/context.ts";
 import { openError, settingError } from "./duckdb-errors.ts";
+import { readFacts } from "./duckdb-facts.ts";
 import { literal, quote } from "./duckdb-names.ts";
 import { DuckdbSession } from "./duckdb-session.ts";
 import { duckdbDialect } from "./duckdb-sql.ts";
@@ -12,6 +13,7 @@ import {
   type Engine,
   type FileFormat,
   firstColumn,
+  type QueryFacts,
   type Relation,
   type RelationKind,
   relationKey,
@@ -185,6 +187,20 @@ class DuckdbEngine implements Engine {
     );
     this.sessions.add(session);
     return session;
+  }
+
+  factsOf(queries: readonly string[]): Promise<QueryFacts[]> {
+    return readFacts(queries, (sql, values) => this.main.query(sql, values));
+  }
+
+  /** On a connection of its own: an interrupted run has to be able to end with it. */
+  async checkpoint(): Promise<void> {
+    const connection = await this.instance.connect();
+    try {
+      await connection.run("checkpoint");
+    } finally {
+      connection.closeSync();
+    }
   }
 
   async relations(): Promise<Map<string, RelationKind>> {

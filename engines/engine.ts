@@ -179,8 +179,22 @@ export interface Dialect {
   epochMs(time: string): string;
 }
 
+/** What the engine's own parser says of a query. */
+export interface QueryFacts {
+  /** The same for queries that differ in comments and white space only. */
+  hash: string;
+  /** The relations that stand in it, CTEs aside, with as much of their names as was written. */
+  relations: { database?: string; schema?: string; name: string }[];
+  /** Why its rows may be others the next time, over the same tables; null when they are the same. */
+  unstable: string | null;
+}
+
 export interface Engine extends Dialect {
   openSession(): Promise<Session>;
+  /** Of each query, in their order; none of them is run. One that cannot be read counts as unstable. */
+  factsOf(queries: readonly string[]): Promise<QueryFacts[]>;
+  /** Brings all that was committed into the warehouse's own file. Throws when something is being written. */
+  checkpoint(): Promise<void>;
   /** Every table and view of the database, keyed `schema.name`; those of attached ones after their name. */
   relations(): Promise<Map<string, RelationKind>>;
   /** About how many rows the tables hold, keyed as `relations`; of views nothing is known. */

@@ -31,8 +31,8 @@ export async function runDemo(workspace: Workspace, terminal: Terminal): Promise
 
 async function demoAgainst(workspace: Workspace, terminal: Terminal): Promise<Outcome> {
   const plan = await planPipeline(workspace, {});
-  return withWarehouse(workspace, "run demo", async (engine) => {
-    const results = await pipelineSteps(workspace, engine, plan);
+  return withWarehouse(workspace, "run demo", async (engine, book) => {
+    const results = await pipelineSteps(workspace, { engine, book }, plan);
     const outcome = pipelineOutcome(workspace, terminal, results);
     if (results.release === null) return outcome;
     const content = await topContent(workspace, terminal, { engine, plan: plan.graph });

@@ -1,4 +1,3 @@
-import type { Engine } from "../../engines/engine.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
 import { skippedResult } from "../../runner/build/outcome.ts";
 import { hasFailed, type NodeResult } from "../../runner/build/results.ts";
@@ -25,7 +24,7 @@ import {
   writeArtifacts,
 } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
-import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
+import { type OpenWarehouse, openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 import { releaseJson } from "./publish.ts";
 
 export interface PipelineResults {
@@ -64,18 +63,19 @@ export async function runPipeline(
   options: RunOptions,
 ): Promise<Outcome> {
   const plan = await planPipeline(workspace, options);
-  const results = await withWarehouse(workspace, "run pipeline", (engine) =>
-    pipelineSteps(workspace, engine, plan),
+  const results = await withWarehouse(workspace, "run pipeline", (engine, book) =>
+    pipelineSteps(workspace, { engine, book }, plan),
   );
   return pipelineOutcome(workspace, terminal, results);
 }
 
 export async function pipelineSteps(
   workspace: Workspace,
-  engine: Engine,
+  open: OpenWarehouse,
   plan: PipelinePlan,
 ): Promise<PipelineResults> {
   const { ctx } = workspace;
+  const { engine } = open;
   const streams = plan.ingest === null ? null : await ingestStep(workspace, engine, plan.ingest);
   ctx.signal.throwIfAborted();
   if (streams !== null && streams.length > 0 && streams.every(({ status }) => status !== "ok")) {
@@ -85,10 +85,10 @@ export async function pipelineSteps(
     writePipelineArtifacts(workspace, plan, { streams, graph });
     return { streams, graph, release: null, withheld };
   }
-  const graph = await withRunHooks(workspace, engine, {
+  const graph = await withRunHooks(workspace, open, {
     hooks: plan.graph.hooks,
     work: async () => {
-      const outcome = await nodesStep(workspace, engine, { plan: plan.graph, which: "build" });
+      const outcome = await nodesStep(workspace, open, { plan: plan.graph, which: "build" });
       writePipelineArtifacts(workspace, plan, { streams, graph: outcome });
       return outcome;
     },

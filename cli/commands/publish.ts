@@ -1,5 +1,4 @@
 import { relative } from "node:path";
-import type { Engine } from "../../engines/engine.ts";
 import { hasFailed } from "../../runner/build/results.ts";
 import type { Release } from "../../runner/publish.ts";
 import { formatTests, summarizeRelease, summarizeTests } from "../answers.ts";
@@ -14,8 +13,8 @@ export async function runPublish(workspace: Workspace, terminal: Terminal): Prom
   const scope = openGraph(workspace);
   const plan = planGraph(workspace, scope, { select: [workspace.project.publish.select] });
   const models = modelsToPublish(workspace, scope);
-  const { tests, release } = await withWarehouse(workspace, "run publish", async (engine: Engine) => {
-    const { tests: results } = await nodesStep(workspace, engine, { plan, which: "test" });
+  const { tests, release } = await withWarehouse(workspace, "run publish", async (engine, book) => {
+    const { tests: results } = await nodesStep(workspace, { engine, book }, { plan, which: "test" });
     const isGreen = !results.some(hasFailed);
     return { tests: results, release: isGreen ? await publishStep(workspace, engine, models) : null };
   });

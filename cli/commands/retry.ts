@@ -111,8 +111,8 @@ function failedBatches(open: FormerResults["results"]): Map<string, BatchWindow[
 }
 
 async function retryPipeline(workspace: Workspace, terminal: Terminal, plan: PipelinePlan): Promise<Outcome> {
-  const results = await withWarehouse(workspace, "run retry", (engine) =>
-    pipelineSteps(workspace, engine, plan),
+  const results = await withWarehouse(workspace, "run retry", (engine, book) =>
+    pipelineSteps(workspace, { engine, book }, plan),
   );
   return pipelineOutcome(workspace, terminal, results);
 }

@@ -2,7 +2,7 @@ import type { Context } from "../../core/context.ts";
 import { ProjectError, projectErrorsOf } from "../../core/errors.ts";
 import { type Session, SqlError } from "../../engines/engine.ts";
 import type { CompiledNode } from "../graph/compile.ts";
-import type { ModelNode } from "../graph/nodes.ts";
+import { isMicrobatch, type ModelNode } from "../graph/nodes.ts";
 import type { BatchWindow, EventTimeRange } from "./materializations/batch-windows.ts";
 import { materialize } from "./materializations/materialize.ts";
 import { executed, type Outcome } from "./outcome.ts";
@@ -32,13 +32,22 @@ export function buildModel(
   const work = async (): Promise<Outcome> => {
     const built = await materialize(ctx, session, { ...run, compiled, onChosen });
     const { rows, batches, failure } = built;
-    if (failure === null) return { status: "success", rows, ran, batches, error: null, reason: null };
+    const isUnchanged = rows === 0 && ran === compiled.incremental && onlyAddsRows(node);
+    if (failure === null)
+      return { status: "success", rows, ran, batches, error: null, reason: null, isUnchanged };
     const status = batches?.successful.length === 0 ? "error" : "partial success";
     const error = modelError(failure.error, node, failure.ran);
     return { status, rows, ran: failure.ran, batches, error, reason: null };
   };
   const failureOf = (error: unknown) => ({ ran, error: modelError(error, node, ran) });
   return executed(ctx, { node, thread }, { work, failureOf });
+}
+
+/** Whether a run that adds no rows leaves the table of an incremental model as it was. */
+function onlyAddsRows(node: ModelNode): boolean {
+  const { pre_hook, post_hook, on_schema_change } = node.config;
+  const hasHooks = pre_hook.length + post_hook.length > 0;
+  return !isMicrobatch(node) && !hasHooks && (on_schema_change === "ignore" || on_schema_change === "fail");
 }
 
 function modelError(error: unknown, node: ModelNode, compiled: CompiledNode): ProjectError {

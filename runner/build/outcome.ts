@@ -1,10 +1,13 @@
 import type { Context } from "../../core/context.ts";
 import type { ProjectError } from "../../core/errors.ts";
-import type { ReferableNode } from "../graph/nodes.ts";
-import type { ModelResult, RelationResult, RunnableNode, RunnableResult } from "./results.ts";
+import type { ReferableNode, TestNode } from "../graph/nodes.ts";
+import type { ModelResult, RelationResult, RunnableNode, RunnableResult, TestResult } from "./results.ts";
 
 /** What became of a node that was run. */
-export type Outcome = Pick<ModelResult, "status" | "rows" | "ran" | "batches" | "error" | "reason">;
+export type Outcome = Pick<
+  ModelResult,
+  "status" | "rows" | "ran" | "batches" | "error" | "reason" | "isUnchanged"
+>;
 
 export const INTERRUPTED = "the run was interrupted";
 
@@ -30,6 +33,21 @@ export async function executed<N extends ReferableNode>(
     if (ctx.signal.aborted) return end({ status: "skipped", rows: null, error: null, reason: INTERRUPTED });
     return end({ status: "error", rows: null, reason: null, ...run.failureOf(error) });
   }
+}
+
+/** The result of a node that is what it would be made anew. */
+export function reusedResult(ctx: Context, node: ReferableNode): RelationResult {
+  const now = ctx.clock.now();
+  const times = { thread: 1, startedAt: now, endedAt: now, seconds: 0 };
+  return { ...times, node, status: "reused", rows: null, error: null, reason: null } as RelationResult;
+}
+
+/** The result of a test that passed before, over the same rows. */
+export function reusedTest(ctx: Context, node: TestNode, failures: number | null): TestResult {
+  const now = ctx.clock.now();
+  const times = { thread: 1, startedAt: now, endedAt: now, seconds: 0 };
+  const passed = { status: "pass", isReused: true, sample: null, isStored: false } as const;
+  return { ...times, ...passed, node, failures, error: null, reason: null };
 }
 
 /** The result of a node that was not run, and why. */

@@ -28,11 +28,15 @@ export function reportResult(ctx: Context, result: RunnableResult): void {
   else reportRelation(ctx, result);
 }
 
-function reportRelation(ctx: Context, { node, status, rows, seconds, reason, error }: RelationResult): void {
+function reportRelation(
+  ctx: Context,
+  { node, status, rows, seconds, reason, error, why }: RelationResult,
+): void {
   const { kind, name } = node;
   const { done, word } = WORDS[kind];
   const fields = { [kind]: name, status, rows, seconds };
-  if (status === "success") ctx.log.info(done, `${word} ${name}`, fields);
+  if (status === "reused") ctx.log.debug(`${kind}_reused`, `reused ${name}`, fields);
+  else if (status === "success") ctx.log.info(done, `${word} ${name}`, { ...fields, why });
   else if (status === "skipped") ctx.log.warn(`${kind}_skipped`, `skipped ${name}: ${reason}`, fields);
   else if (error !== null) ctx.log.error(`${kind}_failed`, describeError(error), fields);
 }

@@ -11,12 +11,16 @@ interface ResultBase {
   seconds: number;
   /** Which of the parallel workers did it, from 1. */
   thread: number;
+  /** Why it was not reused, where that was asked. */
+  why?: string | undefined;
 }
 
 export interface ModelResult extends ResultBase {
   node: ModelNode;
-  /** partial success: some of its batches failed. */
-  status: "success" | "partial success" | "error" | "skipped";
+  /** reused: it is what it would be made anew; partial success: some of its batches failed. */
+  status: "success" | "reused" | "partial success" | "error" | "skipped";
+  /** Whether its rows are known to be those of before, although it ran. */
+  isUnchanged?: boolean | undefined;
   /** Null for views and for what was not built. */
   rows: number | null;
   /** What was run, where that was known only then. */
@@ -38,6 +42,8 @@ export interface SnapshotResult extends Omit<ModelResult, "node"> {
 
 export interface TestResult extends ResultBase {
   node: TestNode;
+  /** Whether this is the verdict of an earlier run over the same rows. */
+  isReused?: boolean | undefined;
   /** error: the test could not be run. */
   status: "pass" | "warn" | "fail" | "error" | "skipped";
   failures: number | null;

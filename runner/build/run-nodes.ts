@@ -8,15 +8,17 @@ import type { Graph, ReferableNode, TestNode } from "../graph/nodes.ts";
 import { runInOrder } from "./execute.ts";
 import type { BatchWindow, EventTimeRange } from "./materializations/batch-windows.ts";
 import { buildModel } from "./models.ts";
-import { INTERRUPTED, skippedResult } from "./outcome.ts";
+import { INTERRUPTED, reusedResult, reusedTest, skippedResult } from "./outcome.ts";
 import { reportResult, stoppedBy } from "./report.ts";
 import {
   hasFailed,
   type RelationResult,
   type RunnableNode,
   type RunnableResult,
+  type TestResult,
   type UnitTestResult,
 } from "./results.ts";
+import type { Reuse } from "./reuse/reuse.ts";
 import { loadSeed } from "./seeds.ts";
 import { type SessionPool, withSession } from "./session-pool.ts";
 import { takeSnapshot } from "./snapshots.ts";
@@ -37,6 +39,8 @@ export interface NodesWork extends TestOptions {
   eventTime?: EventTimeRange | undefined;
   /** The batches of single microbatch models, by id. */
   batches?: ReadonlyMap<string, readonly BatchWindow[]>;
+  /** What is as it would be made anew is left as it is. */
+  reuse?: Reuse | undefined;
 }
 
 /**
@@ -147,20 +151,48 @@ async function runItem(
 ): Promise<void> {
   const tests: TestNode[] = [];
   for (const node of item.nodes) {
-    if (node.kind === "test") tests.push(node);
-    else slot.settle(await runRelation(ctx, slot, { node, work }));
+    if (node.kind !== "test") slot.settle(await runRelation(ctx, slot, { node, work }));
+    else if (!isTestReused(ctx, slot, { node, reuse: work.reuse })) tests.push(node);
   }
   if (tests.length === 0) return;
   const { pool, session, thread, place, whyStop, settle } = slot;
   const { missing, rowEstimates } = place;
   const { graph, compiled, storeFailures = false } = work;
   const scope = { graph, compiled, storeFailures, rowEstimates };
-  const group = { ...scope, tests, engine: pool.engine, missing, whyStop, onResult: settle };
+  const onResult = (result: TestResult) => {
+    work.reuse?.tested(result);
+    settle(result);
+  };
+  const group = { ...scope, tests, engine: pool.engine, missing, whyStop, onResult };
   await runTestGroup(ctx, { session, thread }, group);
 }
 
-/** Makes one relation: the moment before which all that it reads is done. */
-function runRelation(
+function isTestReused(
+  ctx: Context,
+  { settle }: Slot,
+  { node, reuse }: { node: TestNode; reuse: Reuse | undefined },
+): boolean {
+  if (reuse === undefined) return false;
+  const decision = reuse.decideTest(node);
+  if (decision.isReused) settle(reusedTest(ctx, node, decision.failures));
+  return decision.isReused;
+}
+
+/** Makes one relation, unless it is what it would be: the moment before which all that it reads is done. */
+async function runRelation(
+  ctx: Context,
+  slot: Slot,
+  { node, work }: { node: ReferableNode; work: NodesWork },
+): Promise<RelationResult> {
+  if (work.reuse === undefined) return makeRelation(ctx, slot, { node, work });
+  const decision = work.reuse.decide(node);
+  if (decision.isReused) return reusedResult(ctx, node);
+  const result = await makeRelation(ctx, slot, { node, work });
+  work.reuse.made(result);
+  return { ...result, why: decision.why };
+}
+
+function makeRelation(
   ctx: Context,
   { pool, session, thread, place }: Slot,
   { node, work }: { node: ReferableNode; work: NodesWork },

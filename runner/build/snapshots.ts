@@ -40,7 +40,7 @@ export function takeSnapshot(
 ): Promise<RelationResult> {
   const work = async (): Promise<Outcome> => {
     const of = { dialect: engine, node, source, isNew, now: ctx.clock.now() };
-    return { status: "success", rows: await addSnapshot(session, of), error: null, reason: null };
+    return { status: "success", ...(await addSnapshot(session, of)), error: null, reason: null };
   };
   const failureOf = (error: unknown) => ({ error: snapshotError(error, node) });
   return executed(ctx, { node, thread }, { work, failureOf });
@@ -50,12 +50,12 @@ export function takeSnapshot(
 export async function addSnapshot(
   session: Session,
   of: { dialect: Dialect; node: SnapshotNode; source: string; isNew: boolean; now: Date },
-): Promise<number> {
+): Promise<{ rows: number; isUnchanged: boolean }> {
   const { node } = of;
   const sql = await describe(session, of);
   await checkKey(session, sql, node);
   return of.isNew
-    ? session.replaceTable(node.relation, createQuery(sql))
+    ? { rows: await session.replaceTable(node.relation, createQuery(sql)), isUnchanged: false }
     : session.transaction(() => addVersions(session, sql, node));
 }
 
@@ -79,19 +79,25 @@ async function checkKey(session: Session, sql: SnapshotSql, node: SnapshotNode):
   });
 }
 
-/** Returns how many versions were added. */
-async function addVersions(session: Session, sql: SnapshotSql, node: SnapshotNode): Promise<number> {
+/** Returns how many versions were added, and whether nothing at all was changed. */
+async function addVersions(
+  session: Session,
+  sql: SnapshotSql,
+  node: SnapshotNode,
+): Promise<{ rows: number; isUnchanged: boolean }> {
   const existing = await session.query(`select * from ${sql.target} limit 0`);
   const known = new Set(existing.columns.map((name) => name.toLowerCase()));
-  for (const { name, type } of sql.allColumns) {
-    if (!known.has(name.toLowerCase()))
-      await session.run(`alter table ${sql.target} add column ${sql.quote(name)} ${type}`);
+  const newColumns = sql.allColumns.filter(({ name }) => !known.has(name.toLowerCase()));
+  for (const { name, type } of newColumns) {
+    await session.run(`alter table ${sql.target} add column ${sql.quote(name)} ${type}`);
   }
-  let added = 0;
-  if (node.config.hard_deletes === "new_record") added += await session.run(sql.insertDeleted);
-  if (node.config.hard_deletes !== "ignore") await session.run(sql.closeDeleted);
-  await session.run(sql.closeChanged);
-  return added + (await session.run(sql.insertNew));
+  let rows = 0;
+  let ended = 0;
+  if (node.config.hard_deletes === "new_record") rows += await session.run(sql.insertDeleted);
+  if (node.config.hard_deletes !== "ignore") ended += await session.run(sql.closeDeleted);
+  ended += await session.run(sql.closeChanged);
+  rows += await session.run(sql.insertNew);
+  return { rows, isUnchanged: rows + ended + newColumns.length === 0 };
 }
 
 /** What went wrong while a snapshot was taken. */

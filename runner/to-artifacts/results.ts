@@ -27,7 +27,7 @@ export function runResultEntries(
     const isTest = isTestResult(result);
     return {
       status: result.status,
-      timing: result.status === "skipped" ? [] : [executeTiming(result)],
+      timing: result.status === "skipped" || isReused(result) ? [] : [executeTiming(result)],
       thread_id: `Thread-${result.thread}`,
       execution_time: result.seconds,
       adapter_response: !isTest && result.rows !== null ? { rows_affected: result.rows } : {},
@@ -98,9 +98,14 @@ function executeTiming({
   return { name: "execute", started_at: startedAt.toISOString(), completed_at: endedAt.toISOString() };
 }
 
+function isReused(result: NodeResult): boolean {
+  return isTestResult(result) ? result.isReused === true : result.status === "reused";
+}
+
 function messageFor(result: NodeResult): string | null {
   if (result.error !== null) return [result.error.where, result.error.message].filter(Boolean).join("  ");
   if (result.reason !== null) return result.reason;
+  if (isReused(result)) return "unchanged";
   if (isUnitTestResult(result)) {
     const again = result.isSecondBuild ? ", when the table is built again" : "";
     return result.difference === null

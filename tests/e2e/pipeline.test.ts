@@ -209,8 +209,8 @@ describe("a failed model", () => {
     expect(statuses).toMatchObject({
       dim_users: "error",
       fct_listens: "skipped",
-      dim_tracks: "success",
-      dim_dates: "success",
+      dim_tracks: "reused",
+      dim_dates: "reused",
     });
     expect(readdirSync(join(cwd, "data/published"))).toEqual(released);
   });
