@@ -60,7 +60,7 @@ const SITUATIONS: readonly Situation[] = [
   {
     what: "a test on a model that was skipped",
     files: {
-      "models/first.sql": "select error('no') as id",
+      "models/first.sql": "{{ config(materialized='table') }}select error('no') as id",
       "models/m.sql": "select id, id as a from {{ ref('first') }}",
     },
     command: "build",

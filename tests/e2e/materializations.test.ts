@@ -8,7 +8,7 @@ const PROJECT = {
   "project.yml":
     "name: shop\nschema_names: exact\npublish: {select: marts}\non-run-start: create table if not exists main.runs (target varchar)\non-run-end: [\"insert into main.runs values ('{{ target.name }}')\"]\n",
   "profiles.yml":
-    "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: data/warehouse.duckdb, schema: main}\n",
+    "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: data/warehouse.duckdb, schema: main, allowed_directories: [data]}\n",
   "models/marts/step.sql": "{{ config(materialized='ephemeral') }}select unnest(range(1000)) as id",
   "models/marts/facts.sql":
     "{{ config(materialized='incremental', unique_key='id') }}\nselect id, {{ var('version', 1) }} as version from {{ ref('step') }}\n{{#if (is_incremental)}}where id < 500{{/if}}\n",

@@ -11,7 +11,8 @@ export type Files = Readonly<Record<string, string>>;
 export async function unitTest(files: Files, options?: ProjectOptions): Promise<UnitTestResult[]> {
   const { ctx, scope } = createProject(files, options);
   const loaded = scope();
-  const target = { type: "duckdb" as const, path: ":memory:", schema: "main", threads: 1, settings: {} };
+  const memory = { type: "duckdb" as const, path: ":memory:", schema: "main", threads: 1, settings: {} };
+  const target = { ...memory, allowed_directories: ["seeds"] };
   const engine = await openDuckdb(ctx, target);
   try {
     return await runUnitTests(ctx, engine, { scope: loaded, tests: unitTestsOf(loaded.graph) });
