@@ -12,11 +12,13 @@ import type { CommandSpec } from "./execute.ts";
 import type { Invocation } from "./invocation.ts";
 import {
   addChoiceOptions,
+  addEmptyOption,
   addFullRefreshOption,
   addGraphOptions,
   addProjectOptions,
   addSelectionOptions,
   addStoreFailuresOption,
+  addWarnErrorOptions,
   addWriteOptions,
   LS_OUTPUTS,
   numberOption,
@@ -71,7 +73,7 @@ function addLoadCommands(program: Command, invocation: Invocation): void {
 }
 
 function addGraphCommands(program: Command, invocation: Invocation): void {
-  addFullRefreshOption(addSelectionOptions(program.command("models")))
+  addEmptyOption(addFullRefreshOption(addSelectionOptions(program.command("models"))))
     .description("build models as tables and views, parents first")
     .option("--only-selected", "do not build parents that were never built")
     .option("--event-time-start <time>", "with --event-time-end: the batches of microbatch models, in UTC")
@@ -89,7 +91,7 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runModels(workspace, terminal, options);
       await execute(invocation, { name: "models", options, isRecorded: true, work });
     });
-  addFullRefreshOption(addSelectionOptions(program.command("seed")))
+  addEmptyOption(addFullRefreshOption(addSelectionOptions(program.command("seed"))))
     .description("load the CSV files in seeds/ as tables")
     .addHelpText("after", examples("run seed", "run seed --select raw_customers"))
     .action(async (options: CommonOptions & SelectionOptions) => {
@@ -97,7 +99,7 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runSeed(workspace, terminal, options);
       await execute(invocation, { name: "seed", options, isRecorded: true, work });
     });
-  addSelectionOptions(program.command("snapshot"))
+  addEmptyOption(addSelectionOptions(program.command("snapshot")))
     .description("keep what rows looked like: new versions of what changed since the last time")
     .addHelpText("after", examples("run snapshot", "run snapshot --select orders_snapshot"))
     .action(async (options: CommonOptions & SelectionOptions) => {
@@ -127,7 +129,7 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
 }
 
 function addReadCommands(program: Command, invocation: Invocation): void {
-  addChoiceOptions(addProjectOptions(program.command("ls")))
+  addWarnErrorOptions(addChoiceOptions(addProjectOptions(program.command("ls"))))
     .description("what a selection chooses, one a line; opens no warehouse")
     .addOption(new Option("--output <form>", "what of each node").choices(LS_OUTPUTS).default("selector"))
     .option("--output-keys <keys...>", "keys of the manifest that --output json shows")
@@ -140,7 +142,7 @@ function addReadCommands(program: Command, invocation: Invocation): void {
       const work: Work = async (workspace) => runLs(workspace, options);
       await execute(invocation, { name: "ls", options, isRecorded: false, work });
     });
-  addChoiceOptions(addProjectOptions(program.command("compile")))
+  addWarnErrorOptions(addChoiceOptions(addProjectOptions(program.command("compile"))))
     .description("SQL of what is chosen into target/compiled, of one model on stdout; opens no warehouse")
     .option("--inline <sql>", "a query, in which ref() and source() work")
     .addHelpText("after", examples("run compile", "run compile --select fct_listens"))

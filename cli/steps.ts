@@ -193,13 +193,15 @@ export function chosenSeeds({ scope, selected }: GraphPlan): SeedNode[] {
   return seedsOf(scope.graph).filter((seed) => selected.has(seed.id));
 }
 
+/** Loads seeds; those that models miss are loaded whole, also with `--empty`. */
 export async function seedsStep(
   workspace: Workspace,
   engine: Engine,
   seeds: readonly SeedNode[],
+  { empty: isEmpty = false }: { empty?: boolean } = {},
 ): Promise<SeedResult[]> {
   const pool = createSessionPool(engine, workspace.target.duckdb.threads);
-  return loadSeedTables(workspace.ctx, pool, seeds);
+  return loadSeedTables(workspace.ctx, pool, seeds, { isEmpty });
 }
 
 export async function testsStep(
@@ -215,6 +217,7 @@ export async function testsStep(
     compiled: plan.compiled,
     storeFailures: plan.storeFailures ?? false,
     failFast: plan.failFast ?? false,
+    warnError: workspace.warnings.isError("test_warned"),
     ...(plan.broken === undefined ? {} : { broken: plan.broken }),
   });
 }

@@ -14,10 +14,12 @@ import { loadProject, type Project } from "../runner/project/project.ts";
 import { latestRelease } from "../runner/publish.ts";
 import type { Literal } from "../runner/templates/template.ts";
 import { acquireLock } from "../state/lock.ts";
+import type { LogFormat } from "./log-json.ts";
 import type { Terminal } from "./terminal.ts";
+import { createWarnings, type WarnErrorOptions, type Warnings } from "./warnings.ts";
 
 /** Options that every command has. */
-export interface CommonOptions {
+export interface CommonOptions extends WarnErrorOptions {
   projectDir?: string;
   target?: string;
   profilesDir?: string;
@@ -26,6 +28,9 @@ export interface CommonOptions {
   json?: boolean;
   quiet?: boolean;
   debug?: boolean;
+  logFormat?: LogFormat;
+  /** Models, seeds and snapshots get columns and no rows. */
+  empty?: boolean;
   /** Seconds to wait for another command of this project; `--no-wait` makes it false. */
   wait?: number | false;
 }
@@ -41,15 +46,17 @@ export interface Workspace {
   invocation: string;
   /** Where it was typed. */
   cwd: string;
+  warnings: Warnings;
 }
 
-/** Finds the project and reads its settings. Throws PROJECT_*, PROFILE* (exit 2). */
+/** Finds the project and reads its settings. Throws PROJECT_*, PROFILE*, WARN_ERROR_OPTIONS (exit 2). */
 export function openWorkspace(terminal: Terminal, options: CommonOptions): Workspace {
   const projectDir = findProjectDir(terminal.cwd, options.projectDir);
+  const warnings = createWarnings(options);
   const ctx = createContext({
     projectDir,
     env: terminal.env,
-    sink: terminal.story.sink,
+    sink: warnings.through(terminal.story.sink),
     signal: terminal.signal,
   });
   const project = loadProject(ctx, { vars: parseVars(options.vars) });
@@ -66,6 +73,7 @@ export function openWorkspace(terminal: Terminal, options: CommonOptions): Works
     options,
     invocation: terminal.invocation,
     cwd: terminal.cwd,
+    warnings,
   };
 }
 
@@ -98,7 +106,7 @@ function varsError(why: string): ProjectError {
 }
 
 /** Reads models and tests. Throws all mistakes of the project at once (exit 2). */
-export function openGraph({ ctx, project, target }: Workspace): CompileScope {
+export function openGraph({ ctx, project, target, options }: Workspace): CompileScope {
   const { schema, threads, path } = target.duckdb;
   const graph = loadGraph(ctx, project, {
     dialect: duckdbDialect,
@@ -113,7 +121,7 @@ export function openGraph({ ctx, project, target }: Workspace): CompileScope {
     threads,
     database: databaseName(path),
   };
-  return { project, graph, dialect: duckdbDialect, target: place };
+  return { project, graph, dialect: duckdbDialect, target: place, isEmpty: options.empty ?? false };
 }
 
 const DEFAULT_WAIT_SECONDS = 30;
@@ -123,13 +131,17 @@ export function waitMsOf({ options: { wait } }: Workspace): number {
   return (wait === false ? 0 : (wait ?? DEFAULT_WAIT_SECONDS)) * 1000;
 }
 
-/** Holds the project's lock and the warehouse while `work` runs; waits for either until the same moment. */
+/**
+ * Holds the project's lock and the warehouse while `work` runs; waits for either until the same moment. Throws
+ * WARNINGS when planning gave warnings that are errors.
+ */
 export async function withWarehouse<T>(
   workspace: Workspace,
   command: string,
   work: (engine: Engine) => Promise<T>,
 ): Promise<T> {
-  const { ctx, folders } = workspace;
+  const { ctx, folders, warnings } = workspace;
+  warnings.throwIfAny();
   const waitMs = waitMsOf(workspace);
   const deadlineMs = ctx.clock.now().getTime() + waitMs;
   const lock = await acquireLock(ctx, folders.lockFile, { command, waitMs });

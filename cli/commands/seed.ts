@@ -18,7 +18,7 @@ export async function runSeed(
     withRunHooks(workspace, engine, {
       hooks: plan.hooks,
       work: async () => {
-        const loaded = await seedsStep(workspace, engine, chosenSeeds(plan));
+        const loaded = await seedsStep(workspace, engine, chosenSeeds(plan), workspace.options);
         writeArtifacts(workspace, plan, { which: "seed", results: loaded });
         return loaded;
       },

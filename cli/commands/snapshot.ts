@@ -20,7 +20,8 @@ export async function runSnapshots(
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "snapshot" });
   const { scope, selected } = plan;
   const snapshots = snapshotsOf(scope.graph).filter(({ id }) => selected.has(id));
-  const work = { graph: scope.graph, snapshots, sources: snapshotSources(ctx, scope, snapshots) };
+  const { empty: isEmpty = false } = workspace.options;
+  const work = { graph: scope.graph, snapshots, sources: snapshotSources(ctx, scope, snapshots), isEmpty };
   const results = await withWarehouse(workspace, "run snapshot", (engine) =>
     withRunHooks(workspace, engine, {
       hooks: plan.hooks,

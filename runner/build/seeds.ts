@@ -22,11 +22,12 @@ export async function missingSeeds(
   return seeds.filter((seed) => !built.has(relationKey(seed.relation)));
 }
 
-/** Loads the seeds, each in one step: readers see its former rows or the new ones. */
+/** Loads the seeds, each in one step: readers see its former rows or the new ones. `isEmpty` leaves out all rows. */
 export async function loadSeedTables(
   ctx: Context,
   pool: SessionPool,
   seeds: readonly SeedNode[],
+  { isEmpty = false }: { isEmpty?: boolean } = {},
 ): Promise<SeedResult[]> {
   if (seeds.length === 0) return [];
   await pool.engine.createSchemas(new Set(seeds.map((seed) => seed.relation.schema)));
@@ -37,7 +38,9 @@ export async function loadSeedTables(
     work: async (id) => {
       const node = byId.get(id);
       if (node === undefined) throw new Error(`no seed ${id} in this run`);
-      const result = await withSession(pool, (session, thread) => loadSeed(ctx, session, { node, thread }));
+      const result = await withSession(pool, (session, thread) =>
+        loadSeed(ctx, session, { node, thread, isEmpty }),
+      );
       report(ctx, result);
       return result;
     },
@@ -48,7 +51,7 @@ export async function loadSeedTables(
 async function loadSeed(
   ctx: Context,
   session: Session,
-  of: { node: SeedNode; thread: number },
+  { isEmpty, ...of }: { node: SeedNode; thread: number; isEmpty: boolean },
 ): Promise<SeedResult> {
   const { node } = of;
   const startedAt = ctx.clock.now();
@@ -69,6 +72,7 @@ async function loadSeed(
       path: join(ctx.projectDir, node.file),
       delimiter: node.config.delimiter,
       types: node.config.column_types,
+      isEmpty,
     });
     return end({ status: "success", rows, error: null, reason: null });
   } catch (error) {

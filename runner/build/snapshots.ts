@@ -1,7 +1,7 @@
 import type { Context } from "../../core/context.ts";
 import { describeError, ProjectError, projectErrorsOf } from "../../core/errors.ts";
 import { type Engine, relationKey, type Session, SqlError } from "../../engines/engine.ts";
-import { type CompileScope, compileInline } from "../graph/compile.ts";
+import { type CompileScope, compileInline, withoutRows } from "../graph/compile.ts";
 import { isEphemeral, readsOf } from "../graph/ephemeral.ts";
 import type { Graph, Node, RelationNode, SnapshotNode } from "../graph/nodes.ts";
 import { runInOrder } from "./execute.ts";
@@ -19,6 +19,8 @@ export async function takeSnapshots(
     snapshots: readonly SnapshotNode[];
     /** SQL for what a snapshot reads, where that is no relation; by its id. */
     sources?: ReadonlyMap<string, string>;
+    /** Whether no rows are read; then nothing counts as deleted. */
+    isEmpty?: boolean;
   },
 ): Promise<SnapshotResult[]> {
   await pool.engine.createSchemas(new Set(work.snapshots.map(({ relation }) => relation.schema)));
@@ -33,11 +35,13 @@ export async function takeSnapshots(
       if (node === undefined || source === undefined || !isRelation(source))
         throw new Error(`no snapshot ${id} in this run`);
       const isNew = !built.has(relationKey(node.relation));
+      const whole = work.sources?.get(id) ?? pool.engine.nameOf(source.relation);
+      const isEmpty = work.isEmpty ?? false;
       const result = await withSession(pool, (session, thread) =>
         takeSnapshot(
           ctx,
           { engine: pool.engine, session },
-          { node, source: work.sources?.get(id) ?? pool.engine.nameOf(source.relation), isNew, thread },
+          { node, source: isEmpty ? withoutRows(whole) : whole, isNew, isEmpty, thread },
         ),
       );
       report(ctx, result);
@@ -72,6 +76,8 @@ interface Work {
   /** A relation or a query, as SQL names it. */
   source: string;
   isNew: boolean;
+  /** Whether no rows are read: that they are absent says nothing. */
+  isEmpty: boolean;
   thread: number;
 }
 
@@ -99,7 +105,7 @@ async function takeSnapshot(
     await checkKey(session, sql, node);
     const rows = isNew
       ? await session.replaceTable(node.relation, createQuery(sql))
-      : await session.transaction(() => addVersions(session, sql, node));
+      : await session.transaction(() => addVersions(session, sql, work));
     return end({ status: "success", rows, error: null, reason: null });
   } catch (error) {
     if (ctx.signal.aborted) return end(interrupted);
@@ -128,7 +134,11 @@ async function checkKey(session: Session, sql: SnapshotSql, node: SnapshotNode):
 }
 
 /** Returns how many versions were added. */
-async function addVersions(session: Session, sql: SnapshotSql, node: SnapshotNode): Promise<number> {
+async function addVersions(
+  session: Session,
+  sql: SnapshotSql,
+  { node, isEmpty }: Pick<Work, "node" | "isEmpty">,
+): Promise<number> {
   const existing = await session.query(`select * from ${sql.target} limit 0`);
   const known = new Set(existing.columns.map((name) => name.toLowerCase()));
   for (const { name, type } of sql.allColumns) {
@@ -136,8 +146,9 @@ async function addVersions(session: Session, sql: SnapshotSql, node: SnapshotNod
       await session.run(`alter table ${sql.target} add column ${sql.quote(name)} ${type}`);
   }
   let added = 0;
-  if (node.config.hard_deletes === "new_record") added += await session.run(sql.insertDeleted);
-  if (node.config.hard_deletes !== "ignore") await session.run(sql.closeDeleted);
+  const { hard_deletes } = node.config;
+  if (!isEmpty && hard_deletes === "new_record") added += await session.run(sql.insertDeleted);
+  if (!isEmpty && hard_deletes !== "ignore") await session.run(sql.closeDeleted);
   await session.run(sql.closeChanged);
   return added + (await session.run(sql.insertNew));
 }

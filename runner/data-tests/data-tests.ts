@@ -20,6 +20,8 @@ export interface TestOptions {
   storeFailures?: boolean;
   /** Whether the first failure is the last test. */
   failFast?: boolean;
+  /** Whether a test that would warn fails. */
+  warnError?: boolean;
 }
 
 export interface TestWork extends TestOptions {
@@ -57,6 +59,7 @@ export async function runDataTests(ctx: Context, pool: SessionPool, work: TestWo
             missing: firstMissing(reads, missing),
             dialect: pool.engine,
             storage: storageFor(node),
+            warnError: work.warnError ?? false,
           }),
         ),
       );
@@ -133,6 +136,7 @@ interface Measured {
   compiled: CompiledNode;
   dialect: Dialect;
   storage: "table" | "view" | null;
+  warnError: boolean;
 }
 
 /** What is said of a test that gave no verdict. */
@@ -179,7 +183,7 @@ async function measure(session: Session, test: Measured): Promise<Outcome> {
   if (count === null && (await rows()).rows.length === 0) return passed;
   if (typeof shouldWarn !== "boolean" || typeof shouldError !== "boolean" || !Number.isFinite(failures))
     throw noVerdict(node);
-  const isError = severity === "error" && shouldError;
+  const isError = (severity === "error" && shouldError) || (test.warnError && shouldWarn);
   if (!isError && !shouldWarn) return passed;
   return { ...passed, status: isError ? "fail" : "warn", sample: await rows() };
 }

@@ -39,6 +39,8 @@ export interface CompileScope {
   graph: Graph;
   dialect: Dialect;
   target: { name: string; profileName: string; schema: string; threads: number; database: string };
+  /** Whether models read no rows: their tables get columns and nothing else. */
+  isEmpty?: boolean;
 }
 
 export interface CompiledNode extends PlacedSql {
@@ -82,7 +84,9 @@ function renderScope(ctx: Context, scope: CompileScope, mistakes: Mistakes): Ren
   for (const node of modelsOf(scope.graph)) {
     if (!isEphemeral(node)) continue;
     const { template, relation } = node;
-    const body = mistakes.attempt(() => renderTemplate(ctx, rendering, { template, relation, node }));
+    const body = mistakes.attempt(() =>
+      renderTemplate(ctx, rendering, { template, relation, node, isEmpty: scope.isEmpty ?? false }),
+    );
     if (body !== undefined) ephemerals.set(node.id, body);
   }
   return rendering;
@@ -113,9 +117,10 @@ function inlineEphemerals(scope: RenderScope, query: CompiledNode, reads: readon
 /** An incremental model is rendered both ways, so that no mistake waits for the day its branch is taken. */
 function compileModel(ctx: Context, scope: RenderScope, node: ModelNode): CompiledNode {
   const variant = (isIncremental: boolean): CompiledNode => {
-    const render = (template: Template, isBatched = false) =>
-      renderTemplate(ctx, scope, { template, relation: node.relation, node, isIncremental, isBatched });
-    const query = scope.ephemerals.get(node.id) ?? render(node.template, isMicrobatch(node));
+    const render = (template: Template, reading: { isBatched?: boolean; isEmpty?: boolean } = {}) =>
+      renderTemplate(ctx, scope, { template, relation: node.relation, node, isIncremental, ...reading });
+    const reading = { isBatched: isMicrobatch(node), isEmpty: scope.isEmpty ?? false };
+    const query = scope.ephemerals.get(node.id) ?? render(node.template, reading);
     return {
       ...inlineEphemerals(scope, query, node.dependsOn),
       hooks: {
@@ -237,6 +242,8 @@ interface Rendering {
   isIncremental?: boolean;
   /** Whether it reads only what belongs to the batch that is being built. */
   isBatched?: boolean;
+  /** Whether it reads no rows. */
+  isEmpty?: boolean;
 }
 
 function renderTemplate(ctx: Context, scope: RenderScope, rendering: Rendering): CompiledNode {
@@ -255,7 +262,8 @@ function templateContext(ctx: Context, scope: RenderScope, rendering: Rendering)
   const resolve = (name: "ref" | "source", args: unknown[], where: string) => {
     const found = resolveReference(scope.index, { name, args: args as Literal[], where });
     checkIsKnown(rendering, found, where);
-    const sql = referenceSql(scope.dialect, found);
+    const whole = referenceSql(scope.dialect, found);
+    const sql = rendering.isEmpty && !isEphemeral(found) ? withoutRows(whole) : whole;
     const eventTime = eventTimeOf(found);
     return isBatched && eventTime !== null ? inBatch(sql, eventTime) : sql;
   };
@@ -300,6 +308,11 @@ function templateContext(ctx: Context, scope: RenderScope, rendering: Rendering)
     values: { ...own, ...rendering.values, ...values },
     macros: new Map(templates),
   };
+}
+
+/** A relation in which no row is read. */
+export function withoutRows(relation: string): string {
+  return `(select * from ${relation} where false limit 0)`;
 }
 
 /** The SQL by which batches of it are cut. */
