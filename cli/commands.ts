@@ -7,11 +7,14 @@ import type { CompileOptions } from "./commands/compile.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { LsOptions } from "./commands/ls.ts";
 import type { ModelsOptions } from "./commands/models.ts";
+import type { PipelineOptions } from "./commands/pipeline.ts";
 import type { ShowOptions } from "./commands/show.ts";
+import type { DryRunOptions } from "./dry-run.ts";
 import type { CommandSpec } from "./execute.ts";
 import type { Invocation } from "./invocation.ts";
 import {
   addChoiceOptions,
+  addDryRunOption,
   addEmptyOption,
   addFullRefreshOption,
   addGraphOptions,
@@ -19,26 +22,41 @@ import {
   addSelectionOptions,
   addStoreFailuresOption,
   addWarnErrorOptions,
+  addWatchOption,
   addWriteOptions,
   LS_OUTPUTS,
   numberOption,
 } from "./options.ts";
+import type { WatchSpec } from "./watch.ts";
 import type { CommonOptions } from "./workspace.ts";
 
 /** Adds every command. Each loads what it needs when it is called, so that help and mistakes come at once. */
 export function addCommands(program: Command, invocation: Invocation): void {
   addLoadCommands(program, invocation);
   addGraphCommands(program, invocation);
+  addWatchCommand(program, invocation);
   addReadCommands(program, invocation);
   addSetupCommands(program, invocation);
   addStandIn(program, invocation);
 }
+
+type WatchOptions = DryRunOptions & { watch?: boolean };
 
 type Work = CommandSpec["work"];
 
 async function execute(invocation: Invocation, spec: CommandSpec): Promise<void> {
   const { executeCommand } = await import("./execute.ts");
   await executeCommand(invocation, spec);
+}
+
+/** With `--watch` again after every save. */
+async function executeOrWatch(
+  invocation: Invocation,
+  spec: WatchSpec & { options: { watch?: boolean } },
+): Promise<void> {
+  if (!spec.options.watch) return execute(invocation, spec);
+  const { executeWatch } = await import("./watch.ts");
+  await executeWatch(invocation, spec);
 }
 
 function examples(...lines: string[]): string {
@@ -53,13 +71,15 @@ function addLoadCommands(program: Command, invocation: Invocation): void {
       const { runDemo } = await import("./commands/demo.ts");
       await execute(invocation, { name: "demo", options, isRecorded: true, work: runDemo });
     });
-  addStoreFailuresOption(addFullRefreshOption(addSelectionOptions(program.command("pipeline"))))
+  addDryRunOption(
+    addStoreFailuresOption(addFullRefreshOption(addSelectionOptions(program.command("pipeline")))),
+  )
     .description("ingest, models, data tests, and, when all is green, publish")
     .addHelpText("after", examples("run pipeline", "run pipeline --select staging+ --json"))
-    .action(async (options: CommonOptions & SelectionOptions & TestOptions) => {
+    .action(async (options: CommonOptions & PipelineOptions) => {
       const { runPipeline } = await import("./commands/pipeline.ts");
       const work: Work = (workspace, terminal) => runPipeline(workspace, terminal, options);
-      await execute(invocation, { name: "pipeline", options, isRecorded: true, work });
+      await execute(invocation, { name: "pipeline", options, isRecorded: !options.dryRun, work });
     });
   addWriteOptions(program.command("ingest"))
     .description("load what the sources hold now into the raw tables")
@@ -73,7 +93,9 @@ function addLoadCommands(program: Command, invocation: Invocation): void {
 }
 
 function addGraphCommands(program: Command, invocation: Invocation): void {
-  addEmptyOption(addFullRefreshOption(addSelectionOptions(program.command("models"))))
+  addWatchOption(
+    addDryRunOption(addEmptyOption(addFullRefreshOption(addSelectionOptions(program.command("models"))))),
+  )
     .description("build models as tables and views, parents first")
     .option("--only-selected", "do not build parents that were never built")
     .option("--event-time-start <time>", "with --event-time-end: the batches of microbatch models, in UTC")
@@ -86,38 +108,40 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
         "run models --select stg_tracks+ --exclude tag:slow",
       ),
     )
-    .action(async (options: CommonOptions & ModelsOptions) => {
+    .action(async (options: CommonOptions & ModelsOptions & WatchOptions) => {
       const { runModels } = await import("./commands/models.ts");
       const work: Work = (workspace, terminal) => runModels(workspace, terminal, options);
-      await execute(invocation, { name: "models", options, isRecorded: true, work });
+      const spec = { name: "models", options, isRecorded: !options.dryRun, work };
+      await executeOrWatch(invocation, { ...spec, kinds: ["model"] });
     });
-  addEmptyOption(addFullRefreshOption(addSelectionOptions(program.command("seed"))))
+  addDryRunOption(addEmptyOption(addFullRefreshOption(addSelectionOptions(program.command("seed")))))
     .description("load the CSV files in seeds/ as tables")
     .addHelpText("after", examples("run seed", "run seed --select raw_customers"))
-    .action(async (options: CommonOptions & SelectionOptions) => {
+    .action(async (options: CommonOptions & SelectionOptions & DryRunOptions) => {
       const { runSeed } = await import("./commands/seed.ts");
       const work: Work = (workspace, terminal) => runSeed(workspace, terminal, options);
-      await execute(invocation, { name: "seed", options, isRecorded: true, work });
+      await execute(invocation, { name: "seed", options, isRecorded: !options.dryRun, work });
     });
-  addEmptyOption(addSelectionOptions(program.command("snapshot")))
+  addDryRunOption(addEmptyOption(addSelectionOptions(program.command("snapshot"))))
     .description("keep what rows looked like: new versions of what changed since the last time")
     .addHelpText("after", examples("run snapshot", "run snapshot --select orders_snapshot"))
-    .action(async (options: CommonOptions & SelectionOptions) => {
+    .action(async (options: CommonOptions & SelectionOptions & DryRunOptions) => {
       const { runSnapshots } = await import("./commands/snapshot.ts");
       const work: Work = (workspace, terminal) => runSnapshots(workspace, terminal, options);
-      await execute(invocation, { name: "snapshot", options, isRecorded: true, work });
+      await execute(invocation, { name: "snapshot", options, isRecorded: !options.dryRun, work });
     });
-  addStoreFailuresOption(addSelectionOptions(program.command("test")))
+  addWatchOption(addDryRunOption(addStoreFailuresOption(addSelectionOptions(program.command("test")))))
     .description("check the claims about the data, and show the rows that break them")
     .option("-x, --fail-fast", "stop at the first test that fails")
     .addHelpText(
       "after",
       examples("run test", "run test --select fct_listens", "run test --select test_type:singular --json"),
     )
-    .action(async (options: CommonOptions & SelectionOptions & TestOptions) => {
+    .action(async (options: CommonOptions & SelectionOptions & TestOptions & WatchOptions) => {
       const { runTests } = await import("./commands/test.ts");
       const work: Work = (workspace, terminal) => runTests(workspace, terminal, options);
-      await execute(invocation, { name: "test", options, isRecorded: true, work });
+      const spec = { name: "test", options, isRecorded: !options.dryRun, work };
+      await executeOrWatch(invocation, { ...spec, kinds: ["test"] });
     });
   addGraphOptions(program.command("publish"))
     .description("test the marts and, when no test fails, show them to readers as a new release")
@@ -125,6 +149,22 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
     .action(async (options: CommonOptions) => {
       const { runPublish } = await import("./commands/publish.ts");
       await execute(invocation, { name: "publish", options, isRecorded: true, work: runPublish });
+    });
+}
+
+function addWatchCommand(program: Command, invocation: Invocation): void {
+  addDryRunOption(
+    addEmptyOption(
+      addStoreFailuresOption(addFullRefreshOption(addSelectionOptions(program.command("watch")))),
+    ),
+  )
+    .description("seeds, models and tests; then, after every save, what changed and what depends on it")
+    .addHelpText("after", examples("run watch", "run watch --select marts"))
+    .action(async (options: CommonOptions & PipelineOptions) => {
+      const { runWatched } = await import("./commands/watch.ts");
+      const work: Work = (workspace, terminal) => runWatched(workspace, terminal, options);
+      const spec = { name: "watch", options: { ...options, watch: true }, isRecorded: !options.dryRun, work };
+      await executeOrWatch(invocation, { ...spec, kinds: ["seed", "model", "test"] });
     });
 }
 

@@ -84,7 +84,8 @@ export async function executeBare(
   }
 }
 
-function terminalOf(invocation: Invocation, options: CommonOptions): Terminal {
+/** The outputs as the options of a command ask for them. */
+export function terminalOf(invocation: Invocation, options: CommonOptions): Terminal {
   const { cwd, env, stdout, stderr, signal, argv } = invocation;
   const isQuiet = options.quiet ?? false;
   return createTerminal({
@@ -116,10 +117,14 @@ function writeDocument(terminal: Terminal, secrets: Secrets, document: Record<st
 }
 
 /** Prints the mistakes, or the stack of a bug, and returns the exit code that fits. */
-function reportFailure(
+export function reportFailure(
   terminal: Terminal,
   spec: Pick<CommandSpec, "name" | "options">,
-  { error, secrets, invocationId }: { error: unknown; secrets: Secrets; invocationId?: string | undefined },
+  {
+    error,
+    secrets = createSecrets(),
+    invocationId,
+  }: { error: unknown; secrets?: Secrets; invocationId?: string | undefined },
 ): ExitCode | number {
   const stopped = interruptionOf(terminal.signal);
   const mistakes = stopped === undefined ? projectErrorsOf(error) : [];
@@ -168,7 +173,11 @@ function withWarnings(work: CommandSpec["work"]): CommandSpec["work"] {
 }
 
 /** Runs the command as an entry of the history. */
-async function recorded(workspace: Workspace, terminal: Terminal, spec: CommandSpec): Promise<Outcome> {
+export async function recorded(
+  workspace: Workspace,
+  terminal: Terminal,
+  spec: CommandSpec,
+): Promise<Outcome> {
   const { ctx, folders, invocation } = workspace;
   const state = openState(folders.stateFile);
   const end = (status: RunStatus, exitCode: number, summary: string) =>

@@ -97,6 +97,17 @@ export function addFullRefreshOption(command: Command): Command {
   );
 }
 
+export function addWatchOption(command: Command): Command {
+  return command.option("--watch", "then wait for saves, and run what changed and what depends on it");
+}
+
+export function addDryRunOption(command: Command): Command {
+  return command.option(
+    "--dry-run",
+    "bind all SQL in an empty copy and say what would happen; changes nothing",
+  );
+}
+
 export function addEmptyOption(command: Command): Command {
   return command.option("--empty", "columns only: ref() and source() read no rows");
 }

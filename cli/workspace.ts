@@ -47,6 +47,8 @@ export interface Workspace {
   /** Where it was typed. */
   cwd: string;
   warnings: Warnings;
+  /** Ids that a command keeps to, of those that it chooses. */
+  only?: ReadonlySet<string>;
 }
 
 /** Finds the project and reads its settings. Throws PROJECT_*, PROFILE*, WARN_ERROR_OPTIONS (exit 2). */
@@ -147,7 +149,7 @@ export async function withWarehouse<T>(
   const lock = await acquireLock(ctx, folders.lockFile, { command, waitMs });
   try {
     mkdirSync(folders.data, { recursive: true });
-    const engine = await openHeld(workspace, deadlineMs);
+    const engine = await openHeld(workspace, deadlineMs, () => openDuckdb(ctx, workspace.target.duckdb));
     try {
       return await work(engine);
     } finally {
@@ -161,10 +163,14 @@ export async function withWarehouse<T>(
 const HELD_POLL_MS = 250;
 
 /** A program that is not ours may have the warehouse open: no lock of ours tells when it lets go. */
-async function openHeld({ ctx, target }: Workspace, deadlineMs: number): Promise<Engine> {
+export async function openHeld(
+  { ctx }: Workspace,
+  deadlineMs: number,
+  open: () => Promise<Engine>,
+): Promise<Engine> {
   for (let hasWarned = false; ; hasWarned = true) {
     try {
-      return await openDuckdb(ctx, target.duckdb);
+      return await open();
     } catch (error) {
       const isHeld = error instanceof ProjectError && error.code === "WAREHOUSE_HELD";
       if (!isHeld || ctx.clock.now().getTime() >= deadlineMs) throw error;

@@ -1,6 +1,7 @@
 import { hasFailed } from "../../runner/build/results.ts";
 import type { SelectionOptions } from "../../runner/select/select.ts";
 import { formatModels, summarizeModels } from "../answers.ts";
+import { type DryRunOptions, dryRunOutcome } from "../dry-run.ts";
 import { modelJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
 import {
@@ -14,7 +15,7 @@ import {
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 
-export interface ModelsOptions extends SelectionOptions, BatchOptions {
+export interface ModelsOptions extends SelectionOptions, BatchOptions, DryRunOptions {
   onlySelected?: boolean;
   fullRefresh?: boolean;
 }
@@ -28,6 +29,10 @@ export async function runModels(
   const eventTime = eventTimeRange(options);
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "model" });
   const { onlySelected = false, fullRefresh: isFullRefresh = false } = options;
+  if (options.dryRun) {
+    const request = { ...plan, kinds: ["model"] as const, onlySelected, isFullRefresh, eventTime };
+    return dryRunOutcome(workspace, terminal, request);
+  }
   const { results, added, seeds } = await withWarehouse(workspace, "run models", (engine) =>
     withRunHooks(workspace, engine, {
       hooks: plan.hooks,

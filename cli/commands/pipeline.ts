@@ -1,5 +1,6 @@
 import type { Context } from "../../core/context.ts";
 import type { Engine } from "../../engines/engine.ts";
+import { createRawTables } from "../../ingest/raw/tables.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
 import { skippedModel } from "../../runner/build/models.ts";
 import {
@@ -24,6 +25,7 @@ import {
   summarizeStreams,
   summarizeTests,
 } from "../answers.ts";
+import { type DryRunOptions, dryRunOutcome } from "../dry-run.ts";
 import { modelJson, streamJson, testJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
 import type { Colors } from "../print.ts";
@@ -79,14 +81,25 @@ export async function planPipeline(
   };
 }
 
+export type PipelineOptions = SelectionOptions &
+  DryRunOptions & { fullRefresh?: boolean } & Pick<TestOptions, "storeFailures">;
+
 /** `run pipeline`: ingest, models, data tests, publish. */
 export async function runPipeline(
   workspace: Workspace,
   terminal: Terminal,
-  options: SelectionOptions & { fullRefresh?: boolean } & Pick<TestOptions, "storeFailures">,
+  options: PipelineOptions,
 ): Promise<Outcome> {
   const isFullRefresh = options.fullRefresh ?? false;
   const plan = { ...(await planPipeline(workspace, options)), isFullRefresh };
+  if (options.dryRun) {
+    return dryRunOutcome(workspace, terminal, {
+      ...plan.graph,
+      kinds: ["seed", "model", "test"],
+      isFullRefresh,
+      prepare: (engine) => createRawTables(engine, plan.ingest.sources),
+    });
+  }
   const results = await withWarehouse(workspace, "run pipeline", (engine) =>
     pipelineSteps(workspace, engine, plan),
   );
@@ -127,10 +140,11 @@ export async function pipelineSteps(
   return { streams, seeds, models, tests, release, withheld };
 }
 
-async function buildAndTest(
+/** Seeds, models and data tests of a plan, and the artifacts of it. */
+export async function buildAndTest(
   workspace: Workspace,
   engine: Engine,
-  plan: PipelinePlan,
+  plan: Pick<PipelinePlan, "graph" | "isFullRefresh">,
 ): Promise<Pick<PipelineResults, "seeds" | "models" | "tests">> {
   const isFullRefresh = plan.isFullRefresh ?? false;
   const chosen = await seedsStep(workspace, engine, chosenSeeds(plan.graph));

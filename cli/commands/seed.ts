@@ -1,6 +1,7 @@
 import { hasFailed } from "../../runner/build/results.ts";
 import type { SelectionOptions } from "../../runner/select/select.ts";
 import { formatModels, summarizeSeeds } from "../answers.ts";
+import { type DryRunOptions, dryRunOutcome } from "../dry-run.ts";
 import { modelJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
 import { chosenSeeds, planGraph, seedsStep, withRunHooks, writeArtifacts } from "../steps.ts";
@@ -11,9 +12,10 @@ import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 export async function runSeed(
   workspace: Workspace,
   terminal: Terminal,
-  options: SelectionOptions,
+  options: SelectionOptions & DryRunOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "seed" });
+  if (options.dryRun) return dryRunOutcome(workspace, terminal, { ...plan, kinds: ["seed"] });
   const results = await withWarehouse(workspace, "run seed", (engine) =>
     withRunHooks(workspace, engine, {
       hooks: plan.hooks,

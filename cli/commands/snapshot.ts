@@ -4,6 +4,7 @@ import { snapshotSources, takeSnapshots } from "../../runner/build/snapshots.ts"
 import { snapshotsOf } from "../../runner/graph/nodes.ts";
 import type { SelectionOptions } from "../../runner/select/select.ts";
 import { formatModels, summarizeSnapshots } from "../answers.ts";
+import { type DryRunOptions, dryRunOutcome } from "../dry-run.ts";
 import { modelJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
 import { planGraph, withRunHooks, writeArtifacts } from "../steps.ts";
@@ -14,10 +15,11 @@ import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 export async function runSnapshots(
   workspace: Workspace,
   terminal: Terminal,
-  options: SelectionOptions,
+  options: SelectionOptions & DryRunOptions,
 ): Promise<Outcome> {
   const { ctx, target } = workspace;
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "snapshot" });
+  if (options.dryRun) return dryRunOutcome(workspace, terminal, { ...plan, kinds: ["snapshot"] });
   const { scope, selected } = plan;
   const snapshots = snapshotsOf(scope.graph).filter(({ id }) => selected.has(id));
   const { empty: isEmpty = false } = workspace.options;

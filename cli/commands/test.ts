@@ -2,6 +2,7 @@ import { hasFailed } from "../../runner/build/results.ts";
 import type { TestOptions } from "../../runner/data-tests/data-tests.ts";
 import type { SelectionOptions } from "../../runner/select/select.ts";
 import { formatTests, summarizeTests } from "../answers.ts";
+import { type DryRunOptions, dryRunOutcome } from "../dry-run.ts";
 import { testJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
 import { planGraph, testsStep, withRunHooks, writeArtifacts } from "../steps.ts";
@@ -12,9 +13,10 @@ import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
 export async function runTests(
   workspace: Workspace,
   terminal: Terminal,
-  options: SelectionOptions & TestOptions,
+  options: SelectionOptions & TestOptions & DryRunOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "test" });
+  if (options.dryRun) return dryRunOutcome(workspace, terminal, { ...plan, kinds: ["test"] });
   const results = await withWarehouse(workspace, "run test", (engine) =>
     withRunHooks(workspace, engine, {
       hooks: plan.hooks,

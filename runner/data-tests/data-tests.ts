@@ -74,16 +74,16 @@ export async function runDataTests(ctx: Context, pool: SessionPool, work: TestWo
 /** Why tests do not run after the first failure. */
 const STOPPED = "a test before it failed (--fail-fast)";
 
-function whySkipped(reads: readonly string[], broken: TestWork["broken"]): string | undefined {
+export function whySkipped(reads: readonly string[], broken: TestWork["broken"]): string | undefined {
   const culprit = reads.map((parent) => broken?.get(parent)).find((name) => name !== undefined);
   return culprit === undefined ? undefined : `${culprit} failed`;
 }
 
 /** What tests look at and the engine does not have; said once for each, however many tests there are. */
-async function missingNodes(
+export async function missingNodes(
   ctx: Context,
   engine: Engine,
-  { graph, tests, broken }: TestWork,
+  { graph, tests, broken }: Pick<TestWork, "graph" | "tests" | "broken">,
 ): Promise<Map<string, ProjectError>> {
   const existing = await engine.relations();
   const missing = new Map<string, ProjectError>();
@@ -113,7 +113,7 @@ function notThere(node: RelationNode): ProjectError {
   });
 }
 
-function firstMissing(
+export function firstMissing(
   reads: readonly string[],
   missing: ReadonlyMap<string, ProjectError>,
 ): ProjectError | undefined {
@@ -160,14 +160,34 @@ async function testOutcome(
 }
 
 /** dbt's shape: the number of failures and the two verdicts on it in one query. */
+function verdictHead({ config: { fail_calc, warn_if, error_if } }: TestNode): string {
+  return `select ${fail_calc} as failures, ${fail_calc} ${warn_if} as should_warn, ${fail_calc} ${error_if} as should_error\nfrom (\n`;
+}
+
+/** What the engine says against a test's query, which is not run; null when it would run. */
+export async function bindDataTest(
+  session: Session,
+  { node, compiled }: Pick<Measured, "node" | "compiled">,
+): Promise<ProjectError | null> {
+  const head = verdictHead(node);
+  try {
+    const [, ...verdicts] = await session.columnsOfQuery(`${head}${compiled.sql}\n) as data_test`);
+    return verdicts.every(({ type }) => type === "BOOLEAN") ? null : noVerdict(node);
+  } catch (error) {
+    const start = head.length;
+    const length = compiled.sql.length;
+    return testError(error instanceof SqlError ? error.inside({ start, length }) : error, { node, compiled });
+  }
+}
+
 async function measure(session: Session, test: Measured): Promise<Outcome> {
   const { node, compiled, storage } = test;
-  const { fail_calc, warn_if, error_if, limit, severity } = node.config;
+  const { limit, severity } = node.config;
   const query = limit === null ? compiled.sql : `${compiled.sql}\nlimit ${limit}`;
   if (storage === "table") await session.replaceTable(node.relation, query);
   if (storage === "view") await session.replaceView(node.relation, query);
   const limited = storage === null ? query : `select * from ${test.dialect.nameOf(node.relation)}`;
-  const head = `select ${fail_calc} as failures, ${fail_calc} ${warn_if} as should_warn, ${fail_calc} ${error_if} as should_error\nfrom (\n`;
+  const head = verdictHead(node);
   const counted = await session.query(`${head}${limited}\n) as data_test`).catch((error: unknown) => {
     if (!(error instanceof SqlError)) throw error;
     // Of stored rows only the conditions are asked, which stand in no file of their own.
@@ -198,7 +218,7 @@ function noVerdict({ config, where }: TestNode): ProjectError {
   });
 }
 
-function testError(error: unknown, { node, compiled }: Measured): ProjectError {
+function testError(error: unknown, { node, compiled }: Pick<Measured, "node" | "compiled">): ProjectError {
   const [known] = projectErrorsOf(error);
   if (known !== undefined) return known;
   if (!(error instanceof SqlError)) throw error;

@@ -26,7 +26,12 @@ export async function buildBatches(ctx: Context, session: Session, work: ModelWo
   return { rows, batches: { successful: windows, failed: [] }, failure: null };
 }
 
-function windowsOf(ctx: Context, { node, eventTime }: ModelWork, isIncremental: boolean): BatchWindow[] {
+/** The batches that a run builds. */
+export function windowsOf(
+  ctx: Context,
+  { node, eventTime }: Pick<ModelWork, "node" | "eventTime">,
+  isIncremental: boolean,
+): BatchWindow[] {
   const { begin, batch_size, lookback } = node.config;
   const from = parseEventTime(begin ?? "");
   if (from === undefined || batch_size === null) throw new Error(`${node.id} was not checked`);
