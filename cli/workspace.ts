@@ -14,10 +14,12 @@ import { loadProject, type Project } from "../runner/project/project.ts";
 import { latestRelease } from "../runner/publish.ts";
 import type { Literal } from "../runner/templates/template.ts";
 import { acquireLock } from "../state/lock.ts";
+import type { LogFormat } from "./log-json.ts";
 import type { Terminal } from "./terminal.ts";
+import { createWarnings, type WarnErrorOptions, type Warnings } from "./warnings.ts";
 
 /** Options that every command has. */
-export interface CommonOptions {
+export interface CommonOptions extends WarnErrorOptions {
   projectDir?: string;
   target?: string;
   profilesDir?: string;
@@ -26,6 +28,7 @@ export interface CommonOptions {
   json?: boolean;
   quiet?: boolean;
   debug?: boolean;
+  logFormat?: LogFormat;
   /** Seconds to wait for another command of this project; `--no-wait` makes it false. */
   wait?: number | false;
 }
@@ -41,22 +44,29 @@ export interface Workspace {
   invocation: string;
   /** Where it was typed. */
   cwd: string;
+  warnings: Warnings;
+  /** Its graph, where that was read already. */
+  scope?: CompileScope;
+  /** Ids that a command keeps to, of those that it chooses. */
+  only?: ReadonlySet<string>;
 }
 
-/** Finds the project and reads its settings. Throws PROJECT_*, PROFILE* (exit 2). */
+/** Finds the project and reads its settings. Throws PROJECT_*, PROFILE*, WARN_ERROR_OPTIONS (exit 2). */
 export function openWorkspace(terminal: Terminal, options: CommonOptions): Workspace {
   const projectDir = findProjectDir(terminal.cwd, options.projectDir);
+  const warnings = createWarnings(options);
   const ctx = createContext({
     projectDir,
     env: terminal.env,
-    sink: terminal.story.sink,
+    sink: warnings.through(terminal.story.sink),
     signal: terminal.signal,
   });
-  return readSettings({ ctx, options, invocation: terminal.invocation, cwd: terminal.cwd });
+  return readSettings({ ctx, options, invocation: terminal.invocation, cwd: terminal.cwd, warnings });
 }
 
 /** The same project with other options: its settings are read again. Throws as `openWorkspace`. */
 export function withOptions(workspace: Workspace, options: CommonOptions): Workspace {
+  workspace.warnings.follow(options);
   return readSettings({ ...workspace, options });
 }
 
@@ -65,7 +75,8 @@ function readSettings({
   options,
   invocation,
   cwd,
-}: Pick<Workspace, "ctx" | "options" | "invocation" | "cwd">): Workspace {
+  warnings,
+}: Pick<Workspace, "ctx" | "options" | "invocation" | "cwd" | "warnings">): Workspace {
   const project = loadProject(ctx, { vars: parseVars(options.vars) });
   const target = loadTarget(ctx, project.profileName, {
     target: options.target,
@@ -73,7 +84,7 @@ function readSettings({
   });
   if (options.threads !== undefined) target.duckdb.threads = options.threads;
   const folders = projectFolders(ctx.projectDir, project.targetPath);
-  return { ctx, folders, project, target, options, invocation, cwd };
+  return { ctx, folders, project, target, options, invocation, cwd, warnings };
 }
 
 /** The same workspace in which some environment variables have other values. */
@@ -106,7 +117,8 @@ function varsError(why: string): ProjectError {
 }
 
 /** Reads models and tests. Throws all mistakes of the project at once (exit 2). */
-export function openGraph({ ctx, project, target }: Workspace): CompileScope {
+export function openGraph({ ctx, project, target, scope }: Workspace): CompileScope {
+  if (scope !== undefined) return scope;
   const { schema, threads, path } = target.duckdb;
   const graph = loadGraph(ctx, project, {
     dialect: duckdbDialect,
@@ -131,19 +143,23 @@ export function waitMsOf({ options: { wait } }: Workspace): number {
   return (wait === false ? 0 : (wait ?? DEFAULT_WAIT_SECONDS)) * 1000;
 }
 
-/** Holds the project's lock and the warehouse while `work` runs; waits for either until the same moment. */
+/**
+ * Holds the project's lock and the warehouse while `work` runs; waits for either until the same moment. Throws
+ * WARNINGS when planning gave warnings that are errors.
+ */
 export async function withWarehouse<T>(
   workspace: Workspace,
   command: string,
   work: (engine: Engine) => Promise<T>,
 ): Promise<T> {
-  const { ctx, folders } = workspace;
+  const { ctx, folders, warnings } = workspace;
+  warnings.throwIfAny();
   const waitMs = waitMsOf(workspace);
   const deadlineMs = ctx.clock.now().getTime() + waitMs;
   const lock = await acquireLock(ctx, folders.lockFile, { command, waitMs });
   try {
     mkdirSync(folders.data, { recursive: true });
-    const engine = await openHeld(workspace, deadlineMs);
+    const engine = await openHeld(workspace, deadlineMs, () => openDuckdb(ctx, workspace.target.duckdb));
     try {
       return await work(engine);
     } finally {
@@ -157,10 +173,14 @@ export async function withWarehouse<T>(
 const HELD_POLL_MS = 250;
 
 /** A program that is not ours may have the warehouse open: no lock of ours tells when it lets go. */
-async function openHeld({ ctx, target }: Workspace, deadlineMs: number): Promise<Engine> {
+export async function openHeld(
+  { ctx }: Workspace,
+  deadlineMs: number,
+  open: () => Promise<Engine>,
+): Promise<Engine> {
   for (let hasWarned = false; ; hasWarned = true) {
     try {
-      return await openDuckdb(ctx, target.duckdb);
+      return await open();
     } catch (error) {
       const isHeld = error instanceof ProjectError && error.code === "WAREHOUSE_HELD";
       if (!isHeld || ctx.clock.now().getTime() >= deadlineMs) throw error;

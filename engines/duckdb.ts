@@ -22,18 +22,24 @@ export async function openDuckdb(ctx: Context, target: DuckdbTarget): Promise<En
   const path = target.path === ":memory:" ? target.path : resolve(ctx.projectDir, target.path);
   const folder = path === ":memory:" ? ctx.projectDir : dirname(path);
   createFolder(folder);
-  const instance = await createInstance(path, {
-    ...target.settings,
-    ...(target.memory_limit === undefined ? {} : { memory_limit: target.memory_limit }),
-  });
+  const instance = await createInstance(path, settingsOf(target));
   const connection = await instance.connect();
   await prepare(ctx, connection, target);
   await confine(connection, [ctx.projectDir, folder]);
-  return new DuckdbEngine(instance, connection, ctx);
+  return new DuckdbEngine(instance, connection, { ctx });
+}
+
+/** DuckDB's own settings of a profile. */
+export function settingsOf({ settings, memory_limit }: DuckdbTarget): Record<string, string> {
+  return { ...settings, ...(memory_limit === undefined ? {} : { memory_limit }) };
 }
 
 /** Extensions and other databases that the profile names: before anything is confined. */
-async function prepare(ctx: Context, connection: DuckDBConnection, target: DuckdbTarget): Promise<void> {
+export async function prepare(
+  ctx: Context,
+  connection: DuckDBConnection,
+  target: DuckdbTarget,
+): Promise<void> {
   for (const name of target.extensions ?? []) {
     try {
       await connection.run(`load ${quote(name)}`).catch(async () => {
@@ -45,7 +51,8 @@ async function prepare(ctx: Context, connection: DuckDBConnection, target: Duckd
     }
   }
   for (const { path, alias, type, read_only } of target.attach ?? []) {
-    const isFile = !/^\w+:/.test(path) && (type === undefined || /^(duckdb|sqlite)$/i.test(type));
+    const isFile =
+      path !== ":memory:" && !/^\w+:/.test(path) && (type === undefined || /^(duckdb|sqlite)$/i.test(type));
     const options = [
       ...(type === undefined ? [] : [`type ${quote(type)}`]),
       ...(read_only ? ["read_only"] : []),
@@ -67,7 +74,7 @@ export async function openDuckdbReadOnly(ctx: Context, path: string): Promise<En
   const instance = await createInstance(path, { access_mode: "READ_ONLY" });
   const connection = await instance.connect();
   await confine(connection, [ctx.projectDir]);
-  return new DuckdbEngine(instance, connection, ctx);
+  return new DuckdbEngine(instance, connection, { ctx });
 }
 
 /** The version of the engine that this machine has, such as `v1.5.5`. Throws when it cannot be loaded. */
@@ -84,7 +91,7 @@ function createFolder(folder: string): void {
   }
 }
 
-async function createInstance(path: string, options: Record<string, string>): Promise<DuckDBInstance> {
+export async function createInstance(path: string, options: Record<string, string>): Promise<DuckDBInstance> {
   const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
   try {
     return await Instance.create(path, options);
@@ -110,7 +117,7 @@ async function isSetting(Instance: typeof DuckDBInstance, option: Record<string,
  * Results do not depend on the machine's time zone, and model SQL reaches the project's folders and nothing
  * else; set last, since it cannot be widened again.
  */
-async function confine(connection: DuckDBConnection, folders: readonly string[]): Promise<void> {
+export async function confine(connection: DuckDBConnection, folders: readonly string[]): Promise<void> {
   await connection.run("set global timezone = 'UTC'");
   await connection.run("set global errors_as_json = true");
   await connection.run(`set allowed_directories = [${folders.map(literal).join(", ")}]`);
@@ -120,7 +127,7 @@ async function confine(connection: DuckDBConnection, folders: readonly string[])
 
 const INTERRUPT_MS = 50;
 
-class DuckdbEngine implements Engine {
+export class DuckdbEngine implements Engine {
   readonly type = duckdbDialect.type;
   readonly helpers = duckdbDialect.helpers;
   readonly checks = duckdbDialect.checks;
@@ -144,17 +151,22 @@ class DuckdbEngine implements Engine {
   constructor(
     private readonly instance: DuckDBInstance,
     connection: DuckDBConnection,
-    private readonly ctx: Context,
+    private readonly place: {
+      ctx: Context;
+      /** The database that sessions use, when not the one that was opened. */
+      database?: string;
+    },
   ) {
-    this.main = new DuckdbSession(connection, ctx.signal);
+    this.main = new DuckdbSession(connection, place.ctx.signal);
     this.sessions.add(this.main);
-    ctx.signal.addEventListener("abort", this.onAbort);
+    place.ctx.signal.addEventListener("abort", this.onAbort);
   }
 
   async openSession(): Promise<Session> {
-    const session = new DuckdbSession(await this.instance.connect(), this.ctx.signal, () =>
-      this.sessions.delete(session),
-    );
+    const { ctx, database } = this.place;
+    const connection = await this.instance.connect();
+    if (database !== undefined) await connection.run(`use ${quote(database)}`);
+    const session = new DuckdbSession(connection, ctx.signal, () => this.sessions.delete(session));
     this.sessions.add(session);
     return session;
   }
@@ -229,7 +241,7 @@ class DuckdbEngine implements Engine {
   }
 
   close(): void {
-    this.ctx.signal.removeEventListener("abort", this.onAbort);
+    this.place.ctx.signal.removeEventListener("abort", this.onAbort);
     clearInterval(this.interrupting);
     for (const session of this.sessions) session.close();
     this.instance.closeSync();

@@ -14,6 +14,7 @@ export async function nodesToRun(
   },
 ): Promise<{ nodes: RunnableNode[]; added: ReferableNode[] }> {
   const isWanted = (node: Node): node is RunnableNode =>
+    node.kind !== "unit_test" &&
     options.selected.has(node.id) &&
     (options.kinds as readonly string[]).includes(node.kind) &&
     !isEphemeral(node);

@@ -37,6 +37,8 @@ export interface NodesWork extends TestOptions {
   eventTime?: EventTimeRange | undefined;
   /** The batches of single microbatch models, by id. */
   batches?: ReadonlyMap<string, readonly BatchWindow[]>;
+  /** Ids of the seeds and snapshots that get columns and no rows. */
+  empty?: ReadonlySet<string>;
 }
 
 /**
@@ -153,8 +155,8 @@ async function runItem(
   if (tests.length === 0) return;
   const { pool, session, thread, place, whyStop, settle } = slot;
   const { missing, rowEstimates } = place;
-  const { graph, compiled, storeFailures = false } = work;
-  const scope = { graph, compiled, storeFailures, rowEstimates };
+  const { graph, compiled, storeFailures = false, warnError = false } = work;
+  const scope = { graph, compiled, storeFailures, warnError, rowEstimates };
   const group = { ...scope, tests, engine: pool.engine, missing, whyStop, onResult: settle };
   await runTestGroup(ctx, { session, thread }, group);
 }
@@ -166,7 +168,8 @@ function runRelation(
   { node, work }: { node: ReferableNode; work: NodesWork },
 ): Promise<RelationResult> {
   const { engine } = pool;
-  if (node.kind === "seed") return loadSeed(ctx, { session, thread }, node);
+  const isEmpty = work.empty?.has(node.id) ?? false;
+  if (node.kind === "seed") return loadSeed(ctx, { session, thread }, { node, isEmpty });
   if (node.kind === "snapshot") {
     const source = work.graph.nodes.get(node.dependsOn[0] ?? "");
     if (source === undefined || !("relation" in source)) throw new Error(`${node.id} is taken of nothing`);
@@ -177,6 +180,7 @@ function runRelation(
         node,
         source: work.snapshotSources?.get(node.id) ?? engine.nameOf(source.relation),
         isNew: !place.existing.has(relationKey(node.relation)),
+        isEmpty,
       },
     );
   }

@@ -51,7 +51,9 @@ test("run test runs the unit tests of the chosen models and then their data test
   const stopped = await run(["test", "--fail-fast", "--select", "m"], { cwd });
   expect(stopped).toMatchObject({
     exitCode: 1,
-    stdout: expect.stringMatching(/unit tests: 1 passed, 1 failed\n$/),
+    stdout: expect.stringMatching(
+      /unit tests: 1 passed, 1 failed; tests: 0 passed, 0 warned, 0 failed, 1 skipped\n$/,
+    ),
   });
   const { stdout } = await run(["test", "--json", "--exclude", "unit_test:good"], { cwd });
   expect(JSON.parse(stdout).unit_tests).toMatchObject([
