@@ -12,7 +12,6 @@ import type { RunStatus } from "../state/runs.ts";
 import { type Invocation, interruptionOf } from "./invocation.ts";
 import { errorJson } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
-import { colorsFor, paintError } from "./print.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 import { type CommonOptions, openWorkspace, type Workspace } from "./workspace.ts";
 
@@ -30,17 +29,21 @@ export async function executeCommand(invocation: Invocation, spec: CommandSpec):
   let workspace: Workspace | undefined;
   try {
     workspace = openWorkspace(terminal, spec.options);
+    const strict = { ...spec, work: withWarnings(spec.work) };
     const outcome = spec.isRecorded
-      ? await recorded(workspace, terminal, spec)
-      : await spec.work(workspace, terminal);
+      ? await recorded(workspace, terminal, strict)
+      : await strict.work(workspace, terminal);
     terminal.story.clear();
     answer(terminal, spec, outcome, workspace);
+    terminal.story.release();
     invocation.exitCode = outcome.exitCode;
   } catch (error) {
     terminal.story.clear();
+    terminal.story.release();
     invocation.exitCode = reportFailure(terminal, spec, {
       error,
       secrets: workspace?.ctx.secrets ?? createSecrets(),
+      invocationId: workspace?.ctx.invocationId,
     });
   }
 }
@@ -81,7 +84,8 @@ export async function executeBare(
   }
 }
 
-function terminalOf(invocation: Invocation, options: CommonOptions): Terminal {
+/** The outputs as the options of a command ask for them. */
+export function terminalOf(invocation: Invocation, options: CommonOptions): Terminal {
   const { cwd, env, stdout, stderr, signal, argv } = invocation;
   const isQuiet = options.quiet ?? false;
   return createTerminal({
@@ -93,6 +97,8 @@ function terminalOf(invocation: Invocation, options: CommonOptions): Terminal {
     invocation: argv.join(" "),
     isQuiet,
     isDebug: options.debug ?? false,
+    logFormat: options.logFormat ?? "text",
+    holdsErrors: invocation.holdsErrors ?? false,
   });
 }
 
@@ -111,20 +117,31 @@ function writeDocument(terminal: Terminal, secrets: Secrets, document: Record<st
 }
 
 /** Prints the mistakes, or the stack of a bug, and returns the exit code that fits. */
-function reportFailure(
+export function reportFailure(
   terminal: Terminal,
   spec: Pick<CommandSpec, "name" | "options">,
-  { error, secrets }: { error: unknown; secrets: Secrets },
+  {
+    error,
+    secrets = createSecrets(),
+    invocationId,
+  }: { error: unknown; secrets?: Secrets; invocationId?: string | undefined },
 ): ExitCode | number {
   const stopped = interruptionOf(terminal.signal);
   const mistakes = stopped === undefined ? projectErrorsOf(error) : [];
   const exitCode = stopped?.exitCode ?? exitCodeOf(mistakes);
-  const colors = colorsFor(terminal.stderr, terminal.env);
-  const say = (text: string) => terminal.story.line(secrets.mask(text));
-  for (const mistake of mistakes) say(paintError(describeError(mistake), colors));
-  if (stopped !== undefined) say(`${stopped.message}: finished tables are whole, the rest is as it was`);
-  else if (mistakes.length === 0) say(describeBug(error));
-  else if (spec.options.debug && error instanceof Error) say(error.stack ?? "");
+  const say = (event: string, text: string, fields: Record<string, unknown> = {}) =>
+    terminal.story.write({
+      level: "error",
+      event,
+      message: secrets.mask(text),
+      fields: maskDocument(secrets, fields) as Record<string, unknown>, // its shape stays
+      ...(invocationId === undefined ? {} : { invocationId }),
+    });
+  for (const mistake of mistakes) say(mistake.code, describeError(mistake), errorJson(mistake));
+  if (stopped !== undefined)
+    say("INTERRUPTED", `${stopped.message}: finished tables are whole, the rest is as it was`);
+  else if (mistakes.length === 0) say("INTERNAL", describeBug(error));
+  else if (spec.options.debug && error instanceof Error) say("STACK", error.stack ?? "");
   if (spec.options.json) {
     const code = stopped === undefined ? "INTERNAL" : "INTERRUPTED";
     const errors =
@@ -146,8 +163,21 @@ function describeBug(error: unknown): string {
   return `this is a mistake in sillon, not in your project; please report it with these lines:\n${detail}`;
 }
 
+/** The work of a command, failed when one of its warnings is an error. */
+function withWarnings(work: CommandSpec["work"]): CommandSpec["work"] {
+  return async (workspace, terminal) => {
+    const outcome = await work(workspace, terminal);
+    const hasFailed = outcome.exitCode === EXIT.ok && workspace.warnings.raised.length > 0;
+    return hasFailed ? { ...outcome, exitCode: EXIT.failed } : outcome;
+  };
+}
+
 /** Runs the command as an entry of the history. */
-async function recorded(workspace: Workspace, terminal: Terminal, spec: CommandSpec): Promise<Outcome> {
+export async function recorded(
+  workspace: Workspace,
+  terminal: Terminal,
+  spec: CommandSpec,
+): Promise<Outcome> {
   const { ctx, folders, invocation } = workspace;
   // Commands that keep no history do without the store.
   const [{ openState }, { startRun, endRun }, { keepFailures }] = await Promise.all([

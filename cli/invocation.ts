@@ -22,6 +22,8 @@ export interface Invocation {
   signal: AbortSignal;
   version: string;
   exitCode: number;
+  /** Whether what went wrong is told after the answer, where it is seen. */
+  holdsErrors?: boolean;
 }
 
 /** The reason of an abort by Ctrl-C or by a supervisor. */

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { INDIRECT_MODES, RESOURCE_TYPES } from "../runner/select/words.ts";
+import { LOG_FORMATS } from "./log-json.ts";
 
 /** A whole number of at least `minimum`. */
 function wholeNumber(minimum: number): (text: string) => number {
@@ -29,7 +30,10 @@ export function addProjectOptions(command: Command): Command {
     .option("--vars <yaml>", `variables for this run: '{name: value}'`)
     .option("--json", "one JSON document on stdout")
     .option("-q, --quiet", "only warnings and errors on stderr")
-    .option("--debug", "every event, and stacks of errors");
+    .option("--debug", "every event, and stacks of errors")
+    .addOption(
+      new Option("--log-format <form>", "of the story on stderr (default: text)").choices(LOG_FORMATS),
+    );
 }
 
 /** Options of commands that write to the warehouse. */
@@ -47,7 +51,20 @@ export function addWriteOptions(command: Command): Command {
 
 /** Options of commands that run models or tests. */
 export function addGraphOptions(command: Command): Command {
-  return addWriteOptions(command).addOption(numberOption("--threads <n>", "models and tests at once", 1));
+  return addWarnErrorOptions(
+    addWriteOptions(command).addOption(numberOption("--threads <n>", "models and tests at once", 1)),
+  );
+}
+
+export function addWarnErrorOptions(command: Command): Command {
+  return command
+    .option("--warn-error", "warnings, and tests that warn, are errors: exit 1")
+    .addOption(
+      new Option(
+        "--warn-error-options <yaml>",
+        "which ones: '{error: all, warn: [names], silence: [names]}'",
+      ).conflicts("warnError"),
+    );
 }
 
 /** Options of commands that run what is chosen. */
@@ -91,8 +108,33 @@ export function addEventTimeOptions(command: Command): Command {
     .option("--event-time-end <time>", "where they end");
 }
 
+export function addWatchOption(command: Command, remark?: string): Command {
+  const what = "then wait for saves, and run what changed and what depends on it";
+  return command.option("--watch", remark === undefined ? what : `${what}; ${remark}`);
+}
+
+export function addDryRunOption(command: Command): Command {
+  return command.option(
+    "--dry-run",
+    "bind all SQL in an empty copy and say what would happen; changes nothing",
+  );
+}
+
+export function addEmptyOption(command: Command): Command {
+  return command.option("--empty", "columns only: ref() and source() read no rows");
+}
+
 export function addStoreFailuresOption(command: Command): Command {
   return command.option("--store-failures", "keep the rows that fail in the warehouse, a table a test");
+}
+
+/** Options of commands that run everything. */
+export function addRunOptions(command: Command): Command {
+  return addStoreFailuresOption(
+    addNoReuseOption(
+      addEventTimeOptions(addFailFastOption(addFullRefreshOption(addSelectionOptions(command)))),
+    ),
+  );
 }
 
 export const LS_OUTPUTS = ["selector", "name", "path", "json"] as const;

@@ -1,5 +1,5 @@
 import { EXIT, type ExitCode, type ProjectError } from "../core/errors.ts";
-import { isTestResult, type NodeResult } from "../runner/build/results.ts";
+import { hasFailed, isTestResult, type NodeResult } from "../runner/build/results.ts";
 import type { TestFailure } from "../state/failures.ts";
 import { asNumber } from "./json.ts";
 
@@ -14,6 +14,8 @@ export interface Outcome {
   json: Record<string, unknown>;
   /** What the history keeps of the data tests. */
   failures?: TestFailure[];
+  /** Ids of the nodes that did not come to a good end. */
+  unfinished?: string[];
 }
 
 /** The tests among the results that failed or warned, with their failing rows. */
@@ -24,6 +26,11 @@ export function failuresOf(results: readonly NodeResult[]): TestFailure[] {
     const values = rows.map((row) => row.map((value, place) => asNumber(value, types[place])));
     return [{ test: node.id, name: node.name, status, failures: failures ?? 0, columns, rows: values }];
   });
+}
+
+/** Ids of the nodes that have failed, or were not run because others had. */
+export function unfinishedOf(results: readonly NodeResult[]): string[] {
+  return results.filter(hasFailed).map(({ node }) => node.id);
 }
 
 /** Failed parts make 1; a fault of the surroundings among them, such as a full disk, makes 4. */

@@ -3,6 +3,7 @@ import stringWidth from "string-width";
 import type { Environment } from "../core/context.ts";
 import type { LogEntry, LogSink } from "../core/log.ts";
 import type { Output } from "./invocation.ts";
+import { type LogFormat, logLine } from "./log-json.ts";
 
 export type Colors = ReturnType<typeof pc.createColors>;
 
@@ -22,40 +23,56 @@ export function paintError(text: string, colors: Colors): string {
   ].join("\n");
 }
 
+export interface StoryOptions {
+  colors: Colors;
+  isQuiet: boolean;
+  isDebug: boolean;
+  format: LogFormat;
+  /** Whether errors wait until they are released. */
+  holdsErrors?: boolean;
+}
+
 /** The story of a run on stderr: one line an event, and on a terminal one live line below them. */
-export function createStory(
-  output: Output,
-  options: { colors: Colors; isQuiet: boolean; isDebug: boolean },
-): Story {
+export function createStory(output: Output, options: StoryOptions): Story {
   const { colors } = options;
+  const isJson = options.format === "json";
+  const held: LogEntry[] = [];
   let live = "";
   const clear = () => {
     if (live !== "") output.write("\r\u001b[2K");
     live = "";
   };
-  const line = (text: string) => {
+  const write = (entry: LogEntry) => {
     clear();
-    output.write(`${text}\n`);
+    output.write(`${isJson ? logLine(entry, new Date()) : decorate(entry, colors)}\n`);
   };
   const sink: LogSink = (entry) => {
     if (entry.level === "debug" && !options.isDebug) {
-      if (output.isTty && !options.isQuiet) showLive(entry);
+      if (output.isTty && !options.isQuiet && !isJson) showLive(entry);
       return;
     }
     if (options.isQuiet && entry.level !== "error" && entry.level !== "warn") return;
-    line(decorate(entry, colors));
+    if (options.holdsErrors && entry.level === "error") held.push(entry);
+    else write(entry);
+  };
+  const release = () => {
+    for (const entry of held.splice(0)) write(entry);
   };
   const showLive = (entry: LogEntry) => {
     clear();
     live = entry.message.slice(0, 100);
     output.write(colors.dim(live));
   };
-  return { sink, line, clear };
+  return { sink, write, release, clear };
 }
 
 export interface Story {
+  /** What the options let through. */
   sink: LogSink;
-  line(text: string): void;
+  /** Writes it whatever the options say. */
+  write(entry: LogEntry): void;
+  /** Writes the errors that were held. */
+  release(): void;
   /** Removes the live line. */
   clear(): void;
 }

@@ -14,6 +14,10 @@ export interface RunOptions extends SelectionOptions, TestOptions {
   reuse?: boolean;
   eventTimeStart?: string;
   eventTimeEnd?: string;
+  /** Models, seeds and snapshots get columns and no rows. */
+  empty?: boolean;
+  /** Nothing is run, and what would be is told. */
+  dryRun?: boolean;
 }
 
 /** The arguments of a run in run_results.json, by dbt's names: `run retry` reads them. */
@@ -40,6 +44,9 @@ export function recordedArgs(
     only_selected: options.onlySelected ?? false,
     event_time_start: options.eventTimeStart ?? null,
     event_time_end: options.eventTimeEnd ?? null,
+    empty: options.empty ?? false,
+    warn_error: common.warnError ?? false,
+    warn_error_options: common.warnErrorOptions ?? null,
   };
 }
 
@@ -67,6 +74,10 @@ const argsSchema = z.object({
   only_selected: flag,
   event_time_start: text,
   event_time_end: text,
+  empty: flag,
+  warn_error: flag,
+  // dbt writes a map, of names that are not ours.
+  warn_error_options: text.catch(null),
   pipeline: z.object({ streams_loaded: z.boolean(), left_out: z.array(z.string()) }).nullish(),
 });
 
@@ -112,12 +123,15 @@ export function readRecordedArgs(args: Record<string, unknown>, file: string): R
       onlySelected: data.only_selected,
       eventTimeStart: data.event_time_start,
       eventTimeEnd: data.event_time_end,
+      empty: data.empty,
     }),
     common: withoutNothing({
       target: data.target,
       threads: data.threads,
       vars: vars ? JSON.stringify(vars) : null,
       profilesDir: data.profiles_dir,
+      warnError: data.warn_error || null,
+      warnErrorOptions: data.warn_error_options,
     }),
     pipeline: pipeline ? { streamsLoaded: pipeline.streams_loaded, leftOut: pipeline.left_out } : null,
   };

@@ -36,7 +36,8 @@ export function chooseNodes(
     onEmpty: ({ where, message }) => ctx.log.warn("selection_empty", `${where}  ${message}`),
   });
   checkSelection(scope.graph, selected, { selection, selectors });
-  return selected;
+  const { only } = workspace;
+  return only === undefined ? selected : new Set([...selected].filter((id) => only.has(id)));
 }
 
 /** A selection that leaves nothing of the kind that a command runs is a mistake, as one that matches nothing. */

@@ -148,10 +148,11 @@ export async function withRunHooks<T>(
 /** Renders every model and test, so that no mistake of the project waits for its turn. */
 export function planGraph(
   workspace: Workspace,
-  scope: CompileScope,
+  project: CompileScope,
   options: GraphSelection & RunOptions,
 ): GraphPlan {
   const { ctx } = workspace;
+  const scope = { ...project, isEmpty: options.empty ?? false };
   const eventTime = eventTimeRange(options);
   const selected = chooseNodes(workspace, scope, options);
   const compiled = compileNodes(ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
@@ -213,7 +214,7 @@ export async function nodesStep(
   const { nodes, added } = await nodesToRun(engine, graph, {
     selected: plan.selected,
     kinds,
-    onlySelected: options.onlySelected === true || which === "snapshot",
+    onlySelected: keepsToSelected(plan, which),
   });
   tellAdded(workspace, added);
   const unitTests = kinds.includes("unit_test") ? await unitTestsStep(workspace, plan) : [];
@@ -229,9 +230,22 @@ export async function nodesStep(
     storeFailures: options.storeFailures ?? false,
     failFast: options.failFast ?? false,
     reuse: which === "test" ? undefined : await reuseOf(workspace, { engine, book }, { plan, nodes }),
+    warnError: workspace.warnings.isError("test_warned"),
+    ...(options.empty ? { empty: emptyNodes(nodes, added) } : {}),
   });
   if (results.some((result) => isTestResult(result) && result.isStored)) noteForeign(book);
   return graphOutcome([...unitTests, ...results], added);
+}
+
+/** Whether parents that were never made are left out. */
+export function keepsToSelected({ options }: GraphPlan, which: Which): boolean {
+  return options.onlySelected === true || which === "snapshot";
+}
+
+/** Seeds that models miss are loaded whole: nobody would load them later. */
+function emptyNodes(nodes: readonly { id: string }[], added: readonly ReferableNode[]): Set<string> {
+  const whole = new Set(added.filter(({ kind }) => kind === "seed").map(({ id }) => id));
+  return new Set(nodes.map(({ id }) => id).filter((id) => !whole.has(id)));
 }
 
 const ADDED = {
@@ -264,6 +278,7 @@ export async function runPlan(
   plan: GraphPlan,
   { command, ...run }: RunScope & { command: string },
 ): Promise<GraphOutcome> {
+  workspace.warnings.throwIfAny();
   if (isUnitTestsAlone(plan, run)) {
     const outcome = graphOutcome(await unitTestsStep(workspace, plan));
     writeArtifacts(workspace, plan, { which: run.which, results: outcome.results });
@@ -295,7 +310,9 @@ export async function unitTestsStep(
   const memory = { ...target.duckdb, path: ":memory:", settings: { ...settings, threads: "1" } };
   const engine = await openDuckdb(ctx, { ...memory, attach: [] }, ownFiles(workspace));
   try {
-    return await runUnitTests(ctx, engine, { scope, tests, failFast: options.failFast ?? false });
+    const { failFast = false } = options;
+    // Their rows are given: `--empty` is not for them.
+    return await runUnitTests(ctx, engine, { scope: { ...scope, isEmpty: false }, tests, failFast });
   } finally {
     engine.close();
   }

@@ -1,5 +1,6 @@
 import type { Environment } from "../core/context.ts";
 import type { Output } from "./invocation.ts";
+import type { LogFormat } from "./log-json.ts";
 import { type Colors, colorsFor, createStory, type Story } from "./print.ts";
 
 /** What a command sees of the process that it runs in. */
@@ -26,10 +27,13 @@ export interface TerminalOptions {
   signal: AbortSignal;
   isQuiet: boolean;
   isDebug: boolean;
+  logFormat: LogFormat;
+  /** Whether errors are told after the answer. */
+  holdsErrors: boolean;
 }
 
 export function createTerminal(options: TerminalOptions): Terminal {
-  const { cwd, env, invocation, stdout, stderr, signal, isQuiet, isDebug } = options;
+  const { cwd, env, invocation, stdout, stderr, signal, isQuiet, isDebug, logFormat, holdsErrors } = options;
   return {
     cwd,
     env,
@@ -38,6 +42,12 @@ export function createTerminal(options: TerminalOptions): Terminal {
     stderr,
     signal,
     colors: colorsFor(stdout, env),
-    story: createStory(stderr, { colors: colorsFor(stderr, env), isQuiet, isDebug }),
+    story: createStory(stderr, {
+      colors: colorsFor(stderr, env),
+      isQuiet,
+      isDebug,
+      format: logFormat,
+      holdsErrors,
+    }),
   };
 }

@@ -22,10 +22,12 @@ import {
   openBuildBook,
   writeBuildBook,
 } from "../state/builds.ts";
+import type { LogFormat } from "./log-json.ts";
 import type { Terminal } from "./terminal.ts";
+import { createWarnings, type WarnErrorOptions, type Warnings } from "./warnings.ts";
 
 /** Options that every command has. */
-export interface CommonOptions {
+export interface CommonOptions extends WarnErrorOptions {
   projectDir?: string;
   target?: string;
   profilesDir?: string;
@@ -34,6 +36,7 @@ export interface CommonOptions {
   json?: boolean;
   quiet?: boolean;
   debug?: boolean;
+  logFormat?: LogFormat;
   /** Seconds to wait for another command of this project; `--no-wait` makes it false. */
   wait?: number | false;
 }
@@ -49,22 +52,29 @@ export interface Workspace {
   invocation: string;
   /** Where it was typed. */
   cwd: string;
+  warnings: Warnings;
+  /** Its graph, where that was read already. */
+  scope?: CompileScope;
+  /** Ids that a command keeps to, of those that it chooses. */
+  only?: ReadonlySet<string>;
 }
 
-/** Finds the project and reads its settings. Throws PROJECT_*, PROFILE* (exit 2). */
+/** Finds the project and reads its settings. Throws PROJECT_*, PROFILE*, WARN_ERROR_OPTIONS (exit 2). */
 export function openWorkspace(terminal: Terminal, options: CommonOptions): Workspace {
   const projectDir = findProjectDir(terminal.cwd, options.projectDir);
+  const warnings = createWarnings(options);
   const ctx = createContext({
     projectDir,
     env: terminal.env,
-    sink: terminal.story.sink,
+    sink: warnings.through(terminal.story.sink),
     signal: terminal.signal,
   });
-  return readSettings({ ctx, options, invocation: terminal.invocation, cwd: terminal.cwd });
+  return readSettings({ ctx, options, invocation: terminal.invocation, cwd: terminal.cwd, warnings });
 }
 
 /** The same project with other options: its settings are read again. Throws as `openWorkspace`. */
 export function withOptions(workspace: Workspace, options: CommonOptions): Workspace {
+  workspace.warnings.follow(options);
   return readSettings({ ...workspace, options });
 }
 
@@ -73,7 +83,8 @@ function readSettings({
   options,
   invocation,
   cwd,
-}: Pick<Workspace, "ctx" | "options" | "invocation" | "cwd">): Workspace {
+  warnings,
+}: Pick<Workspace, "ctx" | "options" | "invocation" | "cwd" | "warnings">): Workspace {
   const project = loadProject(ctx, { vars: parseVars(options.vars) });
   const target = loadTarget(ctx, project.profileName, {
     target: options.target,
@@ -81,7 +92,7 @@ function readSettings({
   });
   if (options.threads !== undefined) target.duckdb.threads = options.threads;
   const folders = projectFolders(ctx.projectDir, project.targetPath);
-  return { ctx, folders, project, target, options, invocation, cwd };
+  return { ctx, folders, project, target, options, invocation, cwd, warnings };
 }
 
 /** The same workspace in which some environment variables have other values. */
@@ -114,7 +125,8 @@ function varsError(why: string): ProjectError {
 }
 
 /** Reads models and tests. Throws all mistakes of the project at once (exit 2). */
-export function openGraph({ ctx, project, target }: Workspace): CompileScope {
+export function openGraph({ ctx, project, target, scope }: Workspace): CompileScope {
+  if (scope !== undefined) return scope;
   const { schema, threads, path } = target.duckdb;
   const graph = loadGraph(ctx, project, {
     dialect: duckdbDialect,
@@ -147,22 +159,28 @@ export interface OpenWarehouse {
 
 /**
  * Holds the project's lock and the warehouse while `work` runs; waits for either until the same moment. What
- * `work` notes in the book of builds is kept.
+ * `work` notes in the book of builds is kept. Throws WARNINGS when planning gave warnings that are errors.
  */
 export async function withWarehouse<T>(
   workspace: Workspace,
   command: string,
   work: (engine: Engine, book: BuildBook) => Promise<T>,
 ): Promise<T> {
-  const { ctx, folders } = workspace;
+  const { ctx, folders, warnings } = workspace;
+  warnings.throwIfAny();
   const waitMs = waitMsOf(workspace);
   const deadlineMs = ctx.clock.now().getTime() + waitMs;
   const { acquireLock } = await import("../state/lock.ts");
   const lock = await acquireLock(ctx, folders.lockFile, { command, waitMs });
   try {
     mkdirSync(folders.data, { recursive: true });
-    const { engine, mark } = await openHeld(workspace, deadlineMs);
-    const file = buildBookFile(folders.builds, relative(ctx.projectDir, warehousePath(workspace)));
+    const path = warehousePath(workspace);
+    const { engine, mark } = await openHeld(workspace, deadlineMs, async () => {
+      const before = fileMark(path);
+      const opened = await openDuckdb(ctx, workspace.target.duckdb, ownFiles(workspace));
+      return { engine: opened, mark: before?.endsWith(timeMark(path)) ? before : null };
+    });
+    const file = buildBookFile(folders.builds, relative(ctx.projectDir, path));
     const book = openBuildBook(file, mark);
     try {
       return await work(engine, book);
@@ -203,21 +221,15 @@ async function closeWarehouse(
 
 const HELD_POLL_MS = 250;
 
-/**
- * A program that is not ours may have the warehouse open: no lock of ours tells when it lets go. The mark is that
- * of the file as it was opened.
- */
-async function openHeld(
-  workspace: Workspace,
+/** A program that is not ours may have the warehouse open: no lock of ours tells when it lets go. */
+export async function openHeld<T>(
+  { ctx }: Workspace,
   deadlineMs: number,
-): Promise<{ engine: Engine; mark: string | null }> {
-  const { ctx, target } = workspace;
-  const path = warehousePath(workspace);
+  open: () => Promise<T>,
+): Promise<T> {
   for (let hasWarned = false; ; hasWarned = true) {
     try {
-      const mark = fileMark(path);
-      const engine = await openDuckdb(ctx, target.duckdb, ownFiles(workspace));
-      return { engine, mark: mark?.endsWith(timeMark(path)) ? mark : null };
+      return await open();
     } catch (error) {
       const isHeld = error instanceof ProjectError && error.code === "WAREHOUSE_HELD";
       if (!isHeld || ctx.clock.now().getTime() >= deadlineMs) throw error;

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { createLog, type Log, type LogSink } from "./log.ts";
-import { createSecrets, type Secrets } from "./secrets.ts";
+import { createLog, type Log, type LogEntry, type LogSink } from "./log.ts";
+import { createSecrets, maskDocument, type Secrets } from "./secrets.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -44,15 +44,23 @@ export interface ContextOptions {
 export function createContext(options: ContextOptions): Context {
   const secrets = createSecrets();
   const clock = options.clock ?? systemClock;
+  const invocationId = randomUUID();
+  const sink: LogSink = (entry) =>
+    options.sink({
+      ...entry,
+      message: secrets.mask(entry.message),
+      fields: maskDocument(secrets, entry.fields) as LogEntry["fields"], // its shape stays
+      invocationId,
+    });
   return {
     projectDir: options.projectDir,
     env: options.env,
     clock,
     random: options.random ?? Math.random,
-    log: createLog((entry) => options.sink({ ...entry, message: secrets.mask(entry.message) })),
+    log: createLog(sink),
     secrets,
     signal: options.signal ?? new AbortController().signal,
-    invocationId: randomUUID(),
+    invocationId,
     startedAt: clock.now(),
   };
 }

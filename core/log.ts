@@ -7,6 +7,8 @@ export interface LogEntry {
   /** What a person reads, whole by itself. */
   message: string;
   fields: Readonly<Record<string, unknown>>;
+  /** Of the command that says it. */
+  invocationId?: string;
 }
 
 export type LogSink = (entry: LogEntry) => void;

@@ -138,7 +138,8 @@ export class DuckdbSession implements Session {
     const query = (sql: string) => this.query(sql);
     const csv = await readCsv(file, query);
     try {
-      return await this.replaceTable(relation, csvQuery(csv));
+      const rows = csvQuery(csv);
+      return await this.replaceTable(relation, file.isEmpty ? `${rows} limit 0` : rows);
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
       throw (await firstWrongValue(csv, query)) ?? error;

@@ -36,21 +36,31 @@ export async function openDuckdb(ctx: Context, target: DuckdbTarget, own?: OwnFi
   const path = target.path === ":memory:" ? target.path : resolve(ctx.projectDir, target.path);
   const folder = path === ":memory:" ? ctx.projectDir : dirname(path);
   createFolder(folder);
-  const instance = await createInstance(path, {
-    ...target.settings,
-    ...(target.memory_limit === undefined ? {} : { memory_limit: target.memory_limit }),
-  });
+  const instance = await createInstance(path, settingsOf(target));
   const connection = await instance.connect();
   await prepare(ctx, connection, target);
-  const folders = (target.allowed_directories ?? []).map((allowed) =>
+  await confine(connection, { folders: allowedFolders(ctx, target), own });
+  return new DuckdbEngine(instance, connection, { ctx });
+}
+
+/** What a profile lets SQL read and write. */
+export function allowedFolders(ctx: Context, { allowed_directories }: DuckdbTarget): string[] {
+  return (allowed_directories ?? []).map((allowed) =>
     isUrl(allowed) ? allowed : resolve(ctx.projectDir, allowed),
   );
-  await confine(connection, { folders, own });
-  return new DuckdbEngine(instance, connection, ctx);
+}
+
+/** DuckDB's own settings of a profile. */
+export function settingsOf({ settings, memory_limit }: DuckdbTarget): Record<string, string> {
+  return { ...settings, ...(memory_limit === undefined ? {} : { memory_limit }) };
 }
 
 /** Extensions and other databases that the profile names: before anything is confined. */
-async function prepare(ctx: Context, connection: DuckDBConnection, target: DuckdbTarget): Promise<void> {
+export async function prepare(
+  ctx: Context,
+  connection: DuckDBConnection,
+  target: DuckdbTarget,
+): Promise<void> {
   for (const name of target.extensions ?? []) {
     try {
       await connection.run(`load ${quote(name)}`).catch(async () => {
@@ -62,7 +72,8 @@ async function prepare(ctx: Context, connection: DuckDBConnection, target: Duckd
     }
   }
   for (const { path, alias, type, read_only } of target.attach ?? []) {
-    const isFile = !/^\w+:/.test(path) && (type === undefined || /^(duckdb|sqlite)$/i.test(type));
+    const isFile =
+      path !== ":memory:" && !/^\w+:/.test(path) && (type === undefined || /^(duckdb|sqlite)$/i.test(type));
     const options = [
       ...(type === undefined ? [] : [`type ${quote(type)}`]),
       ...(read_only ? ["read_only"] : []),
@@ -84,7 +95,7 @@ export async function openDuckdbReadOnly(ctx: Context, path: string, own?: OwnFi
   const instance = await createInstance(path, { access_mode: "READ_ONLY" });
   const connection = await instance.connect();
   await confine(connection, { folders: [], own });
-  return new DuckdbEngine(instance, connection, ctx);
+  return new DuckdbEngine(instance, connection, { ctx });
 }
 
 /** The version of the engine that this machine has, such as `v1.5.5`. Throws when it cannot be loaded. */
@@ -101,7 +112,7 @@ function createFolder(folder: string): void {
   }
 }
 
-async function createInstance(path: string, options: Record<string, string>): Promise<DuckDBInstance> {
+export async function createInstance(path: string, options: Record<string, string>): Promise<DuckDBInstance> {
   const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
   try {
     return await Instance.create(path, options);
@@ -134,7 +145,7 @@ const LOG_ENDINGS = ["", ".wal", ".wal.checkpoint", ".wal.recovery"];
  * Results do not depend on the machine's time zone, and SQL reaches these folders and files and nothing
  * else; set last, since it cannot be widened again.
  */
-async function confine(
+export async function confine(
   connection: DuckDBConnection,
   { folders, own }: { folders: readonly string[]; own: OwnFiles | undefined },
 ): Promise<void> {
@@ -150,7 +161,7 @@ async function confine(
 
 const INTERRUPT_MS = 50;
 
-class DuckdbEngine implements Engine {
+export class DuckdbEngine implements Engine {
   readonly type = duckdbDialect.type;
   readonly helpers = duckdbDialect.helpers;
   readonly checks = duckdbDialect.checks;
@@ -174,17 +185,22 @@ class DuckdbEngine implements Engine {
   constructor(
     private readonly instance: DuckDBInstance,
     connection: DuckDBConnection,
-    private readonly ctx: Context,
+    private readonly place: {
+      ctx: Context;
+      /** The database that sessions use, when not the one that was opened. */
+      database?: string;
+    },
   ) {
-    this.main = new DuckdbSession(connection, ctx.signal);
+    this.main = new DuckdbSession(connection, place.ctx.signal);
     this.sessions.add(this.main);
-    ctx.signal.addEventListener("abort", this.onAbort);
+    place.ctx.signal.addEventListener("abort", this.onAbort);
   }
 
   async openSession(): Promise<Session> {
-    const session = new DuckdbSession(await this.instance.connect(), this.ctx.signal, () =>
-      this.sessions.delete(session),
-    );
+    const { ctx, database } = this.place;
+    const connection = await this.instance.connect();
+    if (database !== undefined) await connection.run(`use ${quote(database)}`);
+    const session = new DuckdbSession(connection, ctx.signal, () => this.sessions.delete(session));
     this.sessions.add(session);
     return session;
   }
@@ -297,7 +313,7 @@ class DuckdbEngine implements Engine {
   }
 
   close(): void {
-    this.ctx.signal.removeEventListener("abort", this.onAbort);
+    this.place.ctx.signal.removeEventListener("abort", this.onAbort);
     clearInterval(this.interrupting);
     for (const session of this.sessions) session.close();
     this.instance.closeSync();

@@ -65,6 +65,8 @@ export interface CsvFile {
   delimiter: string;
   /** SQL types by column; columns without one get the type that all their values have. */
   types: Readonly<Record<string, string>>;
+  /** Whether only its columns are taken, with the types that its values give them. */
+  isEmpty?: boolean;
 }
 
 type CsvProblem =

@@ -29,9 +29,12 @@ export async function runApi(terminal: Terminal, options: ApiCommandOptions): Pr
     ...(faults === undefined ? {} : { faults: parseFaults(faults) }),
   });
   const { data } = api;
-  terminal.story.line(
-    `Moovitamix stand-in with ${data.tracks.length} tracks, ${data.users.length} users, ${data.listen_history.length} history records; Ctrl-C stops it`,
-  );
+  terminal.story.write({
+    level: "info",
+    event: "stand_in_started",
+    message: `Moovitamix stand-in with ${data.tracks.length} tracks, ${data.users.length} users, ${data.listen_history.length} history records; Ctrl-C stops it`,
+    fields: {},
+  });
   terminal.stdout.write(`${api.url}\n`);
   if (!terminal.signal.aborted) await once(terminal.signal, "abort");
   await api.stop();

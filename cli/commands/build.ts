@@ -1,6 +1,7 @@
 import { hasFailed } from "../../runner/build/results.ts";
+import { dryRunOutcome } from "../dry-run.ts";
 import { builtFirst, formatGraph, graphJson, summarizeGraph } from "../graph-answer.ts";
-import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
+import { exitCodeFor, failuresOf, type Outcome, unfinishedOf } from "../outcome.ts";
 import type { RunOptions } from "../run-options.ts";
 import { planGraph, runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
@@ -13,6 +14,7 @@ export async function runBuild(
   options: RunOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), options);
+  if (options.dryRun) return dryRunOutcome(workspace, terminal, { plan, which: "build" });
   const outcome = await runPlan(workspace, plan, { command: "run build", which: "build" });
   const { results } = outcome;
   const summary = summarizeGraph(outcome);
@@ -22,5 +24,6 @@ export async function runBuild(
     text: formatGraph(outcome, terminal.colors),
     json: { ...graphJson(outcome), built_first: builtFirst(outcome) },
     failures: failuresOf(results),
+    unfinished: unfinishedOf(results),
   };
 }

@@ -20,9 +20,14 @@ export async function runDemo(workspace: Workspace, terminal: Terminal): Promise
   if (given !== undefined) return demoAgainst(workspace, terminal);
   const api = await startApi(DEMO_DATA);
   try {
-    terminal.story.line(
-      `Moovitamix stand-in started on ${api.url} for this run (set ${API_URL} to load from a real one)`,
-    );
+    const { invocationId } = workspace.ctx;
+    terminal.story.write({
+      level: "info",
+      event: "stand_in_started",
+      message: `Moovitamix stand-in started on ${api.url} for this run (set ${API_URL} to load from a real one)`,
+      fields: {},
+      invocationId,
+    });
     return await demoAgainst(withEnvironment(workspace, { [API_URL]: api.url }), terminal);
   } finally {
     await api.stop();

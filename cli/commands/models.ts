@@ -1,8 +1,9 @@
 import { hasFailed } from "../../runner/build/results.ts";
 import { formatModels, summarizeModels } from "../answers.ts";
+import { dryRunOutcome } from "../dry-run.ts";
 import { builtFirst } from "../graph-answer.ts";
 import { modelJson } from "../json.ts";
-import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { exitCodeFor, type Outcome, unfinishedOf } from "../outcome.ts";
 import type { RunOptions } from "../run-options.ts";
 import { planGraph, runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
@@ -15,6 +16,7 @@ export async function runModels(
   options: RunOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "model" });
+  if (options.dryRun) return dryRunOutcome(workspace, terminal, { plan, which: "run" });
   const outcome = await runPlan(workspace, plan, { command: "run models", which: "run" });
   const { results, models } = outcome;
   const summary = summarizeModels(models);
@@ -23,5 +25,6 @@ export async function runModels(
     summary,
     text: `${formatModels(models, terminal.colors)}\n\n${summary}`,
     json: { models: models.map(modelJson), built_first: builtFirst(outcome) },
+    unfinished: unfinishedOf(results),
   };
 }

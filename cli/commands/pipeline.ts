@@ -1,3 +1,5 @@
+import type { Engine } from "../../engines/engine.ts";
+import { createRawTables } from "../../ingest/raw/tables.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
 import { skippedResult } from "../../runner/build/outcome.ts";
 import { hasFailed, type NodeResult } from "../../runner/build/results.ts";
@@ -5,6 +7,7 @@ import { isEphemeral } from "../../runner/graph/ephemeral.ts";
 import { type ModelNode, modelsOf } from "../../runner/graph/nodes.ts";
 import type { Release } from "../../runner/publish.ts";
 import { formatStreams, summarizeRelease, summarizeStreams } from "../answers.ts";
+import { dryRunOutcome } from "../dry-run.ts";
 import { formatGraph, formatSection, graphJson, summarizeGraph } from "../graph-answer.ts";
 import { streamJson } from "../json.ts";
 import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
@@ -63,6 +66,11 @@ export async function runPipeline(
   options: RunOptions,
 ): Promise<Outcome> {
   const plan = await planPipeline(workspace, options);
+  if (options.dryRun) {
+    const sources = plan.ingest?.sources ?? [];
+    const prepare = (engine: Engine) => createRawTables(engine, sources);
+    return dryRunOutcome(workspace, terminal, { plan: plan.graph, which: "build", prepare });
+  }
   const results = await withWarehouse(workspace, "run pipeline", (engine, book) =>
     pipelineSteps(workspace, { engine, book }, plan),
   );

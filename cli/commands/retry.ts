@@ -30,7 +30,7 @@ export async function runRetry(
   const folder = options.state === undefined ? opened.folders.target : resolve(opened.cwd, options.state);
   const former = readLastRun(folder);
   const command = readRecordedArgs(former.args, join(folder, "run_results.json"));
-  const workspace = withOptions(opened, { ...command.common, ...options });
+  const workspace = withOptions(opened, optionsOf(command, options));
   if (command.pipeline?.streamsLoaded === false) {
     const plan = await planPipeline(workspace, command.options);
     return retryPipeline(workspace, terminal, plan);
@@ -55,6 +55,13 @@ export async function runRetry(
     json: { retried: command.invocation, ...graphJson(outcome) },
     failures: failuresOf(outcome.results),
   };
+}
+
+/** Those of the former run, unless others are given; of the two that rule over warnings, one. */
+function optionsOf({ common }: RecordedCommand, given: RetryOptions): CommonOptions {
+  const { warnError, warnErrorOptions, ...others } = common;
+  const isRuled = given.warnError === true || given.warnErrorOptions !== undefined;
+  return { ...(isRuled ? others : common), ...given };
 }
 
 function readLastRun(folder: string): FormerResults {
@@ -83,8 +90,9 @@ function planRetry(
   const { options } = command;
   const selected = new Set(open.map(({ unique_id }) => unique_id).filter((id) => scope.graph.nodes.has(id)));
   tellGone(workspace, scope, open);
-  const { eventTimeStart, eventTimeEnd } = options;
+  const { eventTimeStart, eventTimeEnd, empty = false } = options;
   const plan = planGraph(workspace, scope, {
+    empty,
     ...(eventTimeStart === undefined ? {} : { eventTimeStart }),
     ...(eventTimeEnd === undefined ? {} : { eventTimeEnd }),
   });

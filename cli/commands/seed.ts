@@ -1,7 +1,8 @@
 import { hasFailed } from "../../runner/build/results.ts";
 import { formatModels, summarizeSeeds } from "../answers.ts";
+import { dryRunOutcome } from "../dry-run.ts";
 import { modelJson } from "../json.ts";
-import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { exitCodeFor, type Outcome, unfinishedOf } from "../outcome.ts";
 import type { RunOptions } from "../run-options.ts";
 import { planGraph, runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
@@ -14,6 +15,7 @@ export async function runSeed(
   options: RunOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "seed" });
+  if (options.dryRun) return dryRunOutcome(workspace, terminal, { plan, which: "seed" });
   const { seeds } = await runPlan(workspace, plan, { command: "run seed", which: "seed" });
   const summary = summarizeSeeds(seeds);
   return {
@@ -21,5 +23,6 @@ export async function runSeed(
     summary,
     text: [formatModels(seeds, terminal.colors), summary].filter(Boolean).join("\n\n"),
     json: { seeds: seeds.map(modelJson) },
+    unfinished: unfinishedOf(seeds),
   };
 }

@@ -1,7 +1,8 @@
 import { hasFailed } from "../../runner/build/results.ts";
 import { formatModels, summarizeSnapshots } from "../answers.ts";
+import { dryRunOutcome } from "../dry-run.ts";
 import { modelJson } from "../json.ts";
-import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { exitCodeFor, type Outcome, unfinishedOf } from "../outcome.ts";
 import type { RunOptions } from "../run-options.ts";
 import { planGraph, runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
@@ -14,6 +15,7 @@ export async function runSnapshots(
   options: RunOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "snapshot" });
+  if (options.dryRun) return dryRunOutcome(workspace, terminal, { plan, which: "snapshot" });
   const { snapshots } = await runPlan(workspace, plan, { command: "run snapshot", which: "snapshot" });
   const summary = summarizeSnapshots(snapshots);
   return {
@@ -21,5 +23,6 @@ export async function runSnapshots(
     summary,
     text: [formatModels(snapshots, terminal.colors), summary].filter(Boolean).join("\n\n"),
     json: { snapshots: snapshots.map(modelJson) },
+    unfinished: unfinishedOf(snapshots),
   };
 }

@@ -1,7 +1,8 @@
 import { hasFailed } from "../../runner/build/results.ts";
 import { formatTests, formatUnitTests, summarizeTests, summarizeUnitTests } from "../answers.ts";
+import { dryRunOutcome } from "../dry-run.ts";
 import { testJson, unitTestJson } from "../json.ts";
-import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
+import { exitCodeFor, failuresOf, type Outcome, unfinishedOf } from "../outcome.ts";
 import type { RunOptions } from "../run-options.ts";
 import { planGraph, runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
@@ -14,6 +15,7 @@ export async function runTests(
   options: RunOptions,
 ): Promise<Outcome> {
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "test" });
+  if (options.dryRun) return dryRunOutcome(workspace, terminal, { plan, which: "test" });
   const run = { command: "run test", which: "test" } as const;
   const { results, tests, unitTests } = await runPlan(workspace, plan, run);
   const summary = [
@@ -27,5 +29,6 @@ export async function runTests(
     text: [open.filter((text) => text !== "").join("\n"), summary].filter((text) => text !== "").join("\n\n"),
     json: { tests: tests.map(testJson), unit_tests: unitTests.map(unitTestJson) },
     failures: failuresOf(tests),
+    unfinished: unfinishedOf(results),
   };
 }

@@ -1,3 +1,4 @@
+import type { SourceDefinition } from "../../core/sillon.ts";
 import { type Engine, relationKey, type Session } from "../../engines/engine.ts";
 
 /** The raw relations of a source, quoted for SQL. */
@@ -70,6 +71,21 @@ export async function createStreamTable(
     await session.run(
       `create view ${view} as select * from ${table} where _to_load is null and not _deleted`,
     );
+  }
+}
+
+/** Makes all that loads of the sources write to, unless it is there. */
+export async function createRawTables(engine: Engine, sources: readonly SourceDefinition[]): Promise<void> {
+  const session = await engine.openSession();
+  try {
+    for (const { name, streams } of sources) {
+      const tables = rawTables(engine, name);
+      await createSourceTables(engine, tables);
+      for (const stream of streams)
+        await createStreamTable(session, engine, { schema: tables.schema, name: stream.name });
+    }
+  } finally {
+    session.close();
   }
 }
 

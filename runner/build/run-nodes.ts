@@ -41,6 +41,8 @@ export interface NodesWork extends TestOptions {
   batches?: ReadonlyMap<string, readonly BatchWindow[]>;
   /** What is as it would be made anew is left as it is. */
   reuse?: Reuse | undefined;
+  /** Ids of the seeds and snapshots that get columns and no rows. */
+  empty?: ReadonlySet<string>;
 }
 
 /**
@@ -157,8 +159,8 @@ async function runItem(
   if (tests.length === 0) return;
   const { pool, session, thread, place, whyStop, settle } = slot;
   const { missing, rowEstimates } = place;
-  const { graph, compiled, storeFailures = false } = work;
-  const scope = { graph, compiled, storeFailures, rowEstimates };
+  const { graph, compiled, storeFailures = false, warnError = false } = work;
+  const scope = { graph, compiled, storeFailures, warnError, rowEstimates };
   const onResult = (result: TestResult) => {
     work.reuse?.tested(result);
     settle(result);
@@ -188,7 +190,8 @@ async function runRelation(
   const decision = work.reuse.decide(node);
   if (decision.isReused) return reusedResult(ctx, node);
   const result = await makeRelation(ctx, slot, { node, work });
-  work.reuse.made(result);
+  // What was made without rows is nothing to rely on.
+  if (work.empty?.has(node.id) !== true) work.reuse.made(result);
   return { ...result, why: decision.why };
 }
 
@@ -198,7 +201,8 @@ function makeRelation(
   { node, work }: { node: ReferableNode; work: NodesWork },
 ): Promise<RelationResult> {
   const { engine } = pool;
-  if (node.kind === "seed") return loadSeed(ctx, { session, thread }, node);
+  const isEmpty = work.empty?.has(node.id) ?? false;
+  if (node.kind === "seed") return loadSeed(ctx, { session, thread }, { node, isEmpty });
   if (node.kind === "snapshot") {
     const source = work.graph.nodes.get(node.dependsOn[0] ?? "");
     if (source === undefined || !("relation" in source)) throw new Error(`${node.id} is taken of nothing`);
@@ -209,6 +213,7 @@ function makeRelation(
         node,
         source: work.snapshotSources?.get(node.id) ?? engine.nameOf(source.relation),
         isNew: !place.existing.has(relationKey(node.relation)),
+        isEmpty,
       },
     );
   }

@@ -7,17 +7,18 @@ import type { SeedNode } from "../graph/nodes.ts";
 import { executed, type Outcome } from "./outcome.ts";
 import type { RelationResult } from "./results.ts";
 
-/** Loads a seed in one step: readers see its former rows or the new ones. */
+/** Loads a seed in one step: readers see its former rows or the new ones. `isEmpty` leaves out all rows. */
 export function loadSeed(
   ctx: Context,
   { session, thread }: { session: Session; thread: number },
-  node: SeedNode,
+  { node, isEmpty }: { node: SeedNode; isEmpty: boolean },
 ): Promise<RelationResult> {
   const work = async (): Promise<Outcome> => {
     const rows = await session.replaceTableFromCsv(node.relation, {
       path: join(ctx.projectDir, node.file),
       delimiter: node.config.delimiter,
       types: node.config.column_types,
+      isEmpty,
     });
     return { status: "success", rows, error: null, reason: null };
   };

@@ -2,6 +2,7 @@ import type { Context } from "../../core/context.ts";
 import { ProjectError, projectErrorsOf } from "../../core/errors.ts";
 import { type Dialect, type Engine, type Session, SqlError } from "../../engines/engine.ts";
 import { type CompileScope, compileInline } from "../graph/compile.ts";
+import { withoutRows } from "../graph/empty.ts";
 import { isEphemeral } from "../graph/ephemeral.ts";
 import type { SnapshotNode } from "../graph/nodes.ts";
 import { sqlProjectError } from "./models.ts";
@@ -30,16 +31,19 @@ export interface SnapshotRun {
   /** The relation or the query that it is taken of, as SQL names it. */
   source: string;
   isNew: boolean;
+  /** Whether no rows are read: that they are absent says nothing. */
+  isEmpty: boolean;
 }
 
 /** Takes a snapshot: ends the versions of rows that changed and adds the new ones, in one transaction. */
 export function takeSnapshot(
   ctx: Context,
   { engine, session, thread }: { engine: Engine; session: Session; thread: number },
-  { node, source, isNew }: SnapshotRun,
+  { node, source: whole, isNew, isEmpty }: SnapshotRun,
 ): Promise<RelationResult> {
   const work = async (): Promise<Outcome> => {
-    const of = { dialect: engine, node, source, isNew, now: ctx.clock.now() };
+    const source = isEmpty ? withoutRows(whole) : whole;
+    const of = { dialect: engine, node, source, isNew, isEmpty, now: ctx.clock.now() };
     return { status: "success", ...(await addSnapshot(session, of)), error: null, reason: null };
   };
   const failureOf = (error: unknown) => ({ error: snapshotError(error, node) });
@@ -49,14 +53,22 @@ export function takeSnapshot(
 /** Brings one snapshot to the state of its source at `now`. Returns how many versions were added. Throws SqlError. */
 export async function addSnapshot(
   session: Session,
-  of: { dialect: Dialect; node: SnapshotNode; source: string; isNew: boolean; now: Date },
+  of: {
+    dialect: Dialect;
+    node: SnapshotNode;
+    source: string;
+    isNew: boolean;
+    /** Whether the source was left without rows: then nothing counts as deleted. */
+    isEmpty?: boolean;
+    now: Date;
+  },
 ): Promise<{ rows: number; isUnchanged: boolean }> {
-  const { node } = of;
+  const { node, isEmpty = false } = of;
   const sql = await describe(session, of);
   await checkKey(session, sql, node);
   return of.isNew
     ? { rows: await session.replaceTable(node.relation, createQuery(sql)), isUnchanged: false }
-    : session.transaction(() => addVersions(session, sql, node));
+    : session.transaction(() => addVersions(session, sql, { node, isEmpty }));
 }
 
 async function describe(
@@ -83,7 +95,7 @@ async function checkKey(session: Session, sql: SnapshotSql, node: SnapshotNode):
 async function addVersions(
   session: Session,
   sql: SnapshotSql,
-  node: SnapshotNode,
+  { node, isEmpty }: { node: SnapshotNode; isEmpty: boolean },
 ): Promise<{ rows: number; isUnchanged: boolean }> {
   const existing = await session.query(`select * from ${sql.target} limit 0`);
   const known = new Set(existing.columns.map((name) => name.toLowerCase()));
@@ -93,8 +105,9 @@ async function addVersions(
   }
   let rows = 0;
   let ended = 0;
-  if (node.config.hard_deletes === "new_record") rows += await session.run(sql.insertDeleted);
-  if (node.config.hard_deletes !== "ignore") ended += await session.run(sql.closeDeleted);
+  const { hard_deletes } = node.config;
+  if (!isEmpty && hard_deletes === "new_record") rows += await session.run(sql.insertDeleted);
+  if (!isEmpty && hard_deletes !== "ignore") ended += await session.run(sql.closeDeleted);
   ended += await session.run(sql.closeChanged);
   rows += await session.run(sql.insertNew);
   return { rows, isUnchanged: rows + ended + newColumns.length === 0 };

@@ -13,11 +13,14 @@ export interface TestOptions {
   storeFailures?: boolean;
   /** Whether the first failure is the last that is run. */
   failFast?: boolean;
+  /** Whether a test that would warn fails. */
+  warnError?: boolean;
 }
 
 /** Tests that run one after another, and what is known of what they look at. */
 export interface TestGroup extends ProofScope {
   tests: readonly TestNode[];
+  warnError: boolean;
   engine: Engine;
   /** Errors of what the tests look at and the engine does not have, by node. */
   missing: ReadonlyMap<string, ProjectError>;
@@ -78,7 +81,8 @@ async function answerTest(
   const keys = { scope: group, test: node };
   if (await unlessAborted(ctx, () => isProvenByKeys(session, group.engine, keys))) return PROVEN;
   const storage = storageOf(node.config, group.storeFailures ?? false);
-  return measureTest(ctx, session, { node, compiled, dialect: group.engine, storage });
+  const { engine: dialect, warnError } = group;
+  return measureTest(ctx, session, { node, compiled, dialect, storage, warnError });
 }
 
 /** The result of a test that cannot be run at all. */
@@ -164,7 +168,8 @@ function notThere(node: RelationNode): ProjectError {
   });
 }
 
-function firstMissing(
+/** The error of the first of these nodes that is not there. */
+export function firstMissing(
   reads: readonly string[],
   missing: ReadonlyMap<string, ProjectError>,
 ): ProjectError | undefined {

@@ -19,6 +19,8 @@ export interface MeasuredTest {
   compiled: CompiledNode;
   dialect: Dialect;
   storage: "table" | "view" | null;
+  /** Whether it fails where it would warn. */
+  warnError?: boolean;
 }
 
 /** What is said of a test that gave no verdict. */
@@ -50,14 +52,33 @@ export function missingTest(error: ProjectError): TestOutcome {
 }
 
 /** dbt's shape: the number of failures and the two verdicts on it in one query. */
+function verdictHead({ config: { fail_calc, warn_if, error_if } }: TestNode): string {
+  return `select ${fail_calc} as failures, ${fail_calc} ${warn_if} as should_warn, ${fail_calc} ${error_if} as should_error\nfrom (\n`;
+}
+
+/** What the engine says against a test's query, which is not run; null when it would run. */
+export async function bindTest(
+  session: Session,
+  { node, compiled }: Pick<MeasuredTest, "node" | "compiled">,
+): Promise<ProjectError | null> {
+  const head = verdictHead(node);
+  try {
+    const [, ...verdicts] = await session.columnsOfQuery(`${head}${compiled.sql}\n) as data_test`);
+    return verdicts.every(({ type }) => type === "BOOLEAN") ? null : noVerdict(node);
+  } catch (error) {
+    const inside = { start: head.length, length: compiled.sql.length };
+    return testError(error instanceof SqlError ? error.inside(inside) : error, { node, compiled });
+  }
+}
+
 async function measure(session: Session, test: MeasuredTest): Promise<TestOutcome> {
   const { node, compiled, storage } = test;
-  const { fail_calc, warn_if, error_if, limit, severity } = node.config;
+  const { limit, severity } = node.config;
   const query = limit === null ? compiled.sql : `${compiled.sql}\nlimit ${limit}`;
   if (storage === "table") await session.replaceTable(node.relation, query);
   if (storage === "view") await session.replaceView(node.relation, query);
   const limited = storage === null ? query : `select * from ${test.dialect.nameOf(node.relation)}`;
-  const head = `select ${fail_calc} as failures, ${fail_calc} ${warn_if} as should_warn, ${fail_calc} ${error_if} as should_error\nfrom (\n`;
+  const head = verdictHead(node);
   const counted = await session.query(`${head}${limited}\n) as data_test`).catch((error: unknown) => {
     if (!(error instanceof SqlError)) throw error;
     // Of stored rows only the conditions are asked, which stand in no file of their own.
@@ -73,7 +94,7 @@ async function measure(session: Session, test: MeasuredTest): Promise<TestOutcom
   if (count === null && (await rows()).rows.length === 0) return passed;
   if (typeof shouldWarn !== "boolean" || typeof shouldError !== "boolean" || !Number.isFinite(failures))
     throw noVerdict(node);
-  const isError = severity === "error" && shouldError;
+  const isError = (severity === "error" && shouldError) || (test.warnError === true && shouldWarn);
   if (!isError && !shouldWarn) return passed;
   return { ...passed, status: isError ? "fail" : "warn", sample: await rows() };
 }
@@ -88,7 +109,10 @@ function noVerdict({ config, where }: TestNode): ProjectError {
   });
 }
 
-function testError(error: unknown, { node, compiled }: MeasuredTest): ProjectError {
+function testError(
+  error: unknown,
+  { node, compiled }: Pick<MeasuredTest, "node" | "compiled">,
+): ProjectError {
   const [known] = projectErrorsOf(error);
   if (known !== undefined) return known;
   if (!(error instanceof SqlError)) throw error;

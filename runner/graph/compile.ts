@@ -19,6 +19,7 @@ import {
   THIS,
 } from "../templates/template.ts";
 import { checkNames, parametersOf } from "../templates/template-names.ts";
+import { namedLikeTables, withoutRows } from "./empty.ts";
 import { ephemeralsOf, isEphemeral, type PlacedSql, referenceSql, withEphemerals } from "./ephemeral.ts";
 import {
   type Graph,
@@ -39,6 +40,8 @@ export interface CompileScope {
   graph: Graph;
   dialect: Dialect;
   target: { name: string; profileName: string; schema: string; threads: number; database: string };
+  /** Whether models read no rows: their tables get columns and nothing else. */
+  isEmpty?: boolean;
 }
 
 export interface CompiledNode extends PlacedSql {
@@ -82,7 +85,9 @@ function renderScope(ctx: Context, scope: CompileScope, mistakes: Mistakes): Ren
   for (const node of modelsOf(scope.graph)) {
     if (!isEphemeral(node)) continue;
     const { template, relation } = node;
-    const body = mistakes.attempt(() => renderTemplate(ctx, rendering, { template, relation, node }));
+    const body = mistakes.attempt(() =>
+      renderTemplate(ctx, rendering, { template, relation, node, isEmpty: scope.isEmpty ?? false }),
+    );
     if (body !== undefined) ephemerals.set(node.id, body);
   }
   return rendering;
@@ -113,9 +118,10 @@ function inlineEphemerals(scope: RenderScope, query: CompiledNode, reads: readon
 /** An incremental model is rendered both ways, so that no mistake waits for the day its branch is taken. */
 function compileModel(ctx: Context, scope: RenderScope, node: ModelNode): CompiledNode {
   const variant = (isIncremental: boolean): CompiledNode => {
-    const render = (template: Template, isBatched = false) =>
-      renderTemplate(ctx, scope, { template, relation: node.relation, node, isIncremental, isBatched });
-    const query = scope.ephemerals.get(node.id) ?? render(node.template, isMicrobatch(node));
+    const render = (template: Template, reading: { isBatched?: boolean; isEmpty?: boolean } = {}) =>
+      renderTemplate(ctx, scope, { template, relation: node.relation, node, isIncremental, ...reading });
+    const reading = { isBatched: isMicrobatch(node), isEmpty: scope.isEmpty ?? false };
+    const query = scope.ephemerals.get(node.id) ?? render(node.template, reading);
     return {
       ...inlineEphemerals(scope, query, node.dependsOn),
       hooks: {
@@ -237,11 +243,14 @@ interface Rendering {
   isIncremental?: boolean;
   /** Whether it reads only what belongs to the batch that is being built. */
   isBatched?: boolean;
+  /** Whether it reads no rows. */
+  isEmpty?: boolean;
 }
 
 function renderTemplate(ctx: Context, scope: RenderScope, rendering: Rendering): CompiledNode {
-  const rendered = rendering.template.render(templateContext(ctx, scope, rendering));
-  return { ...rendered, sql: withoutEnd(rendered.text) };
+  const emptied = new Map<string, string>();
+  const rendered = rendering.template.render(templateContext(ctx, scope, { ...rendering, emptied }));
+  return namedLikeTables({ ...rendered, sql: withoutEnd(rendered.text) }, emptied);
 }
 
 /** A statement's own semicolon would end the one that it is put into. */
@@ -263,13 +272,23 @@ function withoutEnd(sql: string): string {
 const SQL_TOKENS =
   /\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'?|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|\$(\w*)\$[\s\S]*?\$\1\$|--.*|\/\*[\s\S]*?\*\/|[\s;]+|[^\s;'"$/-]+|[\s\S]/g;
 
-function templateContext(ctx: Context, scope: RenderScope, rendering: Rendering): TemplateContext {
+function templateContext(
+  ctx: Context,
+  scope: RenderScope,
+  rendering: Rendering & {
+    /** Is given the names of the tables that subqueries without rows stand for. */
+    emptied: Map<string, string>;
+  },
+): TemplateContext {
   const { template, relation, isIncremental = false, isBatched = false } = rendering;
   const { macros } = scope.graph;
   const resolve = (name: "ref" | "source", args: unknown[], where: string) => {
     const found = resolveReference(scope.index, { name, args: args as Literal[], where });
     checkIsKnown(rendering, found, where);
-    const sql = referenceSql(scope.dialect, found);
+    const whole = referenceSql(scope.dialect, found);
+    const isEmptied = rendering.isEmpty && !isEphemeral(found);
+    const sql = isEmptied ? withoutRows(whole) : whole;
+    if (isEmptied) rendering.emptied.set(sql, scope.dialect.quote(found.relation.name));
     const eventTime = eventTimeOf(found);
     return isBatched && eventTime !== null ? inBatch(sql, eventTime) : sql;
   };

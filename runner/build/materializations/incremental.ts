@@ -34,14 +34,15 @@ export async function buildIncremental(
   return rows;
 }
 
-interface ColumnDifference {
+export interface ColumnDifference {
   existing: ColumnType[];
   added: ColumnType[];
   missing: ColumnType[];
   retyped: { name: string; from: string; type: string }[];
 }
 
-function compareColumns(existing: ColumnType[], staged: ColumnType[]): ColumnDifference {
+/** How the columns of a query differ from those of the table that there is. */
+export function compareColumns(existing: ColumnType[], staged: ColumnType[]): ColumnDifference {
   const byName = (columns: readonly ColumnType[]) =>
     new Map(columns.map((column) => [column.name.toLowerCase(), column]));
   const [old, fresh] = [byName(existing), byName(staged)];

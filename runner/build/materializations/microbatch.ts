@@ -26,9 +26,10 @@ export async function buildBatches(ctx: Context, session: Session, work: ModelWo
   return { rows, batches: { successful: [...windows], failed: [] }, failure: null };
 }
 
-function windowsOf(
+/** The batches that a run builds. */
+export function windowsOf(
   ctx: Context,
-  { node, eventTime, batches }: ModelWork,
+  { node, eventTime, batches }: Pick<ModelWork, "node" | "eventTime" | "batches">,
   isIncremental: boolean,
 ): readonly BatchWindow[] {
   if (batches !== undefined && isIncremental) return batches;

@@ -1,0 +1,34 @@
+import type { Command } from "commander";
+import { examples, execute, type Work } from "./command-parts.ts";
+import type { Invocation } from "./invocation.ts";
+import { addDryRunOption, addGraphOptions, addRunOptions, addWriteOptions } from "./options.ts";
+import type { RunOptions } from "./run-options.ts";
+import type { CommonOptions } from "./workspace.ts";
+
+/** Commands that take data from the service to its readers. */
+export function addLoadCommands(program: Command, invocation: Invocation): void {
+  addGraphOptions(program.command("demo"))
+    .description("the whole job against a stand-in service that lives as long as the run")
+    .addHelpText("after", examples("run demo", "MOOVITAMIX_URL=http://127.0.0.1:8000 run demo"))
+    .action(async (options: CommonOptions) => {
+      const { runDemo } = await import("./commands/demo.ts");
+      await execute(invocation, { name: "demo", options, isRecorded: true, work: runDemo });
+    });
+  addDryRunOption(addRunOptions(program.command("pipeline")))
+    .description("ingest, then all that build does, and, when it is green, publish")
+    .addHelpText("after", examples("run pipeline", "run pipeline --select staging+ --json"))
+    .action(async (options: CommonOptions & RunOptions) => {
+      const { runPipeline } = await import("./commands/pipeline.ts");
+      const work: Work = (workspace, terminal) => runPipeline(workspace, terminal, options);
+      await execute(invocation, { name: "pipeline", options, isRecorded: !options.dryRun, work });
+    });
+  addWriteOptions(program.command("ingest"))
+    .description("load what the sources hold now into the raw tables")
+    .argument("[streams...]", "tracks, moovitamix.users, …; all of them when left out")
+    .addHelpText("after", examples("run ingest", "run ingest tracks users", "run ingest --json"))
+    .action(async (streams: string[], options: CommonOptions) => {
+      const { runIngest } = await import("./commands/ingest.ts");
+      const work: Work = (workspace, terminal) => runIngest(workspace, terminal, streams);
+      await execute(invocation, { name: "ingest", options, isRecorded: true, work });
+    });
+}
