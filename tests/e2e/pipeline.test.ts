@@ -181,7 +181,7 @@ describe("artifacts", () => {
     const { args, results, metadata } = read("run_results.json");
     expect(args.which).toBe("build");
     const kinds = new Set(results.map(({ unique_id }: { unique_id: string }) => unique_id.split(".")[0]));
-    expect(kinds).toEqual(new Set(["model", "test"]));
+    expect(kinds).toEqual(new Set(["unit_test", "model", "test"]));
     expect(metadata.dbt_schema_version).toBe("https://schemas.getdbt.com/dbt/run-results/v6.json");
     const manifest = read("manifest.json");
     expect(manifest.nodes["model.moovitamix.fct_listens"].depends_on.nodes).toContain(
