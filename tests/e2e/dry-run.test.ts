@@ -35,7 +35,9 @@ function createProject(changed: Record<string, string> = {}) {
 
 /** Every file of the project and what is in it. */
 function contentsOf(cwd: string): Record<string, string> {
-  const files = readdirSync(cwd, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+  const files = readdirSync(cwd, { recursive: true, withFileTypes: true }).filter(
+    (file) => file.isFile() && !file.parentPath.endsWith("target/cache"),
+  );
   const hash = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
   return Object.fromEntries(
     files.map(({ parentPath, name }) => [join(parentPath, name), hash(join(parentPath, name))]),

@@ -210,6 +210,8 @@ describe("a mistake at run time has its place, and the other tests go on", () =>
     expect(await outcome(files("select nope from {{ ref('p') }}", yaml))).toMatch(
       /^models\/m\.sql:1:8\nBinder Error: Referenced column "nope" not found.*\nin unit test t, models\/m\.yml:2:11\n/,
     );
+    const [result] = await unitTest(files("select nope from {{ ref('p') }}", yaml));
+    expect(result?.error?.code).toBe("UNIT_TEST_SQL");
   });
 
   test("the SQL of a fixture", async () => {
@@ -218,6 +220,8 @@ describe("a mistake at run time has its place, and the other tests go on", () =>
     expect(await outcome({ ...files("select id from {{ ref('p') }}", yaml), ...fixture })).toMatch(
       /^tests\/fixtures\/in\.sql:2:3\n.*"nope".*\n[\s\S]*stands alone, without ref and source$/,
     );
+    const [result] = await unitTest({ ...files("select id from {{ ref('p') }}", yaml), ...fixture });
+    expect(result?.error?.code).toBe("UNIT_TEST_FIXTURE");
   });
 });
 
