@@ -8,7 +8,9 @@ import {
   existsSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -34,9 +36,11 @@ async function main() {
 
 /** Finding and reading hundreds of modules one by one takes longer than most commands. */
 async function bundle() {
-  const { rolldown } = await import("rolldown");
   const [build, dist] = [join(root, "build"), join(root, "dist")];
-  rmSync(dist, { recursive: true, force: true });
+  if (isBundled(build, dist)) return;
+  const { rolldown } = await import("rolldown");
+  // Made aside: a program that is running finds its files until the new ones are there.
+  const made = `${dist}.${process.pid}.tmp`;
   const entries = ["cli/main", "core/sillon", "core/faults"];
   const program = await rolldown({
     input: Object.fromEntries(entries.map((name) => [name, join(build, `${name}.js`)])),
@@ -44,12 +48,24 @@ async function bundle() {
     // Native code, and what is loaded by name.
     external: [/^node:/, /^#/, "libsql", "@duckdb/node-bindings", "jiti", "@faker-js/faker"],
   });
-  const { output } = await program.write({ dir: dist, format: "esm", chunkFileNames: "chunks/[name].js" });
+  const { output } = await program.write({ dir: made, format: "esm", chunkFileNames: "chunks/[name].js" });
   await program.close();
-  writeFileSync(join(dist, "LICENSES.txt"), licensesOf(output.flatMap(({ moduleIds }) => moduleIds ?? [])));
+  writeFileSync(join(made, LICENSES), licensesOf(output.flatMap(({ moduleIds }) => moduleIds ?? [])));
   // npm makes the program executable when it links it, and not again when it was compiled anew.
-  chmodSync(join(dist, "cli", "main.js"), 0o755);
-  copyFileSync(join(build, "core", "sillon.d.ts"), join(dist, "core", "sillon.d.ts"));
+  chmodSync(join(made, "cli", "main.js"), 0o755);
+  copyFileSync(join(build, "core", "sillon.d.ts"), join(made, "core", "sillon.d.ts"));
+  rmSync(dist, { recursive: true, force: true });
+  renameSync(made, dist);
+}
+
+const LICENSES = "LICENSES.txt";
+
+/** Whether nothing that the bundle is made of is younger than it. */
+function isBundled(build, dist) {
+  const bundled = statSync(join(dist, LICENSES), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const compiled = readdirSync(build, { recursive: true }).map((file) => join(build, file));
+  const parts = [...compiled, join(root, "package-lock.json"), fileURLToPath(import.meta.url)];
+  return parts.every((file) => statSync(file).mtimeMs < bundled);
 }
 
 /** The licences of the packages whose code is in the bundle. */
