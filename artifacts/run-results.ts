@@ -5,7 +5,7 @@ import { artifactMetadata, writeArtifact } from "./metadata.ts";
 
 /** One entry of run_results.json, version 6. */
 export interface RunResultEntry {
-  status: "success" | "reused" | "partial success" | "error" | "skipped" | "pass" | "fail" | "warn";
+  status: "success" | "partial success" | "error" | "skipped" | "pass" | "fail" | "warn";
   timing: { name: "compile" | "execute"; started_at: string; completed_at: string }[];
   thread_id: string;
   execution_time: number;

@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
 import { z } from "zod";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import type { TestOptions } from "../runner/data-tests/data-tests.ts";
@@ -22,7 +22,7 @@ export interface RunOptions extends SelectionOptions, TestOptions {
 
 /** The arguments of a run in run_results.json, by dbt's names: `run retry` reads them. */
 export function recordedArgs(
-  { invocation, cwd, target, options: common }: Workspace,
+  { invocation, target, options: common }: Workspace,
   options: RunOptions,
 ): Record<string, unknown> {
   return {
@@ -30,7 +30,7 @@ export function recordedArgs(
     target: target.name,
     threads: target.duckdb.threads,
     vars: parseVars(common.vars),
-    profiles_dir: common.profilesDir === undefined ? null : resolve(cwd, common.profilesDir),
+    profiles_dir: target.profilesDir,
     select: options.select ?? [],
     exclude: options.exclude ?? [],
     selector: options.selector ?? null,
@@ -129,7 +129,8 @@ export function readRecordedArgs(args: Record<string, unknown>, file: string): R
       target: data.target,
       threads: data.threads,
       vars: vars ? JSON.stringify(vars) : null,
-      profilesDir: data.profiles_dir,
+      // A run that was copied from another machine may name a folder that is not here.
+      profilesDir: data.profiles_dir != null && existsSync(data.profiles_dir) ? data.profiles_dir : null,
       warnError: data.warn_error || null,
       warnErrorOptions: data.warn_error_options,
     }),

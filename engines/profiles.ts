@@ -71,6 +71,8 @@ export interface Target {
   /** The name of the output, such as `dev`. */
   name: string;
   duckdb: DuckdbTarget;
+  /** Where profiles.yml was found. */
+  profilesDir: string;
 }
 
 const PROFILES_FILE = "profiles.yml";
@@ -103,7 +105,7 @@ export function loadTarget(ctx: Context, profileName: string, given: ProfileChoi
     const where = file.locateKey(path, unsupported[0] ?? "");
     ctx.log.warn("profile_keys_ignored", `${where}  not supported, and ignored: ${unsupported.join(", ")}`);
   }
-  return { profileName, name, duckdb };
+  return { profileName, name, duckdb, profilesDir: folder };
 }
 
 /** The first folder with a profiles.yml: the given one, DBT_PROFILES_DIR, the project, ~/.dbt. */

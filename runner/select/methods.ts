@@ -43,17 +43,7 @@ const STATES = [
   "modified.contract",
   "unmodified",
 ];
-const STATUSES = [
-  "success",
-  "error",
-  "skipped",
-  "pass",
-  "fail",
-  "warn",
-  "reused",
-  "partial success",
-  "no-op",
-];
+const STATUSES = ["success", "error", "skipped", "pass", "fail", "warn", "partial success", "no-op"];
 
 const METHODS: Record<string, Method> = {
   fqn: { namesOf: fqnsOf },

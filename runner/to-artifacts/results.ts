@@ -26,8 +26,9 @@ export function runResultEntries(
     const sql = compiled.get(result.node.id)?.sql ?? null;
     const isTest = isTestResult(result);
     return {
-      status: result.status,
-      timing: result.status === "skipped" || isReused(result) ? [] : [executeTiming(result)],
+      // Readers such as OpenLineage's dbt-ol know no other word for a table that is as it should be.
+      status: result.status === "reused" ? "success" : result.status,
+      timing: result.status === "skipped" ? [] : [executeTiming(result)],
       thread_id: `Thread-${result.thread}`,
       execution_time: result.seconds,
       adapter_response: !isTest && result.rows !== null ? { rows_affected: result.rows } : {},
@@ -105,7 +106,7 @@ function isReused(result: NodeResult): boolean {
 function messageFor(result: NodeResult): string | null {
   if (result.error !== null) return [result.error.where, result.error.message].filter(Boolean).join("  ");
   if (result.reason !== null) return result.reason;
-  if (isReused(result)) return "unchanged";
+  if (isReused(result)) return "reused: unchanged";
   if (isUnitTestResult(result)) {
     const again = result.isSecondBuild ? ", when the table is built again" : "";
     return result.difference === null

@@ -55,9 +55,9 @@ test("a build says what it reused and why something ran", async () => {
   expect(again.stdout).toContain("1 passed (1 reused)");
   const results = JSON.parse(readFileSync(join(cwd, "target/run_results.json"), "utf8")).results;
   expect(results.map(({ status, message }: Record<string, string>) => [status, message])).toEqual([
-    ["reused", "unchanged"],
-    ["reused", "unchanged"],
-    ["pass", "unchanged"],
+    ["success", "reused: unchanged"],
+    ["success", "reused: unchanged"],
+    ["pass", "reused: unchanged"],
   ]);
   write({ "models/a.sql": "select 2 as id" });
   const changed = await run(["build"], { cwd });

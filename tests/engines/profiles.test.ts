@@ -28,7 +28,7 @@ function load(text: string | undefined, options: LoadOptions = {}): Target {
 const outputs = (dev: string, more = "") => `shop:\n  target: dev\n  outputs:\n    dev: ${dev}\n${more}`;
 
 test("fills in what a target does not say", () => {
-  expect(load(outputs("{type: duckdb}"))).toEqual({
+  expect(load(outputs("{type: duckdb}"))).toMatchObject({
     profileName: "shop",
     name: "dev",
     duckdb: { type: "duckdb", path: "data/warehouse.duckdb", schema: "main", threads: 4, settings: {} },
