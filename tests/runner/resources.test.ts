@@ -107,6 +107,19 @@ describe("groups and access", () => {
   });
 });
 
+test("one mistake of a file hides neither its groups nor its snapshots", () => {
+  const mistakes = mistakesIn({
+    "models/a.sql": "{{ config(group='finance') }}select 1 as id",
+    "models/b.sql": "select * from {{ ref('kept') }}",
+    "models/all.yml": `groups: [{name: finance, owner: {name: Ada}}]
+models: [{name: a, descripton: x}]
+snapshots: [{name: kept, relation: ref('a'), config: {strategy: check, check_cols: all, unique_key: id}}]`,
+  });
+  expect(mistakes.map(({ where, message }) => `${where} ${message}`)).toEqual([
+    'models/all.yml:2:20 unknown key "descripton" in item 1 of "models"',
+  ]);
+});
+
 test("YAML of dbt projects is taken as it is", () => {
   const project = createProject({
     "models/m.sql": "select 1 as id",
