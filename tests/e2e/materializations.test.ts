@@ -108,6 +108,17 @@ test("a failing on-run-start stops the command, a failing on-run-end makes it fa
   expect((await run(["models"], { cwd })).exitCode).toBe(2);
 });
 
+test("on-run-start finds the schemas of what is selected, on an empty warehouse too", async () => {
+  const { cwd, write } = createProject();
+  write({
+    "project.yml":
+      "name: shop\non-run-start: create table if not exists {{ target.schema }}_logs.runs (id int)\n",
+    "models/marts/facts.sql": "{{ config(schema='logs') }}select count(*) as n from main_logs.runs",
+  });
+  expect((await run(["models", "--select", "facts"], { cwd })).exitCode).toBe(0);
+  expect((await run(["test", "--allow-empty-selection"], { cwd })).exitCode).toBe(0);
+});
+
 test.each([
   [["--event-time-start", "2026-01-01"]],
   [["--event-time-start", "2026-02-01", "--event-time-end", "2026-01-01"]],
