@@ -27,6 +27,7 @@ import { loadExposures, loadGroups } from "./exposure-nodes.ts";
 import { checkDuplicates, loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
 import type { Graph, ModelNode, Node, SnapshotNode, TestNode } from "./nodes.ts";
 import { dependenciesOf, type NameIndex, resolveArgument } from "./references.ts";
+import { checkSchemaNames } from "./schema-names.ts";
 import { loadSeeds } from "./seed-nodes.ts";
 import { loadSnapshots } from "./snapshot-nodes.ts";
 
@@ -66,6 +67,10 @@ export function loadGraph(
   checkDuplicates([...models, ...seeds.seeds, ...snapshots], mistakes);
   const { sources, disabled: sourcesOff } = loadSourceNodes(project, files, {
     targetDatabase: engine.targetDatabase,
+    mistakes,
+  });
+  checkSchemaNames([...models, ...seeds.seeds, ...snapshots, ...sources], {
+    database: engine.targetDatabase,
     mistakes,
   });
   const index: NameIndex = {
