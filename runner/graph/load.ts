@@ -52,7 +52,11 @@ export function loadGraph(
     noteUnsupported(file, properties, mistakes);
   }
   const macros = loadMacros(ctx, project, { taken: OWN_NAMES, mistakes });
-  const { models, disabled: modelsOff } = loadModels(ctx, project, {
+  const {
+    models,
+    disabled: modelsOff,
+    unread,
+  } = loadModels(ctx, project, {
     descriptions: files,
     targetSchema: engine.targetSchema,
     macros,
@@ -78,6 +82,7 @@ export function loadGraph(
     models: new Map([...seeds.seeds, ...snapshots, ...models].map((node) => [node.name, node])),
     sources: new Map(sources.map((source) => [`${source.sourceName}.${source.name}`, source])),
     disabled: new Set([...modelsOff, ...seeds.disabled, ...snapshotsOff].map(({ name }) => name)),
+    unread,
     macros,
   };
   for (const snapshot of snapshots) {
