@@ -13,6 +13,7 @@ import { type Colors, formatCount, formatSeconds, formatTable, plural } from "./
 
 /** `Records per stream`: what came in, and what of it was news. */
 export function formatStreams(streams: readonly StreamResult[], colors: Colors): string {
+  if (streams.length === 0) return "";
   const head = [
     "stream",
     "received",

@@ -4,7 +4,7 @@ import { nearestLine } from "../core/nearest.ts";
 import { relationKey } from "../engines/engine.ts";
 import type { CompileScope } from "../runner/graph/compile.ts";
 import { type ModelNode, modelsOf } from "../runner/graph/nodes.ts";
-import type { ReadView } from "./workspace.ts";
+import type { ReadView } from "./warehouse.ts";
 
 /** The model that a command names. Throws MODEL_UNKNOWN (exit 2). */
 export function findModel(scope: CompileScope, name: string, command: string): ModelNode {

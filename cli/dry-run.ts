@@ -6,10 +6,13 @@ import type { PlannedNode } from "../runner/dry-run/plan.ts";
 import type { ReferableNode } from "../runner/graph/nodes.ts";
 import { errorJson } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
+import type { GraphPlan } from "./plan.ts";
+import { KINDS, type RunScope } from "./plan.ts";
 import { type Colors, formatTable, plural } from "./print.ts";
-import { type GraphPlan, KINDS, keepsToSelected, type RunScope } from "./steps.ts";
+import { keepsToSelected } from "./steps.ts";
 import type { Terminal } from "./terminal.ts";
-import { openHeld, ownFiles, type Workspace, waitMsOf } from "./workspace.ts";
+import { openHeld, ownFiles, waitMsOf } from "./warehouse.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** What a command would run. */
 export interface DryRunRequest extends RunScope {

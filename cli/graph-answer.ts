@@ -9,8 +9,8 @@ import {
   summarizeUnitTests,
 } from "./answers.ts";
 import { modelJson, testJson, unitTestJson } from "./json.ts";
+import type { GraphOutcome } from "./outcomes.ts";
 import type { Colors } from "./print.ts";
-import type { GraphOutcome } from "./steps.ts";
 
 /** A heading, its summary in the same line, and what is below them. */
 export function formatSection(colors: Colors, title: string, { summary, body }: Section): string {

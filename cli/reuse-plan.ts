@@ -7,7 +7,8 @@ import { storageOf } from "../runner/data-tests/failure-tables.ts";
 import type { CompiledNode, CompileScope } from "../runner/graph/compile.ts";
 import { packageVersion } from "./invocation.ts";
 import type { RunOptions } from "./run-options.ts";
-import type { OpenWarehouse, Workspace } from "./workspace.ts";
+import type { OpenWarehouse } from "./warehouse.ts";
+import type { Workspace } from "./workspace.ts";
 
 interface Plan {
   scope: CompileScope;

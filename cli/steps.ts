@@ -1,137 +1,35 @@
-import { z } from "zod";
-import { faultPoint } from "#faults";
-import { writeManifest } from "../artifacts/manifest.ts";
-import { writeRunResults } from "../artifacts/run-results.ts";
-import { EXIT, ProjectError } from "../core/errors.ts";
-import type { SourceDefinition } from "../core/sillon.ts";
-import { validateYaml } from "../core/yaml.ts";
 import { openDuckdb } from "../engines/duckdb.ts";
-import type { Engine } from "../engines/engine.ts";
-import { checkIngest, ingest } from "../ingest/ingest.ts";
-import { loadSources } from "../ingest/load-sources.ts";
-import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
-import type { StreamResult } from "../ingest/stream-result.ts";
-import { type CompiledHook, runHooks } from "../runner/build/hooks.ts";
-import {
-  type BatchWindow,
-  type EventTimeRange,
-  parseEventTime,
-} from "../runner/build/materializations/batch-windows.ts";
+import { runHooks } from "../runner/build/hooks.ts";
 import { nodesToRun } from "../runner/build/parents.ts";
-import {
-  isModelResult,
-  isSeedResult,
-  isSnapshotResult,
-  isTestResult,
-  isUnitTestResult,
-  type ModelResult,
-  type NodeResult,
-  type SeedResult,
-  type SnapshotResult,
-  type TestResult,
-  type UnitTestResult,
-} from "../runner/build/results.ts";
+import { isTestResult, type UnitTestResult } from "../runner/build/results.ts";
 import { runNodes } from "../runner/build/run-nodes.ts";
 import { createSessionPool } from "../runner/build/session-pool.ts";
-import { snapshotSources as sourcesOfSnapshots } from "../runner/build/snapshots.ts";
 import {
-  type CompiledNode,
-  type CompileScope,
-  compileNodes,
-  compileRunHooks,
-  writeCompiled,
-} from "../runner/graph/compile.ts";
-import { isEphemeral } from "../runner/graph/ephemeral.ts";
-import {
-  type ModelNode,
   modelsOf,
   type ReferableNode,
+  seedsOf,
   snapshotsOf,
   testsOf,
   unitTestsOf,
 } from "../runner/graph/nodes.ts";
-import { publishRelease, type Release } from "../runner/publish.ts";
-import { selectorEntries } from "../runner/select/selectors-file.ts";
-import { type ManifestOptions, manifestContent } from "../runner/to-artifacts/manifest.ts";
-import { runResultEntries } from "../runner/to-artifacts/results.ts";
 import { runUnitTests } from "../runner/unit-tests/unit-tests.ts";
 import { noteForeign } from "../state/builds.ts";
+import { writeArtifacts } from "./artifacts-step.ts";
+import { type GraphOutcome, graphOutcome } from "./outcomes.ts";
+import { type GraphPlan, KINDS, type RunScope, type Which } from "./plan.ts";
 import { reuseOf } from "./reuse-plan.ts";
-import { type RunOptions, recordedArgs } from "./run-options.ts";
-import { chooseNodes, type GraphSelection } from "./selection.ts";
-import { type OpenWarehouse, ownFiles, type Workspace, withWarehouse } from "./workspace.ts";
+import { type OpenWarehouse, ownFiles, withWarehouse } from "./warehouse.ts";
+import type { Workspace } from "./workspace.ts";
 
-/** What `run ingest` needs, read and checked before anything is opened. */
-export interface IngestPlan {
-  sources: SourceDefinition[];
-  settings: IngestSettings;
-  streams: string[];
-}
-
-export async function planIngest({ ctx, project }: Workspace, streams: string[]): Promise<IngestPlan> {
-  const { ingest: settings } = validateYaml(
-    project.file,
-    z.looseObject({ ingest: ingestSettings.prefault({}) }),
-  );
-  const plan = { sources: await loadSources(ctx), settings, streams };
-  checkIngest(ctx, plan);
-  return plan;
-}
-
-export async function ingestStep(
-  workspace: Workspace,
-  engine: Engine,
-  plan: IngestPlan,
-): Promise<StreamResult[]> {
-  return ingest(workspace.ctx, engine, plan);
-}
-
-/** What of the project's graph a command runs, compiled. */
-export interface GraphPlan {
-  scope: CompileScope;
-  options: RunOptions;
-  selected: ReadonlySet<string>;
-  compiled: ReadonlyMap<string, CompiledNode>;
-  /** The queries of ephemeral models that snapshots are taken of, by the snapshots' ids. */
-  snapshotSources: ReadonlyMap<string, string>;
-  eventTime: EventTimeRange | undefined;
-  /** The batches of single microbatch models, by id: those that failed before. */
-  batches?: ReadonlyMap<string, readonly BatchWindow[]>;
-  /** The statements of project.yml around the command. */
-  hooks: RunHooks;
-}
-
-/** The batches that `--event-time-start` and `--event-time-end` ask for. Throws EVENT_TIME (exit 2). */
-function eventTimeRange(options: RunOptions): EventTimeRange | undefined {
-  const { eventTimeStart: from, eventTimeEnd: till } = options;
-  if (from === undefined && till === undefined) return undefined;
-  const [start, end] = [parseEventTime(from ?? ""), parseEventTime(till ?? "")];
-  if (start !== undefined && end !== undefined && start < end) return { start, end };
-  throw new ProjectError("EVENT_TIME", {
-    message: "the range of event time is not one",
-    where: [
-      ...(from === undefined ? [] : [`--event-time-start ${from}`]),
-      ...(till === undefined ? [] : [`--event-time-end ${till}`]),
-    ].join(" "),
-    why: ["it takes a start and a later end, as dates or times in UTC"],
-    hint: "--event-time-start 2026-01-01 --event-time-end 2026-02-01",
-    exitCode: EXIT.usage,
-  });
-}
-
-interface RunHooks {
-  start: CompiledHook[];
-  end: CompiledHook[];
-}
-
-/** Runs `work` between the on-run-start and the on-run-end statements. Throws HOOK_SQL. */
+/** Runs `work` between the on-run-start and the on-run-end statements, which find the schemas of what is selected. Throws HOOK_SQL. */
 export async function withRunHooks<T>(
   { ctx }: Workspace,
   { engine, book }: OpenWarehouse,
-  around: { hooks: RunHooks; work: () => Promise<T> },
+  around: { plan: GraphPlan; work: () => Promise<T> },
 ): Promise<T> {
-  const { start, end } = around.hooks;
+  const { start, end } = around.plan.hooks;
   if (start.length + end.length === 0) return around.work();
+  await engine.createSchemas(schemasOf(around.plan));
   const session = await engine.openSession();
   noteForeign(book);
   try {
@@ -145,61 +43,9 @@ export async function withRunHooks<T>(
   }
 }
 
-/** Renders every model and test, so that no mistake of the project waits for its turn. */
-export function planGraph(
-  workspace: Workspace,
-  project: CompileScope,
-  options: GraphSelection & RunOptions,
-): GraphPlan {
-  const { ctx } = workspace;
-  const scope = { ...project, isEmpty: options.empty ?? false };
-  const eventTime = eventTimeRange(options);
-  const selected = chooseNodes(workspace, scope, options);
-  const compiled = compileNodes(ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
-  const snapshotSources = sourcesOfSnapshots(ctx, scope, snapshotsOf(scope.graph));
-  const hooks = compileRunHooks(ctx, scope);
-  return { scope, options, selected, compiled, snapshotSources, eventTime, hooks };
-}
-
-/** dbt's names of what a command runs, and the kinds of nodes that belong to them. */
-export const KINDS = {
-  run: ["model"],
-  seed: ["seed"],
-  snapshot: ["snapshot"],
-  test: ["unit_test", "test"],
-  build: ["unit_test", "seed", "snapshot", "model", "test"],
-} as const;
-export type Which = keyof typeof KINDS;
-
-export interface RunScope {
-  which: Which;
-  /** Those of `which` when absent. */
-  kinds?: readonly NodeResult["node"]["kind"][];
-}
-
-/** What became of the nodes that a command ran, all together and by kind. */
-export interface GraphOutcome {
-  results: NodeResult[];
-  seeds: SeedResult[];
-  snapshots: SnapshotResult[];
-  models: ModelResult[];
-  tests: TestResult[];
-  unitTests: UnitTestResult[];
-  /** Ancestors outside the selection that had to be made first. */
-  added: ReferableNode[];
-}
-
-/** Results by kind. */
-export function graphOutcome(results: NodeResult[], added: readonly ReferableNode[] = []): GraphOutcome {
-  return {
-    results,
-    seeds: results.filter(isSeedResult),
-    snapshots: results.filter(isSnapshotResult),
-    models: results.filter(isModelResult),
-    tests: results.filter(isTestResult),
-    unitTests: results.filter(isUnitTestResult),
-    added: [...added],
-  };
+function schemasOf({ scope: { graph }, selected }: GraphPlan): Set<string> {
+  const made = [...seedsOf(graph), ...snapshotsOf(graph), ...modelsOf(graph)];
+  return new Set(made.filter(({ id }) => selected.has(id)).map(({ relation }) => relation.schema));
 }
 
 /** Runs what the plan chose of these kinds, unit tests first, and the parents of models that were never made. */
@@ -287,7 +133,7 @@ export async function runPlan(
   return withWarehouse(workspace, command, (engine, book) => {
     const open = { engine, book };
     return withRunHooks(workspace, open, {
-      hooks: plan.hooks,
+      plan,
       work: async () => {
         const outcome = await nodesStep(workspace, open, { plan, ...run });
         writeArtifacts(workspace, plan, { which: run.which, results: outcome.results });
@@ -316,63 +162,4 @@ export async function unitTestsStep(
   } finally {
     engine.close();
   }
-}
-
-/** The models that `publish.select` of project.yml shows to readers. */
-export function modelsToPublish(workspace: Workspace, scope: CompileScope): ModelNode[] {
-  const selected = chooseNodes(workspace, scope, { select: [workspace.project.publish.select] });
-  return modelsOf(scope.graph).filter((model) => selected.has(model.id) && !isEphemeral(model));
-}
-
-export async function publishStep(
-  workspace: Workspace,
-  engine: Engine,
-  models: readonly ModelNode[],
-): Promise<Release> {
-  const { ctx, folders, project } = workspace;
-  return publishRelease(ctx, engine, { folder: folders.published, models, keep: project.publish.keep });
-}
-
-/** What a manifest holds beside the graph. */
-export function manifestOptions({ ctx }: Workspace): ManifestOptions {
-  return { readAt: ctx.startedAt, selectors: selectorEntries(ctx) };
-}
-
-/** Writes the SQL of what is selected into target/compiled/, and manifest.json. */
-export function writeCompilation(
-  workspace: Workspace,
-  { scope, selected, compiled }: GraphPlan,
-): Map<string, CompiledNode> {
-  const { ctx, folders, project } = workspace;
-  const sql = new Map([...compiled].filter(([id]) => selected.has(id)));
-  const nodes = [...modelsOf(scope.graph), ...testsOf(scope.graph)].filter(({ id }) => sql.has(id));
-  writeCompiled(folders.target, project, { nodes, sql });
-  writeManifest(ctx, folders.target, manifestContent(scope, sql, manifestOptions(workspace)));
-  return sql;
-}
-
-/** Writes target/: compiled SQL, manifest.json and run_results.json of this command. */
-export function writeArtifacts(
-  workspace: Workspace,
-  plan: GraphPlan,
-  run: { which: Which; results: readonly NodeResult[]; args?: Record<string, unknown> },
-): void {
-  const { ctx, folders, project } = workspace;
-  void faultPoint("artifacts.write");
-  const nodes = run.results.flatMap(({ node }) =>
-    node.kind === "model" || node.kind === "test" ? [node] : [],
-  );
-  const compiled = new Map(
-    run.results.flatMap((result) => {
-      const node = ("ran" in result ? result.ran : undefined) ?? plan.compiled.get(result.node.id);
-      return node === undefined ? [] : [[result.node.id, node] as const];
-    }),
-  );
-  writeCompiled(folders.target, project, { nodes, sql: compiled });
-  writeManifest(ctx, folders.target, manifestContent(plan.scope, compiled, manifestOptions(workspace)));
-  writeRunResults(ctx, folders.target, {
-    results: runResultEntries(plan.scope, run.results, compiled),
-    elapsedSeconds: (ctx.clock.now().getTime() - ctx.startedAt.getTime()) / 1000,
-    args: { which: run.which, ...recordedArgs(workspace, plan.options), ...run.args },
-  });
 }

@@ -66,7 +66,9 @@ function projectMissing(folder: string, hint: string): ProjectError {
   return new ProjectError("PROJECT_MISSING", {
     message: "no project.yml here",
     where: folder,
-    why: ["a project is a folder with project.yml, profiles.yml, models/ and ingest/sources/"],
+    why: [
+      "a project is a folder with project.yml or dbt_project.yml, profiles.yml, models/, and ingest/sources/ to load from",
+    ],
     hint,
     exitCode: EXIT.usage,
   });

@@ -2,8 +2,9 @@ import { hasFailed } from "../../runner/build/results.ts";
 import { dryRunOutcome } from "../dry-run.ts";
 import { builtFirst, formatGraph, graphJson, summarizeGraph } from "../graph-answer.ts";
 import { exitCodeFor, failuresOf, type Outcome, unfinishedOf } from "../outcome.ts";
+import { planGraph } from "../plan.ts";
 import type { RunOptions } from "../run-options.ts";
-import { planGraph, runPlan } from "../steps.ts";
+import { runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace } from "../workspace.ts";
 

@@ -4,7 +4,8 @@ import { EXIT, ProjectError, ProjectErrors } from "../../core/errors.ts";
 import type { Project } from "../../runner/project/project.ts";
 import { acquireLock } from "../../state/lock.ts";
 import type { Outcome } from "../outcome.ts";
-import { type Workspace, waitMsOf } from "../workspace.ts";
+import { waitMsOf } from "../warehouse.ts";
+import type { Workspace } from "../workspace.ts";
 
 /** `run clean`: removes target/ and the folders that `clean-targets` of project.yml names. */
 export async function runClean(workspace: Workspace): Promise<Outcome> {

@@ -1,9 +1,10 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { compileInline } from "../../runner/graph/compile.ts";
 import type { SelectionOptions } from "../../runner/select/select.ts";
+import { writeCompilation } from "../artifacts-step.ts";
 import type { Outcome } from "../outcome.ts";
+import { planGraph } from "../plan.ts";
 import { plural } from "../print.ts";
-import { planGraph, writeCompilation } from "../steps.ts";
 import { openGraph, type Workspace } from "../workspace.ts";
 
 export interface CompileOptions extends SelectionOptions {

@@ -4,10 +4,11 @@ import { startApi } from "../../moovitamix/server.ts";
 import { compileInline } from "../../runner/graph/compile.ts";
 import { toCell } from "../answers.ts";
 import type { Outcome } from "../outcome.ts";
+import type { GraphPlan } from "../plan.ts";
 import { formatTable } from "../print.ts";
-import type { GraphPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
-import { type Workspace, withEnvironment, withWarehouse } from "../workspace.ts";
+import { withWarehouse } from "../warehouse.ts";
+import { type Workspace, withEnvironment } from "../workspace.ts";
 import { pipelineOutcome, pipelineSteps, planPipeline } from "./pipeline.ts";
 
 const API_URL = "MOOVITAMIX_URL";

@@ -7,11 +7,13 @@ import type { CatalogRelation } from "../../engines/engine.ts";
 import type { SelectionOptions } from "../../runner/select/select.ts";
 import { catalogContent } from "../../runner/to-artifacts/catalog.ts";
 import { manifestContent } from "../../runner/to-artifacts/manifest.ts";
+import { manifestOptions, writeCompilation } from "../artifacts-step.ts";
 import type { Outcome } from "../outcome.ts";
+import { planGraph } from "../plan.ts";
 import { plural } from "../print.ts";
 import { chooseNodes } from "../selection.ts";
-import { manifestOptions, planGraph, writeCompilation } from "../steps.ts";
-import { nothingBuilt, openGraph, type Workspace, withWarehouse } from "../workspace.ts";
+import { nothingBuilt, withWarehouse } from "../warehouse.ts";
+import { openGraph, type Workspace } from "../workspace.ts";
 
 export interface DocsOptions extends SelectionOptions {
   /** `--no-compile` makes it false. */

@@ -9,7 +9,8 @@ import type { Output } from "../invocation.ts";
 import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
-import { exportFile, openGraph, type ReadView, type Workspace, withReadView } from "../workspace.ts";
+import { exportFile, type ReadView, withReadView } from "../warehouse.ts";
+import { openGraph, type Workspace } from "../workspace.ts";
 
 export interface ExportOptions {
   format?: FileFormat;

@@ -14,7 +14,8 @@ import { errorJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
 import { type Colors, formatTable, plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
-import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
+import { withWarehouse } from "../warehouse.ts";
+import { openGraph, type Workspace } from "../workspace.ts";
 
 /** `run freshness`: how old the newest rows of the sources are. */
 export async function runFreshness(

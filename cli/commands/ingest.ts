@@ -1,10 +1,11 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { formatStreams, summarizeStreams } from "../answers.ts";
+import { ingestStep, planIngest } from "../ingest-step.ts";
 import { streamJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
-import { ingestStep, planIngest } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
-import { type Workspace, withWarehouse } from "../workspace.ts";
+import { withWarehouse } from "../warehouse.ts";
+import type { Workspace } from "../workspace.ts";
 
 /** `run ingest [stream…]`: what the sources hold now, into the raw tables. */
 export async function runIngest(

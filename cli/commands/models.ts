@@ -4,8 +4,9 @@ import { dryRunOutcome } from "../dry-run.ts";
 import { builtFirst } from "../graph-answer.ts";
 import { modelJson } from "../json.ts";
 import { exitCodeFor, type Outcome, unfinishedOf } from "../outcome.ts";
+import { planGraph } from "../plan.ts";
 import type { RunOptions } from "../run-options.ts";
-import { planGraph, runPlan } from "../steps.ts";
+import { runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace } from "../workspace.ts";
 

@@ -7,27 +7,20 @@ import { isEphemeral } from "../../runner/graph/ephemeral.ts";
 import { type ModelNode, modelsOf } from "../../runner/graph/nodes.ts";
 import type { Release } from "../../runner/publish.ts";
 import { formatStreams, summarizeRelease, summarizeStreams } from "../answers.ts";
+import { writeArtifacts } from "../artifacts-step.ts";
 import { dryRunOutcome } from "../dry-run.ts";
 import { formatGraph, formatSection, graphJson, summarizeGraph } from "../graph-answer.ts";
+import { type IngestPlan, ingestStep, planIngest } from "../ingest-step.ts";
 import { streamJson } from "../json.ts";
 import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
+import { type GraphOutcome, graphOutcome } from "../outcomes.ts";
+import { type GraphPlan, planGraph } from "../plan.ts";
+import { modelsToPublish, publishStep } from "../publish-step.ts";
 import type { RunOptions } from "../run-options.ts";
-import {
-  type GraphOutcome,
-  type GraphPlan,
-  graphOutcome,
-  type IngestPlan,
-  ingestStep,
-  modelsToPublish,
-  nodesStep,
-  planGraph,
-  planIngest,
-  publishStep,
-  withRunHooks,
-  writeArtifacts,
-} from "../steps.ts";
+import { nodesStep, withRunHooks } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
-import { type OpenWarehouse, openGraph, type Workspace, withWarehouse } from "../workspace.ts";
+import { type OpenWarehouse, withWarehouse } from "../warehouse.ts";
+import { openGraph, type Workspace } from "../workspace.ts";
 import { releaseJson } from "./publish.ts";
 
 export interface PipelineResults {
@@ -94,7 +87,7 @@ export async function pipelineSteps(
     return { streams, graph, release: null, withheld };
   }
   const graph = await withRunHooks(workspace, open, {
-    hooks: plan.graph.hooks,
+    plan: plan.graph,
     work: async () => {
       const outcome = await nodesStep(workspace, open, { plan: plan.graph, which: "build" });
       writePipelineArtifacts(workspace, plan, { streams, graph: outcome });

@@ -2,11 +2,15 @@ import { relative } from "node:path";
 import { hasFailed } from "../../runner/build/results.ts";
 import type { Release } from "../../runner/publish.ts";
 import { formatTests, summarizeRelease, summarizeTests } from "../answers.ts";
+import { writeArtifacts } from "../artifacts-step.ts";
 import { testJson } from "../json.ts";
 import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
-import { modelsToPublish, nodesStep, planGraph, publishStep, writeArtifacts } from "../steps.ts";
+import { planGraph } from "../plan.ts";
+import { modelsToPublish, publishStep } from "../publish-step.ts";
+import { nodesStep } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
-import { openGraph, type Workspace, withWarehouse } from "../workspace.ts";
+import { withWarehouse } from "../warehouse.ts";
+import { openGraph, type Workspace } from "../workspace.ts";
 
 /** `run publish`: tests what readers are to see, and shows it to them when no test fails. */
 export async function runPublish(workspace: Workspace, terminal: Terminal): Promise<Outcome> {

@@ -7,11 +7,14 @@ import { hasFailed } from "../../runner/build/results.ts";
 import type { CompileScope } from "../../runner/graph/compile.ts";
 import { formatGraph, graphJson, summarizeGraph } from "../graph-answer.ts";
 import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
+import { type GraphPlan, KINDS, planGraph } from "../plan.ts";
 import { plural } from "../print.ts";
+import { modelsToPublish } from "../publish-step.ts";
 import { type RecordedCommand, readRecordedArgs } from "../run-options.ts";
-import { type GraphPlan, KINDS, modelsToPublish, planGraph, runPlan } from "../steps.ts";
+import { runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
-import { type CommonOptions, openGraph, type Workspace, withOptions, withWarehouse } from "../workspace.ts";
+import { withWarehouse } from "../warehouse.ts";
+import { type CommonOptions, openGraph, type Workspace, withOptions } from "../workspace.ts";
 import { type PipelinePlan, pipelineOutcome, pipelineSteps, planPipeline } from "./pipeline.ts";
 
 export interface RetryOptions extends CommonOptions {

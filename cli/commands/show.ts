@@ -10,7 +10,8 @@ import { rowJson } from "../json.ts";
 import type { Outcome } from "../outcome.ts";
 import { formatTable, plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
-import { openGraph, type ReadView, type Workspace, withReadView } from "../workspace.ts";
+import { type ReadView, withReadView } from "../warehouse.ts";
+import { openGraph, type Workspace } from "../workspace.ts";
 
 export interface ShowOptions {
   inline?: string;

@@ -3,8 +3,9 @@ import { formatTests, formatUnitTests, summarizeTests, summarizeUnitTests } from
 import { dryRunOutcome } from "../dry-run.ts";
 import { testJson, unitTestJson } from "../json.ts";
 import { exitCodeFor, failuresOf, type Outcome, unfinishedOf } from "../outcome.ts";
+import { planGraph } from "../plan.ts";
 import type { RunOptions } from "../run-options.ts";
-import { planGraph, runPlan } from "../steps.ts";
+import { runPlan } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { openGraph, type Workspace } from "../workspace.ts";
 

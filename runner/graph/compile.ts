@@ -229,6 +229,7 @@ function indexOf(graph: Graph): NameIndex {
     models: new Map(models.map((node) => [node.name, node])),
     sources: new Map(sources.map((node): [string, SourceNode] => [`${node.sourceName}.${node.name}`, node])),
     disabled: new Set(),
+    unread: new Set(),
     macros: graph.macros,
   };
 }

@@ -27,6 +27,7 @@ import { loadExposures, loadGroups } from "./exposure-nodes.ts";
 import { checkDuplicates, loadModels, loadSourceNodes, type PropertiesFile } from "./model-nodes.ts";
 import type { Graph, ModelNode, Node, SnapshotNode, TestNode } from "./nodes.ts";
 import { dependenciesOf, type NameIndex, resolveArgument } from "./references.ts";
+import { checkSchemaNames } from "./schema-names.ts";
 import { loadSeeds } from "./seed-nodes.ts";
 import { loadSnapshots } from "./snapshot-nodes.ts";
 
@@ -51,7 +52,11 @@ export function loadGraph(
     noteUnsupported(file, properties, mistakes);
   }
   const macros = loadMacros(ctx, project, { taken: OWN_NAMES, mistakes });
-  const { models, disabled: modelsOff } = loadModels(ctx, project, {
+  const {
+    models,
+    disabled: modelsOff,
+    unread,
+  } = loadModels(ctx, project, {
     descriptions: files,
     targetSchema: engine.targetSchema,
     macros,
@@ -68,11 +73,16 @@ export function loadGraph(
     targetDatabase: engine.targetDatabase,
     mistakes,
   });
+  checkSchemaNames([...models, ...seeds.seeds, ...snapshots, ...sources], {
+    database: engine.targetDatabase,
+    mistakes,
+  });
   const index: NameIndex = {
     projectName: project.name,
     models: new Map([...seeds.seeds, ...snapshots, ...models].map((node) => [node.name, node])),
     sources: new Map(sources.map((source) => [`${source.sourceName}.${source.name}`, source])),
     disabled: new Set([...modelsOff, ...seeds.disabled, ...snapshotsOff].map(({ name }) => name)),
+    unread,
     macros,
   };
   for (const snapshot of snapshots) {

@@ -56,7 +56,7 @@ export function loadModels(
     mistakes: Mistakes;
     cache: ParseCache;
   },
-): { models: ModelNode[]; disabled: ModelNode[] } {
+): { models: ModelNode[]; disabled: ModelNode[]; unread: Set<string> } {
   const { mistakes } = given;
   const described = indexDescriptions(given.descriptions, mistakes);
   const configs = configTree(
@@ -66,10 +66,11 @@ export function loadModels(
   );
   const models: ModelNode[] = [];
   const disabled: ModelNode[] = [];
+  const unread = new Set<string>();
   const fqns: string[][] = [];
   for (const file of listFiles(ctx.projectDir, project.modelPaths, [".sql"])) {
+    const name = basename(file, ".sql");
     const model = mistakes.attempt(() => {
-      const name = basename(file, ".sql");
       return loadModel(ctx, project, {
         file,
         name,
@@ -81,11 +82,12 @@ export function loadModels(
         cache: given.cache,
       });
     });
-    if (model !== undefined) fqns.push(model.fqn);
+    if (model === undefined) unread.add(name);
+    else fqns.push(model.fqn);
     if (model?.config.enabled === false) disabled.push(model);
     else if (model !== undefined) models.push(model);
   }
-  const names = new Set([...models, ...disabled].map((model) => model.name));
+  const names = new Set([...unread, ...[...models, ...disabled].map((model) => model.name)]);
   for (const [name, { file, index }] of described) {
     if (!names.has(name)) mistakes.add(describesNothing(name, file.locate(["models", index, "name"]), names));
   }
@@ -93,7 +95,7 @@ export function loadModels(
     const why = nearestLine(name, known).map((line) => `; ${line}`);
     ctx.log.warn("config_unused", `${where}  no model lies below "${name}"${why.join("")}`);
   }
-  return { models, disabled };
+  return { models, disabled, unread };
 }
 
 function loadModel(

@@ -14,6 +14,8 @@ export interface NameIndex {
   sources: ReadonlyMap<string, SourceNode>;
   /** Models and seeds that exist but are switched off. */
   disabled: ReadonlySet<string>;
+  /** Models whose own mistakes are reported: what refers to them is no mistake. */
+  unread: ReadonlySet<string>;
   macros: Macros;
 }
 
@@ -135,6 +137,7 @@ export function isReference(use: TemplateUse): boolean {
 /** Ids of the nodes that a template and the macros that it calls read, in order of their first mention. */
 export function dependenciesOf(index: NameIndex, template: Template, mistakes: Mistakes): string[] {
   const ids = template.uses.flatMap((use) => {
+    if (use.name === "ref" && index.unread.has(String(use.args.at(-1)))) return [];
     if (use.isCall && isReference(use)) return mistakes.attempt(() => resolveReference(index, use))?.id ?? [];
     const macro = index.macros.get(use.name);
     return macro === undefined ? [] : macroDependencies(index, macro, { use, mistakes, path: [] });

@@ -263,13 +263,15 @@ const lists = z
   .object({
     models: z.array(z.unknown()).catch([]),
     seeds: z.array(z.unknown()).catch([]),
+    snapshots: z.array(z.unknown()).catch([]),
     sources: z.array(z.unknown()).catch([]),
+    groups: z.array(z.unknown()).catch([]),
   })
-  .catch({ models: [], seeds: [], sources: [] });
+  .catch({ models: [], seeds: [], snapshots: [], sources: [], groups: [] });
 
 /** What is right in a file that has mistakes, so that those of other entries show too. Places in its lists stay. */
 export function rightProperties(value: unknown): Properties {
-  const { models, seeds, sources } = lists.parse(value ?? {});
+  const { models, seeds, snapshots, sources, groups } = lists.parse(value ?? {});
   const nameOf = (entry: unknown) => names.parse([entry])[0]?.name ?? "";
   return {
     ...propertiesSchema.parse({}),
@@ -281,11 +283,13 @@ export function rightProperties(value: unknown): Properties {
       const parsed = seedProperties.safeParse(entry);
       return parsed.success ? parsed.data : seedProperties.parse({ name: nameOf(entry) });
     }),
+    snapshots: z.array(snapshotProperties).safeParse(snapshots).data ?? [],
     sources: sources.map((entry) => {
       const parsed = source.safeParse(entry);
       if (parsed.success) return parsed.data;
       const tables = z.object({ tables: names }).catch({ tables: [] }).parse(entry).tables;
       return source.parse({ name: nameOf(entry), tables });
     }),
+    groups: z.array(groupProperties).safeParse(groups).data ?? [],
   };
 }

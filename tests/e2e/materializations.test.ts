@@ -108,6 +108,38 @@ test("a failing on-run-start stops the command, a failing on-run-end makes it fa
   expect((await run(["models"], { cwd })).exitCode).toBe(2);
 });
 
+test.each(["dev", "Marts"])("a schema %s by the name of the database file is a mistake", async (schema) => {
+  const { cwd, write } = createProject();
+  const path = `data/${schema.toLowerCase()}.duckdb`;
+  write({
+    "profiles.yml": `shop: {target: t, outputs: {t: {type: duckdb, path: ${path}, schema: ${schema}}}}`,
+  });
+  const { exitCode, stderr } = await run(["build"], { cwd });
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(
+    `models/marts/facts.sql:1:1  the schema "${schema}" has the name of the database: "${schema}"."facts" could be either`,
+  );
+  expect(stderr).toContain("to fix: give the file of path: in profiles.yml another name, or the schema");
+});
+
+test("the default schema of a file by its name is none", async () => {
+  const { cwd, write } = createProject();
+  write({ "profiles.yml": "shop: {target: t, outputs: {t: {type: duckdb, path: main.duckdb}}}" });
+  expect((await run(["build"], { cwd })).exitCode).toBe(0);
+  expect(await versions(cwd)).toEqual([{ version: 1, n: 1000 }]);
+});
+
+test("on-run-start finds the schemas of what is selected, on an empty warehouse too", async () => {
+  const { cwd, write } = createProject();
+  write({
+    "project.yml":
+      "name: shop\non-run-start: create table if not exists {{ target.schema }}_logs.runs (id int)\n",
+    "models/marts/facts.sql": "{{ config(schema='logs') }}select count(*) as n from main_logs.runs",
+  });
+  expect((await run(["models", "--select", "facts"], { cwd })).exitCode).toBe(0);
+  expect((await run(["test", "--allow-empty-selection"], { cwd })).exitCode).toBe(0);
+});
+
 test.each([
   [["--event-time-start", "2026-01-01"]],
   [["--event-time-start", "2026-02-01", "--event-time-end", "2026-01-01"]],

@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { onTestFinished } from "vitest";
+import { planGraph, type Which } from "../../cli/plan.ts";
 import type { RunOptions } from "../../cli/run-options.ts";
-import { planGraph, runPlan, type Which } from "../../cli/steps.ts";
+import { runPlan } from "../../cli/steps.ts";
 import { createTerminal } from "../../cli/terminal.ts";
-import { type CommonOptions, openGraph, openWorkspace, withWarehouse } from "../../cli/workspace.ts";
+import { withWarehouse } from "../../cli/warehouse.ts";
+import { type CommonOptions, openGraph, openWorkspace } from "../../cli/workspace.ts";
 import type { Value } from "../../engines/engine.ts";
 import { isTestResult, type NodeResult } from "../../runner/build/results.ts";
 

@@ -107,6 +107,31 @@ describe("groups and access", () => {
   });
 });
 
+test("one mistake of a file hides neither its groups nor its snapshots", () => {
+  const mistakes = mistakesIn({
+    "models/a.sql": "{{ config(group='finance') }}select 1 as id",
+    "models/b.sql": "select * from {{ ref('kept') }}",
+    "models/all.yml": `groups: [{name: finance, owner: {name: Ada}}]
+models: [{name: a, descripton: x}]
+snapshots: [{name: kept, relation: ref('a'), config: {strategy: check, check_cols: all, unique_key: id}}]`,
+  });
+  expect(mistakes.map(({ where, message }) => `${where} ${message}`)).toEqual([
+    'models/all.yml:2:20 unknown key "descripton" in item 1 of "models"',
+  ]);
+});
+
+test("a model with a mistake is not unknown to its readers and its YAML", () => {
+  const mistakes = mistakesIn({
+    "models/a.sql": "{% if x %}select 1{{ config(materialized='table') }}",
+    "models/b.sql": "select * from {{ ref('a') }} join {{ ref('c') }} using (id)",
+    "models/all.yml": "models: [{name: a, description: one}]",
+  });
+  expect(mistakes.map(({ where, code }) => `${where} ${code}`)).toEqual([
+    "models/a.sql:1:1 JINJA_BLOCK",
+    "models/b.sql:1:38 REF_UNKNOWN",
+  ]);
+});
+
 test("YAML of dbt projects is taken as it is", () => {
   const project = createProject({
     "models/m.sql": "select 1 as id",

@@ -1,0 +1,34 @@
+import { z } from "zod";
+import type { SourceDefinition } from "../core/sillon.ts";
+import { validateYaml } from "../core/yaml.ts";
+import type { Engine } from "../engines/engine.ts";
+import { checkIngest, ingest } from "../ingest/ingest.ts";
+import { loadSources } from "../ingest/load-sources.ts";
+import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
+import type { StreamResult } from "../ingest/stream-result.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** What `run ingest` needs, read and checked before anything is opened. */
+export interface IngestPlan {
+  sources: SourceDefinition[];
+  settings: IngestSettings;
+  streams: string[];
+}
+
+export async function planIngest({ ctx, project }: Workspace, streams: string[]): Promise<IngestPlan> {
+  const { ingest: settings } = validateYaml(
+    project.file,
+    z.looseObject({ ingest: ingestSettings.prefault({}) }),
+  );
+  const plan = { sources: await loadSources(ctx), settings, streams };
+  checkIngest(ctx, plan);
+  return plan;
+}
+
+export async function ingestStep(
+  workspace: Workspace,
+  engine: Engine,
+  plan: IngestPlan,
+): Promise<StreamResult[]> {
+  return ingest(workspace.ctx, engine, plan);
+}
