@@ -11,6 +11,7 @@ import { createSecrets, maskDocument, type Secrets } from "../core/secrets.ts";
 import type { RunStatus } from "../state/runs.ts";
 import { type Invocation, interruptionOf } from "./invocation.ts";
 import { errorJson } from "./json.ts";
+import { warnOfNode } from "./node-line.ts";
 import type { Outcome } from "./outcome.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 import { type CommonOptions, openWorkspace, type Workspace } from "./workspace.ts";
@@ -29,6 +30,7 @@ export async function executeCommand(invocation: Invocation, spec: CommandSpec):
   let workspace: Workspace | undefined;
   try {
     workspace = openWorkspace(terminal, spec.options);
+    warnOfNode(workspace.ctx, terminal);
     const strict = { ...spec, work: withWarnings(spec.work) };
     const outcome = spec.isRecorded
       ? await recorded(workspace, terminal, strict)

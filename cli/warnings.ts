@@ -39,7 +39,14 @@ export const WARNINGS = [
 ] as const;
 /** These pass by themselves, and say nothing of the project: never errors. */
 export const PASSING = [
-  ...["host_paused", "lock_awaited", "reading_restarted", "request_retried", "warehouse_awaited"],
+  ...[
+    "host_paused",
+    "lock_awaited",
+    "node_unmaintained",
+    "reading_restarted",
+    "request_retried",
+    "warehouse_awaited",
+  ],
 ] as const;
 
 const names = z.array(z.string());

@@ -27,6 +27,11 @@ function severalStatements(cause: unknown): SqlError {
   return new SqlError("it holds more than one statement: write a single select", { cause });
 }
 
+/** DuckDB would run what stands before it, and say nothing of the rest. */
+export function nulInStatement(sql: string): SqlError {
+  return new SqlError("it holds a NUL character: write chr(0)", { offset: sql.indexOf("\0") });
+}
+
 /** With `errors_as_json`, DuckDB answers a JSON object, some kinds of error with a title before it. */
 function parseReported(text: string): z.infer<typeof reportedError> | undefined {
   const start = text.indexOf("{");

@@ -1,7 +1,7 @@
 import type { DuckDBConnection, DuckDBResult, DuckDBType } from "@duckdb/node-api";
 import { faultPoint } from "#faults";
 import { csvQuery, firstWrongValue, readCsv } from "./duckdb-csv.ts";
-import { duckdbError } from "./duckdb-errors.ts";
+import { duckdbError, nulInStatement } from "./duckdb-errors.ts";
 import { literal, quote } from "./duckdb-names.ts";
 import * as statements from "./duckdb-statements.ts";
 import {
@@ -59,6 +59,7 @@ export class DuckdbSession implements Session {
     read: (result: DuckDBResult) => Promise<T>,
   ): Promise<T> {
     this.signal.throwIfAborted();
+    if (sql.includes("\0")) throw nulInStatement(sql);
     this.runningStatements++;
     try {
       // Without a semicolon it is surely one statement; whether it is with some, only preparing it tells.

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { faultPoint } from "#faults";
 import type { Context } from "../core/context.ts";
+import { requireVersion } from "../core/versions.ts";
 import { openError, settingError } from "./duckdb-errors.ts";
 import { readFacts } from "./duckdb-facts.ts";
 import { literal, quote } from "./duckdb-names.ts";
@@ -112,8 +113,17 @@ function createFolder(folder: string): void {
   }
 }
 
+const REQUIRED = {
+  name: "DuckDB",
+  packageName: "@duckdb/node-bindings",
+  minimum: "1.5.0",
+  why: "older ones lose committed rows when the disk fills",
+};
+
+/** Throws VERSION_TOO_OLD (exit 4) for an engine that is too old to be trusted with data. */
 export async function createInstance(path: string, options: Record<string, string>): Promise<DuckDBInstance> {
-  const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
+  const { DuckDBInstance: Instance, version } = await import("@duckdb/node-api");
+  requireVersion(version(), REQUIRED);
   try {
     return await Instance.create(path, options);
   } catch (error) {

@@ -116,7 +116,8 @@ describe("an example", () => {
   });
 });
 
-describe("the examples", () => {
+/** Each runs whole pipelines in many processes. */
+describe("the examples", { timeout: 240_000 }, () => {
   test.each(GUIDES)("of %s print what it says", async (document) => {
     const examples = examplesOf(read(document));
     expect(examples.length).toBeGreaterThan(2);

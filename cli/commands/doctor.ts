@@ -1,11 +1,14 @@
 import { existsSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { systemClock } from "../../core/context.ts";
 import { EXIT, messageOf, ProjectError, projectErrorsOf } from "../../core/errors.ts";
+import { endOfNode, isAtLeast } from "../../core/versions.ts";
 import { engineVersion, openDuckdb } from "../../engines/duckdb.ts";
 import { resolveBaseUrl } from "../../ingest/http/base-url.ts";
 import { loadSources } from "../../ingest/load-sources.ts";
 import { modelsOf, testsOf } from "../../runner/graph/nodes.ts";
 import { acquireLock } from "../../state/lock.ts";
+import { NEWER_NODE, unmaintained } from "../node-line.ts";
 import type { Outcome } from "../outcome.ts";
 import { type Colors, formatTable, plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
@@ -69,15 +72,13 @@ async function attempt(check: string, work: () => Promise<Found>): Promise<Findi
   }
 }
 
-const MINIMUM_NODE = [20, 19] as const;
+const MINIMUM_NODE = "20.19";
 
 function checkNode(): Found {
   const { node } = process.versions;
-  const [major = 0, minor = 0] = node.split(".").map(Number);
-  const isNew = major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NODE[1]);
-  return isNew
-    ? ok(`Node ${node}`)
-    : failed(`Node ${node}`, `install Node ${MINIMUM_NODE.join(".")} or newer`);
+  if (!isAtLeast(node, MINIMUM_NODE)) return failed(`Node ${node}`, `install Node ${MINIMUM_NODE} or newer`);
+  const ended = endOfNode(node, systemClock.now());
+  return ended === undefined ? ok(`Node ${node}`) : warning(unmaintained(node, ended), NEWER_NODE);
 }
 
 async function checkLock({ ctx, folders }: Workspace): Promise<Found> {

@@ -20,6 +20,7 @@ import { noteDbtFiles, noteUnsupported, withoutUnknownConfigs } from "../project
 import { loadMacros } from "../templates/macros.ts";
 import type { TemplateContext } from "../templates/template.ts";
 import { checkMacros, checkNames, checkVariables, OWN_NAMES } from "../templates/template-names.ts";
+import { requireHandlebars } from "../templates/template-syntax.ts";
 import { renderCalls } from "../templates/yaml-calls.ts";
 import { loadUnitTests } from "../unit-tests/unit-test-nodes.ts";
 import { callsContext } from "./compile.ts";
@@ -33,13 +34,14 @@ import { loadSnapshots } from "./snapshot-nodes.ts";
 
 /**
  * Reads all models, sources and data tests of a project. Throws ProjectErrors (exit 2) that hold every
- * mistake found: broken YAML and templates, unknown names, duplicates, cycles.
+ * mistake found: broken YAML and templates, unknown names, duplicates, cycles. Throws VERSION_TOO_OLD (exit 4).
  */
 export function loadGraph(
   ctx: Context,
   given: Project,
   engine: { dialect: Dialect; targetSchema: string; targetDatabase?: string; targetName?: string },
 ): Graph {
+  requireHandlebars();
   const mistakes = new Mistakes(given.dbt === undefined ? "refused" : "noted");
   const project = withCalls(ctx, given, { engine, mistakes });
   noteDbtFiles(ctx, project, mistakes);

@@ -111,11 +111,28 @@ export function checkMacros(index: NameIndex, dialect: Dialect, mistakes: Mistak
   }
 }
 
-/** Variables without a value that the template is sure to ask for: what stands in blocks is found by rendering. */
+/** What `target` holds. */
+const TARGET_PARTS = ["name", "schema", "threads", "database", "profile_name", "type"];
+
+/** Variables and parts of `target` without a value that the template is sure to ask for: what stands in blocks is found by rendering. */
 export function checkVariables(template: Template, context: TemplateContext, mistakes: Mistakes): void {
-  for (const { name, isCall, isConditional, args, where } of template.uses) {
+  for (const use of template.uses) {
+    if (use.isConditional) continue;
+    const { name, isCall, part, args, where } = use;
+    if (name === "target" && part !== undefined && !TARGET_PARTS.includes(part))
+      mistakes.add(targetError(part, where));
     const value = ["var", "env_var"].includes(name) ? context.helpers[name] : undefined;
-    if (value === undefined || !isCall || isConditional || args.includes(undefined)) continue;
+    if (value === undefined || !isCall || args.includes(undefined)) continue;
     mistakes.attempt(() => value({ args, named: {}, where }));
   }
+}
+
+function targetError(part: string, where: string): ProjectError {
+  return new ProjectError("TEMPLATE_NAME_UNKNOWN", {
+    message: `target has no "${part}"`,
+    where,
+    why: nearestLine(part, TARGET_PARTS),
+    hint: `correct the name; target has ${TARGET_PARTS.join(", ")}`,
+    exitCode: EXIT.usage,
+  });
 }

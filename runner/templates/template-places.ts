@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { SourceMap } from "./source-map.ts";
 
 export interface Rendered {
@@ -8,8 +9,8 @@ export interface Rendered {
   callOf(offset: number): string | undefined;
 }
 
-/** NUL cannot stand in SQL, so it is free to mark places in the rendered text. */
-const MARK = "\u0000";
+/** Marks places in the rendered text. Chance, since a value may hold any character, NUL too. */
+const MARK = `\0${randomBytes(6).toString("base64url")}\0`;
 
 /** The mark of a place: `c` before text that is the source's, `t` before what a tag yields. */
 export function placeMark(kind: "c" | "t", offset: number, origin = ""): string {

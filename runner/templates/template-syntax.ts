@@ -1,6 +1,19 @@
 import Handlebars from "handlebars";
 import { EXIT, messageOf, ProjectError, ProjectErrors } from "../../core/errors.ts";
+import { requireVersion } from "../../core/versions.ts";
 import type { HandlebarsText } from "./call-style.ts";
+
+const REQUIRED = {
+  name: "Handlebars",
+  packageName: "handlebars",
+  minimum: "4.7.9",
+  why: "in older ones a template can run code of its own",
+};
+
+/** Throws VERSION_TOO_OLD (exit 4) when templates cannot be trusted to it. */
+export function requireHandlebars(): void {
+  requireVersion(Handlebars.VERSION, REQUIRED);
+}
 
 /** What a template threw while it was rendered. */
 export function renderError(error: unknown, where: string): ProjectError {

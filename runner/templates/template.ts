@@ -12,6 +12,8 @@ export type Literal = string | number | boolean | null | Literal[] | { [name: st
 export interface TemplateUse {
   name: string;
   isCall: boolean;
+  /** Of a value: what is read of it, as `name` in `target.name`. */
+  part?: string;
   /** An argument that is not a literal (another call, a variable) is undefined. */
   args: (Literal | undefined)[];
   named: Record<string, Literal | undefined>;
@@ -221,7 +223,9 @@ class UseVisitor extends Handlebars.Visitor {
     if (isParameter || (isItem && !isThis && VALUES.includes(head))) toRoot(node, node.parts);
     if (isParameter || (isItem && !VALUES.includes(head)) || (isItem && isThis)) return;
     if (isThis && this.macro !== undefined) toRoot(node, [THIS, ...node.parts]);
-    this.onUse({ name: head, isCall: false, args: [], named: {}, isConditional: this.blocks > 0 }, node.loc);
+    const part = VALUES.includes(head) ? node.parts[1] : undefined;
+    const use = { name: head, isCall: false, args: [], named: {}, isConditional: this.blocks > 0 };
+    this.onUse(part === undefined ? use : { ...use, part }, node.loc);
   }
 
   private visitCall(node: CallNode, { isInParentheses = false } = {}): void {

@@ -7,6 +7,7 @@ import { malformedSql } from "./m05-sql.ts";
 import { attacks } from "./m06-attacks.ts";
 import { dataTestsDoNotLie } from "./m07-data-tests.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
+import { dependencies } from "./x06-dependencies.ts";
 
 /** Those that `npm test` runs too, with small numbers. */
 export const QUICK_CASES: readonly Case[] = [
@@ -19,5 +20,5 @@ export const QUICK_CASES: readonly Case[] = [
   dataTestsDoNotLie,
 ];
 
-/** X-03 counts tests that `npm test` has anyway. */
-export const CASES: readonly Case[] = [...QUICK_CASES, errorsThatHelp];
+/** X-03 counts tests that `npm test` has anyway, X-06 needs the registry of packages. */
+export const CASES: readonly Case[] = [...QUICK_CASES, errorsThatHelp, dependencies];

@@ -84,7 +84,7 @@ async function killAtRandom(round: Round, command: string, afterSeconds: number)
 function pointOf(kill: number, random: Random): string {
   if (kill % 4 !== 3) return `incremental.insert:${random.integer(1, CHECKED.length)}:kill`;
   const point = OTHER_POINTS[Math.floor(kill / 4) % OTHER_POINTS.length] ?? "";
-  const nth = { "transaction.commit": FORTY.length, "publish.table": FORTY.length }[point] ?? 1;
+  const nth = { "transaction.commit": CHECKED.length, "publish.table": FORTY.length }[point] ?? 1;
   return `${point}:${random.integer(1, nth)}:kill`;
 }
 

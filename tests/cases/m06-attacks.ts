@@ -27,9 +27,11 @@ const PARTS = [
   ],
   ...["'; drop table main.kept; --", "' or '1'='1", "x'); attach 'pwned.db'; --", "\u0001", "__proto__"],
 ];
-const ARGUMENTS_AT_MOST = 100_000; // Linux takes 128 KiB in one argument.
+/** Linux takes 128 KiB in one argument or variable; a file takes what it likes. */
+const LENGTHS = { argument: 100_000, file: 1_000_000 };
 
-type Channel = "vars" | "env" | "select" | "target";
+/** `file` is vars: of project.yml. */
+type Channel = "vars" | "file" | "env" | "select" | "target";
 
 interface Payload {
   channel: Channel;
@@ -67,14 +69,14 @@ export const attacks: Case = {
 function payloadsOf(count: number, random: Random): Payload[] {
   const channels: Channel[] = ["vars", "env", "select", "target"];
   return Array.from({ length: count }, (_, index) => {
-    const channel = channels[index % channels.length] ?? "vars";
-    const parts = Array.from({ length: random.integer(1, 5) }, () => random.pick(PARTS));
+    const named = channels[index % channels.length] ?? "vars";
     const isLong = index % 25 === 24;
+    const channel = named === "vars" && (isLong || index % 12 === 8) ? "file" : named;
     // No program can be given a NUL: in YAML it can be written.
-    return {
-      channel,
-      text: isLong ? parts.join("").padEnd(ARGUMENTS_AT_MOST, "' ") : parts.join(""),
-    };
+    const known = ["vars", "file"].includes(channel) ? [...PARTS, "\0", "a\0b"] : PARTS;
+    const text = Array.from({ length: random.integer(1, 5) }, () => random.pick(known)).join("");
+    const length = channel === "file" ? LENGTHS.file : LENGTHS.argument;
+    return { channel, text: isLong ? text.padEnd(length, "' ") : text };
   });
 }
 
@@ -86,12 +88,16 @@ export const quoted = defineMacro({
 });
 `;
 
+function projectWith(v: string): string {
+  return `name: shop\nschema_names: exact\nvars: {v: ${JSON.stringify(v)}}\n`;
+}
+
 async function makeVictim(projects: Ground["projects"]): Promise<string> {
   const outside = projects.make({ "sillon-outside.txt": SECRET });
   const cwd = join(outside, "project");
   writeFiles(cwd, {
     ...PROJECT,
-    "project.yml": "name: shop\nschema_names: exact\nvars: {v: '', long: ''}\n",
+    "project.yml": projectWith(""),
     "models/kept.sql": "{{ config(materialized='table') }}select 1 as a",
     // Templates do not know whether a value stands in quotes: whoever writes one into SQL quotes it.
     "models/m.sql": `{{ config(materialized='table') }}select {{ quoted(var('v')) }} as v, {{ quoted(env_var('V', '')) }} as e`,
@@ -105,21 +111,23 @@ async function makeVictim(projects: Ground["projects"]): Promise<string> {
 async function tryPayload(cwd: string, { channel, text }: Payload): Promise<string[]> {
   const args = {
     vars: ["models", "--vars", JSON.stringify({ v: text })],
+    file: ["models"],
     env: ["models"],
     select: ["models", `--select=${text}`],
     target: ["models", `--target=${text}`],
   }[channel];
+  writeFiles(cwd, { "project.yml": projectWith(channel === "file" ? text : "") });
   const ended = await runCommand([...args, "--quiet", "--json"], {
     cwd,
     env: channel === "env" ? { V: text } : {},
   });
   const shown = `${channel} ${JSON.stringify(text.slice(0, 80))}`;
-  const isData = channel === "vars" || channel === "env";
+  const isData = ["vars", "file", "env"].includes(channel);
   const found: string[] = [];
   if (isData && ended.exitCode !== 0) found.push(`refused: ${shown}: ${ended.stdout.slice(0, 300)}`);
   if (isData && ended.exitCode === 0) {
     const [row] = await readRows(join(cwd, "data/warehouse.duckdb"), "select v, e from main.m");
-    const value = channel === "vars" ? row?.[0] : row?.[1];
+    const value = channel === "env" ? row?.[1] : row?.[0];
     if (value !== text) found.push(`${shown} became ${JSON.stringify(value).slice(0, 80)}`);
   }
   if (!isData && ended.exitCode !== 2 && !isPlainSelection(channel, text))

@@ -138,10 +138,9 @@ export const MALFORMED_SQL: readonly Malformed[] = [
   {
     what: "an unknown part of a name",
     text: "select '{{ target.nme }}'",
-    isRendered: true,
     at: "1:12",
     says: '"nme"',
-    hint: "",
+    hint: "nearest names: name",
   },
   {
     what: "an unknown macro of a package",

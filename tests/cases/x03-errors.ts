@@ -22,8 +22,9 @@ export const errorsThatHelp: Case = {
   run: async (): Promise<Report> => {
     const folder = mkdtempSync(join(tmpdir(), "sillon-case-"));
     const output = join(folder, "results.json");
-    spawnSync(process.execPath, [VITEST, "run", MISTAKES, "--reporter=json", `--outputFile=${output}`], {
+    spawnSync(process.execPath, [VITEST, "run", MISTAKES], {
       cwd: ROOT,
+      env: { ...process.env, TEST_RESULTS: output },
     });
     const { testResults } = JSON.parse(readFileSync(output, "utf8")) as Results;
     rmSync(folder, { recursive: true });

@@ -54,6 +54,21 @@ export function engineContract(open: OpenEngine): void {
       expect(await firstValue(session, `select ${sql}`)).toEqual(value);
     });
 
+    test.each(["it's", "\0", "a\0b", "'\0'; drop table x; --\0\0"])(
+      "given as the literal %j are data",
+      async (text) => {
+        const { engine, session } = await opened(open);
+        expect(await firstValue(session, `select ${engine.literal(text)}`)).toBe(text);
+      },
+    );
+
+    test("are not cut: a statement with a NUL is refused", async () => {
+      const { session } = await opened(open);
+      const thrown = await session.query("select 1 \0 from nowhere").catch((error: unknown) => error);
+      expect(thrown).toBeInstanceOf(SqlError);
+      expect(thrown).toMatchObject({ message: "it holds a NUL character: write chr(0)", offset: 9 });
+    });
+
     test("given as parameters are data", async () => {
       const { session } = await opened(open);
       const rows = await session.query("select ?, ?, ?", ["'; drop table x; --", 5, null]);

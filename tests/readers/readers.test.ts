@@ -55,7 +55,7 @@ function lineageOf(cwd: string): RunEvent[] {
   };
   const script = join(READERS_BIN ?? "", "dbt-ol");
   const { status, stderr } = spawnSync(PYTHON, [script, "send-events"], { cwd, env, encoding: "utf8" });
-  expect({ status, stderr }).toMatchObject({ status: 0 });
+  expect(status, stderr).toBe(0);
   const events = readFileSync(file, "utf8").trim().split("\n");
   return events
     .map((line) => JSON.parse(line) as RunEvent)

@@ -30,7 +30,7 @@ describe("a cycle", () => {
   });
 });
 
-test("a chain of 5,000 models is read and rendered", () => {
+test("a chain of 5,000 models is read and rendered", { timeout: 180_000 }, () => {
   const chain = (length: number) =>
     Object.fromEntries(
       Array.from({ length }, (_, index) => [
@@ -40,7 +40,7 @@ test("a chain of 5,000 models is read and rendered", () => {
     );
   const quickest = (length: number) => {
     const project = createProject(chain(length));
-    const times = Array.from({ length: 3 }, () => {
+    const times = Array.from({ length: 2 }, () => {
       const start = performance.now();
       expect(project.scope().graph.nodes.size).toBe(length);
       return performance.now() - start;

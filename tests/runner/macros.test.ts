@@ -317,3 +317,20 @@ test("a hidden reference is known when the model names it", () => {
   };
   expect(sqlOf(files)).toContain('from "main"."o"');
 });
+
+test("a value with NUL characters reaches the SQL whole, whatever it looks like", () => {
+  const quoted = `import { defineMacro } from "sillon";
+import { z } from "zod";
+export const quoted = defineMacro({
+  arguments: { value: z.string() },
+  sql: ({ value }, { literal }) => literal(value),
+});
+`;
+  const files = {
+    "macros/quoted.ts": quoted,
+    [M]: "select {{ quoted(var('v')) }} as v, '{{ var('v') }}' as w",
+  };
+  expect(sqlOf(files, { v: "a\0c1@\0b" })).toBe(
+    "select ('a' || chr(0) || 'c1@' || chr(0) || 'b') as v, 'a\0c1@\0b' as w",
+  );
+});

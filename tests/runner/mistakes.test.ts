@@ -90,8 +90,8 @@ test.each<[string, Files, string, string, string]>([
     "an unknown part of a value",
     { [M]: "select\n {{ target.shema }}" },
     `${M}:2:5`,
-    '"shema" has no value here',
-    "correct the name",
+    'target has no "shema"',
+    "nearest names: schema",
   ],
   [
     "a call without its arguments",
