@@ -7,8 +7,6 @@ import type { SourceDefinition } from "../core/sillon.ts";
 import { validateYaml } from "../core/yaml.ts";
 import { openDuckdb } from "../engines/duckdb.ts";
 import type { Engine } from "../engines/engine.ts";
-import { checkIngest, ingest } from "../ingest/ingest.ts";
-import { loadSources } from "../ingest/load-sources.ts";
 import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
 import { type CompiledHook, runHooks } from "../runner/build/hooks.ts";
@@ -73,6 +71,11 @@ export async function planIngest({ ctx, project }: Workspace, streams: string[])
     project.file,
     z.looseObject({ ingest: ingestSettings.prefault({}) }),
   );
+  // Commands that load nothing do without the HTTP client.
+  const [{ checkIngest }, { loadSources }] = await Promise.all([
+    import("../ingest/ingest.ts"),
+    import("../ingest/load-sources.ts"),
+  ]);
   const plan = { sources: await loadSources(ctx), settings, streams };
   checkIngest(ctx, plan);
   return plan;
@@ -83,6 +86,7 @@ export async function ingestStep(
   engine: Engine,
   plan: IngestPlan,
 ): Promise<StreamResult[]> {
+  const { ingest } = await import("../ingest/ingest.ts");
   return ingest(workspace.ctx, engine, plan);
 }
 
