@@ -2,8 +2,6 @@ import { z } from "zod";
 import type { SourceDefinition } from "../core/sillon.ts";
 import { validateYaml } from "../core/yaml.ts";
 import type { Engine } from "../engines/engine.ts";
-import { checkIngest, ingest } from "../ingest/ingest.ts";
-import { loadSources } from "../ingest/load-sources.ts";
 import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
 import type { Workspace } from "./workspace.ts";
@@ -20,6 +18,11 @@ export async function planIngest({ ctx, project }: Workspace, streams: string[])
     project.file,
     z.looseObject({ ingest: ingestSettings.prefault({}) }),
   );
+  // Commands that load nothing do without the HTTP client.
+  const [{ checkIngest }, { loadSources }] = await Promise.all([
+    import("../ingest/ingest.ts"),
+    import("../ingest/load-sources.ts"),
+  ]);
   const plan = { sources: await loadSources(ctx), settings, streams };
   checkIngest(ctx, plan);
   return plan;
@@ -30,5 +33,6 @@ export async function ingestStep(
   engine: Engine,
   plan: IngestPlan,
 ): Promise<StreamResult[]> {
+  const { ingest } = await import("../ingest/ingest.ts");
   return ingest(workspace.ctx, engine, plan);
 }

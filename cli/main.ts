@@ -1,5 +1,9 @@
 #!/usr/bin/env node
 import module from "node:module";
+import v8 from "node:v8";
+
+// Most commands end before optimized code repays its making: only what runs for long is optimized (bytes of bytecode).
+v8.setFlagsFromString("--interrupt-budget=500000");
 
 // Node 22 and newer keep compiled code between runs; 20 has no such cache.
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { QueryFacts, Rows, Value } from "./engine.ts";
 
 type Query = (sql: string, values?: readonly Value[]) => Promise<Rows>;
@@ -54,7 +54,7 @@ function factsOf(sql: string, serialized: string, functions: ReadonlyMap<string,
 }
 
 function hashOf(text: string): string {
-  return createHash("sha256").update(text).digest("base64url");
+  return hash("sha256", text, "base64url");
 }
 
 interface Reader {

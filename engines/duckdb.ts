@@ -230,9 +230,7 @@ export class DuckdbEngine implements Engine {
   }
 
   async relations(): Promise<Map<string, RelationKind>> {
-    const found = await this.main.query(
-      "select table_schema, table_name, table_type, case when table_catalog <> current_database() then table_catalog end from information_schema.tables where table_catalog not in ('system', 'temp')",
-    );
+    const found = await this.main.query(RELATIONS);
     return new Map(
       found.rows.map(([schema, name, type, database]) => [
         relationKey({
@@ -240,7 +238,7 @@ export class DuckdbEngine implements Engine {
           schema: String(schema),
           name: String(name),
         }),
-        type === "VIEW" ? "view" : "table",
+        type === "view" ? "view" : "table",
       ]),
     );
   }
@@ -329,6 +327,17 @@ export class DuckdbEngine implements Engine {
     this.instance.closeSync();
   }
 }
+
+/** As information_schema.tables, which takes three times as long. */
+const RELATIONS = `
+with relations as (
+    select database_name, schema_name, table_name as name, 'table' as kind from duckdb_tables()
+    union all
+    select database_name, schema_name, view_name, 'view' from duckdb_views()
+)
+select schema_name, name, kind, nullif(database_name, current_database())
+from relations
+where database_name not in ('system', 'temp')`;
 
 /** One row a column. */
 const CATALOG = `

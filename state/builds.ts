@@ -1,51 +1,44 @@
-import { createHash, randomUUID } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { z } from "zod";
 
-const inputs = z.record(z.string(), z.string().nullable());
-
-const fingerprint = {
+/** What a relation or a verdict came from. */
+interface Made {
   /** Hash of the text that was run. */
-  text: z.string(),
+  text: string;
   /** The same whatever its comments and white space are. */
-  query: z.string(),
-  config: z.string(),
+  query: string;
+  config: string;
   /** Of the engine, its settings and this program, each by its name. */
-  place: z.record(z.string(), z.string()),
+  place: Record<string, string>;
   /** Versions of what it read, by id; null for what has none. */
-  inputs,
+  inputs: Record<string, string | null>;
   /** Why its text has to be run each time. */
-  unstable: z.string().nullable(),
-};
+  unstable: string | null;
+}
 
-const buildRecord = z.object({
-  ...fingerprint,
-  id: z.string(),
-  /** Another one after every change of its rows. */
-  version: z.string(),
-});
 /** How a relation came to be. */
-export type BuildRecord = z.infer<typeof buildRecord>;
+export interface BuildRecord extends Made {
+  id: string;
+  /** Another one after every change of its rows. */
+  version: string;
+}
 
-const testRecord = z.object({
-  ...fingerprint,
-  /** How many rows it found; a test may allow some. */
-  failures: z.number().nullable(),
-});
 /** How a data test that passed came to its verdict. */
-export type TestRecord = z.infer<typeof testRecord>;
+export interface TestRecord extends Made {
+  /** How many rows it found; a test may allow some. */
+  failures: number | null;
+}
 
-/** Another one whenever the same node is made in another way. */
-const FORMAT = 1;
+/** Another one whenever the same node is made in another way, or the file is written in another way. */
+const FORMAT = 2;
 
-const content = z.object({
-  format: z.literal(FORMAT),
-  mark: z.string(),
-  foreign: z.string(),
-  builds: z.record(z.string(), buildRecord),
-  tests: z.record(z.string(), testRecord),
-});
+interface Content {
+  mark: string;
+  foreign: string;
+  builds: Record<string, BuildRecord>;
+  tests: Record<string, TestRecord>;
+}
 
 /** What this project knows of a warehouse's tables. It holds only as long as nobody else writes to the warehouse. */
 export interface BuildBook {
@@ -65,7 +58,7 @@ export interface BuildBook {
 
 /** Where what is known of a warehouse is kept, by the path of its file. */
 export function buildBookFile(folder: string, warehouse: string): string {
-  const name = createHash("sha256").update(warehouse).digest("hex").slice(0, 12);
+  const name = hash("sha256", warehouse, "hex").slice(0, 12);
   return join(folder, `${name}.json`);
 }
 
@@ -100,18 +93,22 @@ export function closeBuildBook(file: string): void {
   rmSync(openFile(file), { force: true });
 }
 
-function parse(text: string): z.infer<typeof content> | undefined {
-  try {
-    return content.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined; // Not JSON: a file that somebody cut short.
-  }
+/** The first line has the hash of the rest: what agrees with it was written by `writeBuildBook`, and needs no schema. */
+function parse(text: string): Content | undefined {
+  const end = text.indexOf("\n");
+  const body = text.slice(end + 1);
+  return text.slice(0, end) === headOf(body) ? JSON.parse(body) : undefined;
+}
+
+function headOf(body: string): string {
+  return `builds ${FORMAT} ${hash("sha256", body, "hex")}`;
 }
 
 /** Keeps what is known of the warehouse that has this mark, in one step. */
 export function writeBuildBook(file: string, mark: string, { builds, tests, foreign }: BuildBook): void {
   const entries = { builds: Object.fromEntries(builds), tests: Object.fromEntries(tests) };
-  const text = JSON.stringify({ format: FORMAT, mark, foreign, ...entries });
+  const body = JSON.stringify({ mark, foreign, ...entries } satisfies Content);
+  const text = `${headOf(body)}\n${body}`;
   if (existsSync(file) && readFileSync(file, "utf8") === text) return;
   writeFileSync(`${file}.tmp`, text);
   renameSync(`${file}.tmp`, file);

@@ -165,7 +165,7 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
     tags: [...new Set([...config.tags, ...inheritedTags(subject, column)])],
     dependsOn: [...dependsOn],
     config,
-    relation: failuresRelation(scope, config, givenName ?? genericTestAlias(named)),
+    relation: failuresRelation(scope, config, givenName ?? genericTestAlias(named, name)),
     where,
     generic: {
       type: type.name,

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { RelationNode } from "../graph/nodes.ts";
 import type { Literal } from "../templates/template.ts";
 
@@ -30,8 +30,7 @@ function beginning({ type, namespace, subject }: Omit<NamedTest, "args">): strin
 const MAX_ALIAS = 64;
 
 /** The name that fits into an engine's table name. */
-export function genericTestAlias(test: NamedTest): string {
-  const name = genericTestName(test);
+export function genericTestAlias(test: NamedTest, name = genericTestName(test)): string {
   if (name.length < MAX_ALIAS) return name;
   return `${`${beginning(test)}_${test.subject.name}`.slice(0, 30)}_${md5(name)}`;
 }
@@ -81,5 +80,5 @@ function quoted(text: string): string {
 }
 
 function md5(text: string): string {
-  return createHash("md5").update(text).digest("hex");
+  return hash("md5", text, "hex");
 }

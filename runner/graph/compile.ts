@@ -146,6 +146,8 @@ export function compileRunHooks(
   ctx: Context,
   scope: CompileScope,
 ): { start: CompiledHook[]; end: CompiledHook[] } {
+  const { start, end } = scope.project.runHooks;
+  if (start.length + end.length === 0) return { start: [], end: [] };
   const mistakes = new Mistakes();
   const rendering = renderScope(ctx, scope, mistakes);
   const compile = (key: "on-run-start" | "on-run-end", texts: readonly HookText[]) =>
@@ -168,7 +170,6 @@ export function compileRunHooks(
         }) ?? []
       );
     });
-  const { start, end } = scope.project.runHooks;
   const hooks = { start: compile("on-run-start", start), end: compile("on-run-end", end) };
   mistakes.throwIfAny();
   return hooks;

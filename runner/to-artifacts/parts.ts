@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Relation } from "../../engines/engine.ts";
 import type { CompileScope } from "../graph/compile.ts";
 import type {
@@ -103,6 +103,6 @@ export function constraintEntry({ type, ...rest }: Constraint): Record<string, u
 export function checksum(text: string): { name: string; checksum: string } {
   return {
     name: "sha256",
-    checksum: createHash("sha256").update(text.trim().split(/\s+/).join(" ")).digest("hex"),
+    checksum: hash("sha256", text.trim().split(/\s+/).join(" "), "hex"),
   };
 }

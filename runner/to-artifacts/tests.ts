@@ -92,7 +92,8 @@ const CONFIG_ORDER = [
 function given({ config }: TestNode, alias: string | null): Record<string, Literal> {
   const all = { ...config, alias } as Record<string, Literal>; // read from YAML or literals
   const defaults = TEST_DEFAULTS as unknown as Record<string, Literal>;
-  const isGiven = (key: string) => JSON.stringify(all[key]) !== JSON.stringify(defaults[key]);
+  const isGiven = (key: string) =>
+    all[key] !== defaults[key] && JSON.stringify(all[key]) !== JSON.stringify(defaults[key]);
   return Object.fromEntries(CONFIG_ORDER.filter(isGiven).map((key) => [key, all[key] ?? null]));
 }
 

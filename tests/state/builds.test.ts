@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import {
   type BuildRecord,
@@ -54,6 +54,15 @@ test.each(["", "{", "{}", '{"format": 99}'])("a file that holds %j counts as non
   const path = file();
   writeBuildBook(path, "mark", openBuildBook(path, "mark"));
   writeFileSync(path, text);
+  expect(openBuildBook(path, "mark").state).toBe("new");
+});
+
+test("a file in which somebody changed a word counts as none", () => {
+  const path = file();
+  const book = openBuildBook(path, "mark");
+  book.builds.set("main.a", RECORD);
+  writeBuildBook(path, "mark", book);
+  writeFileSync(path, readFileSync(path, "utf8").replace("main.a", "main.b"));
   expect(openBuildBook(path, "mark").state).toBe("new");
 });
 

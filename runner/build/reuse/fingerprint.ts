@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { QueryFacts } from "../../../engines/engine.ts";
 import { relationKey } from "../../../engines/engine.ts";
 import type { BuildRecord, TestRecord } from "../../../state/builds.ts";
@@ -10,7 +10,7 @@ import type { Graph, ModelNode, ReferableNode, TestNode } from "../../graph/node
 export type Fingerprint = Pick<BuildRecord, "text" | "query" | "config" | "unstable">;
 
 export function hashOf(...parts: readonly unknown[]): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
+  return hash("sha256", JSON.stringify(parts), "base64url");
 }
 
 /** The query whose rows the node consists of; undefined when it is none of SQL. */
