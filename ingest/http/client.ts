@@ -99,7 +99,8 @@ async function requestPage(parts: ClientParts, request: PageRequest): Promise<An
   request.traffic.requests += 1;
   const { url, method, body, signal, accepted } = request;
   const headers: Record<string, string> = { "accept-encoding": ENCODINGS, ...request.headers };
-  if (parts.base.authorization !== undefined) headers.authorization = parts.base.authorization;
+  const isOwn = url.origin === parts.base.url.origin;
+  if (isOwn && parts.base.authorization !== undefined) headers.authorization = parts.base.authorization;
   const answer = await exchange({ url, method, headers, body, settings: parts.settings, signal });
   request.traffic.sizeBytes += answer.sizeBytes;
   if (!accepted.includes(answer.status)) checkStatus(answer, parts.ctx.clock.now());

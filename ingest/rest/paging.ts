@@ -3,8 +3,8 @@ import type { Pagination } from "../../core/sillon.ts";
 import type { BaseUrl } from "../http/base-url.ts";
 import type { Answer } from "../http/exchange.ts";
 import { AttemptFailure } from "../http/failure.ts";
-import { checkTarget } from "../http/target.ts";
 import type { PageDocument } from "./document.ts";
+import { checkTarget } from "./next-target.ts";
 import { type RestRequest, setAddress, setValue, type Written } from "./request.ts";
 
 /** Which page a request is for. */

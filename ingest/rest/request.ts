@@ -78,11 +78,11 @@ export function bodyText({ body, exact }: RestRequest): string | undefined {
   return text;
 }
 
-/** A whole address of the service's own: the parameters of the base address stay, such as a token. */
+/** A whole address; on the base address's own origin the parameters of that stay, such as a token. */
 export function setAddress(request: RestRequest, address: URL, base: BaseUrl): void {
   const url = new URL(address);
   url.hash = "";
-  for (const [name, value] of base.url.searchParams)
-    if (!url.searchParams.has(name)) url.searchParams.set(name, value);
+  const kept = url.origin === base.url.origin ? base.url.searchParams : [];
+  for (const [name, value] of kept) if (!url.searchParams.has(name)) url.searchParams.set(name, value);
   request.url = url;
 }

@@ -1,5 +1,5 @@
-import type { BaseUrl } from "./base-url.ts";
-import { AttemptFailure } from "./failure.ts";
+import type { BaseUrl } from "../http/base-url.ts";
+import { AttemptFailure } from "../http/failure.ts";
 
 /** Whether an address that a service gave may be asked: it has to be of the base address's origin. Throws AttemptFailure (API_REDIRECTED). */
 export function checkTarget(target: URL, base: BaseUrl): void {
