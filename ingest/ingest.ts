@@ -112,21 +112,28 @@ function openReader(
   }
 }
 
+type PreparedJob = Omit<StreamJob, "parent"> & {
+  parentStream: StreamDefinition | undefined;
+  depth: number;
+};
+
 async function prepareJobs(
   ctx: Context,
   engine: Engine,
   { settings, chosen, readers }: { settings: IngestSettings; chosen: readonly Choice[]; readers: Readers },
-): Promise<StreamJob[]> {
+): Promise<PreparedJob[]> {
   const inTurn = createTurns();
   const prepared = new Set<string>();
-  const jobs: StreamJob[] = [];
+  const jobs: PreparedJob[] = [];
   for (const { source, stream } of chosen) {
     const reader = readers.get(source);
     if (reader === undefined) throw new Error(`no reader for ${source.name}`);
     const tables = rawTables(engine, source.name);
     if (!prepared.has(source.name)) await createSourceTables(engine, tables);
     prepared.add(source.name);
-    jobs.push({ ctx, engine, settings, source, stream, reader, tables, inTurn });
+    const ancestors = ancestorsOf(source, stream);
+    const parts = { ctx, engine, settings, source, stream, reader, tables, inTurn };
+    jobs.push({ ...parts, parentStream: ancestors[0], depth: ancestors.length });
   }
   return jobs;
 }
@@ -143,16 +150,30 @@ function createTurns(): StreamJob["inTurn"] {
 
 const STREAMS_AT_ONCE = 16;
 
-async function runBounded(jobs: readonly StreamJob[]): Promise<StreamResult[]> {
+/** Results are in the order of the jobs; parents are begun before their children, which wait for them. */
+async function runBounded(jobs: readonly PreparedJob[]): Promise<StreamResult[]> {
   const results: StreamResult[] = [];
-  let next = 0;
+  const loading = new Map<StreamDefinition, Promise<StreamResult>>();
+  const ordered = jobs.map((job, index) => ({ job, index })).sort((a, b) => a.job.depth - b.job.depth);
   const work = async () => {
-    for (let index = next++; index < jobs.length; index = next++) {
-      const job = jobs[index];
-      if (job !== undefined) results[index] = await loadStream(job);
+    for (let next = ordered.shift(); next !== undefined; next = ordered.shift()) {
+      const { job, index } = next;
+      const { parentStream } = job;
+      const parent = parentStream && { name: parentStream.name, loading: loading.get(parentStream) };
+      const load = loadStream({ ...job, parent });
+      loading.set(job.stream, load);
+      results[index] = await load;
     }
   };
   const ended = await Promise.allSettled(Array.from({ length: STREAMS_AT_ONCE }, work));
   for (const one of ended) if (one.status === "rejected") throw one.reason;
   return results;
+}
+
+/** The streams above a child stream, the nearest first. */
+function ancestorsOf(source: SourceDefinition, stream: StreamDefinition): StreamDefinition[] {
+  const streams: readonly (StreamDefinition & { parent?: string })[] = source.streams;
+  const name = streams.find((one) => one === stream)?.parent;
+  const parent = streams.find((one) => one.name === name);
+  return parent === undefined ? [] : [parent, ...ancestorsOf(source, parent)];
 }

@@ -129,16 +129,17 @@ describe("the examples", () => {
   });
 
   test("of a source is sound TypeScript", () => {
-    const [source] = fencesOf(read("docs/from-dlt.md")).filter(({ language }) => language === "ts");
+    const sources = fencesOf(read("docs/from-dlt.md")).filter(({ language }) => language === "ts");
     const folder = temporaryFolder();
-    writeFileSync(join(folder, "radio.ts"), (source?.lines ?? []).join("\n"));
+    for (const [index, { lines }] of sources.entries())
+      writeFileSync(join(folder, `source${index}.ts`), lines.join("\n"));
     writeFileSync(join(folder, "package.json"), `{ "type": "module" }`);
     const paths = {
       sillon: [join(ROOT, "core/sillon.ts")],
       zod: [join(ROOT, "node_modules/zod/index.d.ts")],
     };
     const compilerOptions = { noEmit: true, incremental: false, rootDir: "/", types: [], paths };
-    const config = { extends: join(ROOT, "tsconfig.json"), compilerOptions, include: ["radio.ts"] };
+    const config = { extends: join(ROOT, "tsconfig.json"), compilerOptions, include: ["*.ts"] };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
     const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
     const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });

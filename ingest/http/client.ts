@@ -4,16 +4,25 @@ import { maskUrl } from "../../core/secrets.ts";
 import type { IngestSettings } from "../settings.ts";
 import type { Traffic } from "../stream-result.ts";
 import type { BaseUrl } from "./base-url.ts";
-import { exchange } from "./exchange.ts";
+import { ENCODINGS } from "./decode-body.ts";
+import { type Answer, exchange } from "./exchange.ts";
 import { AttemptFailure } from "./failure.ts";
 import type { HostGate, Pass } from "./host-gate.ts";
 import { checkStatus } from "./status.ts";
 
 export interface PageRequest {
   url: URL;
+  method: "GET" | "POST";
+  headers: Readonly<Record<string, string>>;
+  /** JSON. */
+  body: string | undefined;
   source: string;
   stream: string;
+  /** Of a child stream: the record of the parent whose list it is. */
+  parent: string | undefined;
   page: number;
+  /** Statuses that are left to `parse`, besides those of success. */
+  accepted: readonly number[];
   /** Counted up as the request goes on. */
   traffic: Traffic;
   signal: AbortSignal;
@@ -22,7 +31,7 @@ export interface PageRequest {
 /** Asks one service for pages, again and again within the limits of the settings. */
 export interface Client {
   /** Throws ProjectError when the attempts are used up or cannot help. A `parse` that throws AttemptFailure is an attempt that failed. */
-  read<T>(request: PageRequest, parse: (body: Buffer) => T): Promise<T>;
+  read<T>(request: PageRequest, parse: (answer: Answer) => T): Promise<T>;
 }
 
 export interface ClientParts {
@@ -53,7 +62,7 @@ export function createClient(parts: ClientParts): Client {
 
 interface Attempt<T> {
   request: PageRequest;
-  parse: (body: Buffer) => T;
+  parse: (answer: Answer) => T;
   attempt: number;
 }
 
@@ -73,7 +82,7 @@ async function tryOnce<T>(parts: ClientParts, work: Attempt<T>): Promise<{ value
   let pass: Pass | undefined;
   try {
     pass = await parts.gate.enter({ isRetry: attempt > 1, signal: request.signal });
-    const value = parse(await requestBody(parts, request));
+    const value = parse(await requestPage(parts, request));
     parts.gate.speedUp();
     return { value };
   } catch (error) {
@@ -86,15 +95,16 @@ async function tryOnce<T>(parts: ClientParts, work: Attempt<T>): Promise<{ value
   }
 }
 
-async function requestBody(parts: ClientParts, request: PageRequest): Promise<Buffer> {
+async function requestPage(parts: ClientParts, request: PageRequest): Promise<Answer> {
   request.traffic.requests += 1;
-  const headers: Record<string, string> = { accept: "application/json", "accept-encoding": "identity" };
-  if (parts.base.authorization !== undefined) headers.authorization = parts.base.authorization;
-  const { url, signal } = request;
-  const answer = await exchange({ url, headers, settings: parts.settings, signal });
-  request.traffic.sizeBytes += answer.body.length;
-  checkStatus(answer, parts.ctx.clock.now());
-  return answer.body;
+  const { url, method, body, signal, accepted } = request;
+  const headers: Record<string, string> = { "accept-encoding": ENCODINGS, ...request.headers };
+  const isOwn = url.origin === parts.base.url.origin;
+  if (isOwn && parts.base.authorization !== undefined) headers.authorization = parts.base.authorization;
+  const answer = await exchange({ url, method, headers, body, settings: parts.settings, signal });
+  request.traffic.sizeBytes += answer.sizeBytes;
+  if (!accepted.includes(answer.status)) checkStatus(answer, parts.ctx.clock.now());
+  return answer;
 }
 
 /** Does what the failure asks for in respect of the host: nothing, a pause, or no request at all any more. */
@@ -138,8 +148,8 @@ function backoffMs({ ctx, settings }: ClientParts, attempts: number): number {
   return Math.ceil(settings.backoffBaseMs * 2 ** (attempts - 1) * (0.5 + ctx.random() / 2));
 }
 
-function labelOf({ source, stream, page }: PageRequest): string {
-  return `${source}.${stream}, page ${page}`;
+function labelOf({ source, stream, parent, page }: PageRequest): string {
+  return `${source}.${stream}${parent === undefined ? "" : ` of ${parent}`}, page ${page}`;
 }
 
 function secondsText(ms: number): string {

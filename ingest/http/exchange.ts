@@ -1,10 +1,14 @@
 import ky from "ky";
 import type { IngestSettings } from "../settings.ts";
+import { decodeBody, tooLarge } from "./decode-body.ts";
 import { AttemptFailure, cutFailure, networkFailure, type Progress } from "./failure.ts";
+import { rawFetch } from "./raw-fetch.ts";
 
 export interface ExchangeRequest {
   url: URL;
+  method: "GET" | "POST";
   headers: Record<string, string>;
+  body: string | undefined;
   settings: IngestSettings;
   signal: AbortSignal;
 }
@@ -12,7 +16,10 @@ export interface ExchangeRequest {
 export interface Answer {
   status: number;
   headers: Headers;
+  /** Decompressed. */
   body: Buffer;
+  /** As it was sent. */
+  sizeBytes: number;
 }
 
 const MAX_REDIRECTS = 3;
@@ -35,21 +42,28 @@ export async function exchange(request: ExchangeRequest): Promise<Answer> {
 }
 
 async function readAnswer(request: ExchangeRequest, url: URL, watch: Watch): Promise<Answer> {
-  const response = await ky
-    .get(url, {
-      headers: request.headers,
-      signal: watch.signal,
-      retry: 0,
-      timeout: false,
-      throwHttpErrors: false,
-      redirect: "manual",
-    })
-    .catch((error: unknown) => {
-      throw watch.reason() ?? networkFailure(error);
-    });
+  const { method, headers, body: content } = request;
+  const response = await ky(url, {
+    method,
+    headers,
+    ...(content === undefined ? {} : { body: content }),
+    signal: watch.signal,
+    retry: 0,
+    timeout: false,
+    throwHttpErrors: false,
+    redirect: "manual",
+    fetch: rawFetch,
+  }).catch((error: unknown) => {
+    throw watch.reason() ?? networkFailure(error);
+  });
   watch.onByte();
-  const body = await readBody(response, request.settings, watch);
-  return { status: response.status, headers: response.headers, body };
+  const sent = await readBody(response, request.settings, watch);
+  const body = await decodeBody({
+    body: sent,
+    encoding: sent.length > 0 || response.ok ? response.headers.get("content-encoding") : null,
+    maxBytes: request.settings.maxBodyBytes,
+  });
+  return { status: response.status, headers: response.headers, body, sizeBytes: sent.length };
 }
 
 async function readBody(response: Response, settings: IngestSettings, watch: Watch): Promise<Buffer> {
@@ -112,14 +126,6 @@ function timeout(what: string, limitMs: number, setting: string): AttemptFailure
     code: "API_TIMEOUT",
     isRetryable: true,
     hint: `see whether the service is overloaded, or raise ingest: ${setting} in project.yml`,
-  });
-}
-
-function tooLarge(limitBytes: number): AttemptFailure {
-  return new AttemptFailure(`the answer is larger than ${limitBytes / 1_048_576} MB`, {
-    code: "API_BODY_TOO_LARGE",
-    isRetryable: false,
-    hint: "ask for fewer records a page (pageSize of the source), or raise ingest: max_body_mb in project.yml",
   });
 }
 

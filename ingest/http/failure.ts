@@ -36,17 +36,9 @@ const NETWORK_REASONS: Record<string, string> = {
   UND_ERR_CONNECT_TIMEOUT: "the connection could not be made in time",
 };
 
-/** What fetch threw, before any answer came. */
+/** What sending threw, before any answer came. */
 export function networkFailure(error: unknown): AttemptFailure {
   const { code, message } = rootOf(error);
-  if (message === "bad port") {
-    return new AttemptFailure("this port is closed to HTTP clients by the fetch standard", {
-      code: "API_UNREACHABLE",
-      isRetryable: false,
-      hint: "serve the API on another port",
-      cause: error,
-    });
-  }
   return new AttemptFailure(NETWORK_REASONS[code] ?? `the request failed: ${message}`, {
     code: "API_UNREACHABLE",
     isRetryable: true,

@@ -1,4 +1,6 @@
 import type { Case } from "./case.ts";
+import { endlessPaging } from "./i07-endless.ts";
+import { changingWhilePaged } from "./i08-changing.ts";
 import { killedWhileBuilding } from "./m01-killed.ts";
 import { stoppedByTheUser } from "./m02-stopped.ts";
 import { failingModels } from "./m03-failing.ts";
@@ -17,6 +19,8 @@ export const QUICK_CASES: readonly Case[] = [
   malformedSql,
   attacks,
   dataTestsDoNotLie,
+  endlessPaging,
+  changingWhilePaged,
 ];
 
 /** X-03 counts tests that `npm test` has anyway. */
