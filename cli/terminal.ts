@@ -6,6 +6,8 @@ import { type Colors, colorsFor, createStory, type Story } from "./print.ts";
 export interface Terminal {
   cwd: string;
   env: Environment;
+  /** The first line of standard input. */
+  readLine: () => string;
   /** The command as typed, without the program's name. */
   invocation: string;
   /** Answers. */
@@ -20,6 +22,7 @@ export interface Terminal {
 export interface TerminalOptions {
   cwd: string;
   env: Environment;
+  readLine: () => string;
   invocation: string;
   stdout: Output;
   stderr: Output;
@@ -29,10 +32,11 @@ export interface TerminalOptions {
 }
 
 export function createTerminal(options: TerminalOptions): Terminal {
-  const { cwd, env, invocation, stdout, stderr, signal, isQuiet, isDebug } = options;
+  const { cwd, env, readLine, invocation, stdout, stderr, signal, isQuiet, isDebug } = options;
   return {
     cwd,
     env,
+    readLine,
     invocation,
     stdout,
     stderr,

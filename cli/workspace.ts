@@ -49,6 +49,7 @@ export function openWorkspace(terminal: Terminal, options: CommonOptions): Works
   const ctx = createContext({
     projectDir,
     env: terminal.env,
+    readLine: terminal.readLine,
     sink: terminal.story.sink,
     signal: terminal.signal,
   });

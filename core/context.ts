@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { createLog, type Log, type LogSink } from "./log.ts";
-import { createSecrets, type Secrets } from "./secrets.ts";
+import { createLog, type Log, type LogEntry, type LogSink } from "./log.ts";
+import { createSecrets, maskDocument, type Secrets } from "./secrets.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -16,6 +16,8 @@ export interface Context {
   /** Absolute path of the project folder. */
   projectDir: string;
   env: Environment;
+  /** What was given on standard input: its first line, read when it is first asked for. */
+  stdinLine: () => string;
   clock: Clock;
   /** Uniform in [0, 1): jitter only, never data. */
   random: () => number;
@@ -27,6 +29,9 @@ export interface Context {
   startedAt: Date;
 }
 
+/** The values of environment variables with dbt's prefix for secrets are never shown. */
+const SECRET_PREFIX = "DBT_ENV_SECRET";
+
 export const systemClock: Clock = {
   now: () => new Date(),
   sleep: (ms, signal) => delay(ms, undefined, { signal }),
@@ -36,6 +41,8 @@ export interface ContextOptions {
   projectDir: string;
   env: Environment;
   sink: LogSink;
+  /** Reads the first line of standard input; there is none when left out. */
+  readLine?: () => string;
   signal?: AbortSignal;
   clock?: Clock;
   random?: () => number;
@@ -43,16 +50,29 @@ export interface ContextOptions {
 
 export function createContext(options: ContextOptions): Context {
   const secrets = createSecrets();
+  for (const [name, value] of Object.entries(options.env))
+    if (name.startsWith(SECRET_PREFIX)) secrets.add(value ?? "");
+  let line: string | undefined;
   const clock = options.clock ?? systemClock;
   return {
     projectDir: options.projectDir,
     env: options.env,
+    stdinLine: () => {
+      line ??= options.readLine?.() ?? "";
+      return line;
+    },
     clock,
     random: options.random ?? Math.random,
-    log: createLog((entry) => options.sink({ ...entry, message: secrets.mask(entry.message) })),
+    log: createLog((entry) => options.sink(maskEntry(secrets, entry))),
     secrets,
     signal: options.signal ?? new AbortController().signal,
     invocationId: randomUUID(),
     startedAt: clock.now(),
   };
+}
+
+function maskEntry(secrets: Secrets, entry: LogEntry): LogEntry {
+  if (secrets.isEmpty()) return entry;
+  const fields = maskDocument(secrets, entry.fields) as LogEntry["fields"];
+  return { ...entry, message: secrets.mask(entry.message), fields };
 }
