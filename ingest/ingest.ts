@@ -19,7 +19,7 @@ export interface IngestOptions {
   settings: IngestSettings;
 }
 
-/** Finds what is wrong with the call. Throws STREAM_UNKNOWN, BASE_URL_MISSING, BASE_URL_INVALID (exit 2). */
+/** Finds what is wrong with the call. Throws STREAM_UNKNOWN, BASE_URL_*, SECRET* (exit 2). */
 export function checkIngest(ctx: Context, options: IngestOptions): void {
   openReaders(ctx, { chosen: chooseStreams(options), settings: options.settings });
 }
@@ -84,7 +84,7 @@ function openReaders(
     return gate;
   };
   const readers = new Map<SourceDefinition, Reader>();
-  const errors: ProjectError[] = [];
+  const errors = stdinMistakes(chosen);
   for (const source of new Set(chosen.map((choice) => choice.source))) {
     try {
       readers.set(source, openReader(ctx, source, { settings, gateFor }));
@@ -96,6 +96,26 @@ function openReaders(
   }
   if (errors.length > 0) throw errors.length === 1 ? errors[0] : new ProjectErrors(errors);
   return readers;
+}
+
+/** Standard input holds one secret. */
+function stdinMistakes(chosen: readonly Choice[]): ProjectError[] {
+  const isOnStdin = (one: unknown) => typeof one === "object" && one !== null && "stdin" in one;
+  const names = [...new Set(chosen.map(({ source }) => source))].flatMap((source) => {
+    const { authentication = {} } = "authentication" in source ? source : {};
+    return Object.values(authentication)
+      .filter(isOnStdin)
+      .map(() => source.name);
+  });
+  if (names.length < 2) return [];
+  return [
+    new ProjectError("SECRETS_ON_STDIN", {
+      message: "standard input holds one secret, and more than one are to be read from it",
+      where: `sources ${[...new Set(names)].join(", ")}`,
+      hint: "leave { stdin: true } to one of them, and give the others as { env: NAME } or { file: PATH }",
+      exitCode: EXIT.usage,
+    }),
+  ];
 }
 
 function openReader(

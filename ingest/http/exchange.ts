@@ -1,10 +1,18 @@
 import ky from "ky";
+import { type Dispatcher, fetch } from "undici";
 import type { IngestSettings } from "../settings.ts";
 import { AttemptFailure, cutFailure, networkFailure, type Progress } from "./failure.ts";
+import { checkTarget, type TargetRules } from "./target.ts";
 
 export interface ExchangeRequest {
   url: URL;
+  method?: "GET" | "POST";
   headers: Record<string, string>;
+  body?: string;
+  /** Sent to this origin alone. Parameters that the address has already stay as they are. */
+  credentials?: { origin: string; headers: Record<string, string>; params: Record<string, string> };
+  rules: TargetRules;
+  dispatcher: Dispatcher;
   settings: IngestSettings;
   signal: AbortSignal;
 }
@@ -17,14 +25,17 @@ export interface Answer {
 
 const MAX_REDIRECTS = 3;
 
-/** One request with its whole answer, redirects within the same origin followed. Throws AttemptFailure. */
+/**
+ * One request with its whole answer, redirects followed to where requests may go. Credentials stay with their origin,
+ * and to another one go no headers but those that say what is asked for. Throws AttemptFailure.
+ */
 export async function exchange(request: ExchangeRequest): Promise<Answer> {
   const watch = startWatch(request);
   let url = request.url;
   try {
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       const answer = await readAnswer(request, url, watch);
-      const target = redirectTarget(answer, url);
+      const target = redirectTarget(request, answer, url);
       if (target === undefined) return answer;
       url = target;
     }
@@ -35,18 +46,21 @@ export async function exchange(request: ExchangeRequest): Promise<Answer> {
 }
 
 async function readAnswer(request: ExchangeRequest, url: URL, watch: Watch): Promise<Answer> {
-  const response = await ky
-    .get(url, {
-      headers: request.headers,
-      signal: watch.signal,
-      retry: 0,
-      timeout: false,
-      throwHttpErrors: false,
-      redirect: "manual",
-    })
-    .catch((error: unknown) => {
-      throw watch.reason() ?? networkFailure(error);
-    });
+  checkTarget(url, request.rules);
+  const { method = "GET", body: sent } = request;
+  const response = await ky(addressOf(request, url), {
+    method,
+    ...(sent === undefined ? {} : { body: sent }),
+    headers: headersFor(request, url),
+    fetch: fetchThrough(request.dispatcher),
+    signal: watch.signal,
+    retry: 0,
+    timeout: false,
+    throwHttpErrors: false,
+    redirect: "manual",
+  }).catch((error: unknown) => {
+    throw watch.reason() ?? networkFailure(error);
+  });
   watch.onByte();
   const body = await readBody(response, request.settings, watch);
   return { status: response.status, headers: response.headers, body };
@@ -123,13 +137,47 @@ function tooLarge(limitBytes: number): AttemptFailure {
   });
 }
 
-/** Credentials and requests stay with the host that was configured. */
-function redirectTarget(answer: Answer, from: URL): URL | undefined {
+/** Connections are made as the dispatcher allows. */
+function fetchThrough(dispatcher: Dispatcher): typeof globalThis.fetch {
+  return async (input, options) => {
+    const request = input instanceof Request ? input : new Request(input, options);
+    const { url, method, headers, signal, redirect, body } = request;
+    const sent = body === null ? {} : { body: await new Response(body).arrayBuffer() };
+    const init = { method, headers: [...headers], signal, redirect, dispatcher, ...sent };
+    return (await fetch(url, init)) as unknown as Response;
+  };
+}
+
+function addressOf({ credentials }: ExchangeRequest, url: URL): URL {
+  if (credentials?.origin !== url.origin) return url;
+  const address = new URL(url);
+  for (const [name, value] of Object.entries(credentials.params))
+    if (!address.searchParams.has(name)) address.searchParams.set(name, value);
+  return address;
+}
+
+/** Headers that say nothing of who asks. */
+const PUBLIC_HEADERS = ["accept", "accept-encoding", "range", "user-agent"];
+
+function headersFor({ headers, credentials, url: asked }: ExchangeRequest, url: URL): Record<string, string> {
+  const isSame = url.origin === asked.origin;
+  const sent = Object.entries(headers).filter(
+    ([name]) => isSame || PUBLIC_HEADERS.includes(name.toLowerCase()),
+  );
+  return { ...Object.fromEntries(sent), ...(credentials?.origin === url.origin ? credentials.headers : {}) };
+}
+
+/** Where a redirect leads. A request with a body is repeated nowhere but at its own origin. */
+function redirectTarget(request: ExchangeRequest, answer: Answer, from: URL): URL | undefined {
   const location = answer.headers.get("location");
   if (answer.status < 300 || answer.status > 399 || location === null) return undefined;
   const target = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
-  if (target?.origin === from.origin) return target;
-  throw redirectFailure(`a redirect to another host: ${target?.origin ?? "an address that cannot be read"}`);
+  if (target === undefined) throw redirectFailure("a redirect to an address that cannot be read");
+  checkTarget(target, request.rules);
+  const isRepeatable = target.origin === from.origin && [307, 308].includes(answer.status);
+  if ((request.method ?? "GET") !== "GET" && !isRepeatable)
+    throw redirectFailure("a redirect of a request with a body");
+  return target;
 }
 
 function redirectFailure(what: string): AttemptFailure {

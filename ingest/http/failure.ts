@@ -38,7 +38,9 @@ const NETWORK_REASONS: Record<string, string> = {
 
 /** What fetch threw, before any answer came. */
 export function networkFailure(error: unknown): AttemptFailure {
-  const { code, message } = rootOf(error);
+  const root = rootOf(error);
+  if (root instanceof AttemptFailure) return root;
+  const { code, message } = wordsOf(root);
   if (message === "bad port") {
     return new AttemptFailure("this port is closed to HTTP clients by the fetch standard", {
       code: "API_UNREACHABLE",
@@ -62,7 +64,7 @@ export interface Progress {
 
 /** What reading the body threw. */
 export function cutFailure(error: unknown, progress: Progress): AttemptFailure {
-  const { code, message } = rootOf(error);
+  const { code, message } = wordsOf(rootOf(error));
   const expected = progress.expectedBytes === undefined ? "" : ` of ${progress.expectedBytes}`;
   return new AttemptFailure(`the answer broke off after ${progress.receivedBytes}${expected} bytes`, {
     code: "API_BODY_CUT",
@@ -73,9 +75,13 @@ export function cutFailure(error: unknown, progress: Progress): AttemptFailure {
 }
 
 /** fetch hides the reason in a chain of causes. */
-function rootOf(error: unknown): { code: string; message: string } {
+function rootOf(error: unknown): unknown {
   let root = error;
   while (isNativeError(root) && root.cause !== undefined) root = root.cause;
+  return root;
+}
+
+function wordsOf(root: unknown): { code: string; message: string } {
   if (!isNativeError(root)) return { code: "", message: String(root) };
   const code = "code" in root && typeof root.code === "string" ? root.code : "";
   return { code, message: root.message || code };

@@ -1,5 +1,6 @@
 import type { Context } from "../../core/context.ts";
 import type { RestSourceDefinition } from "../../core/sillon.ts";
+import { openAccess } from "../http/access.ts";
 import { type BaseUrl, resolveBaseUrl } from "../http/base-url.ts";
 import { createClient } from "../http/client.ts";
 import type { HostGate } from "../http/host-gate.ts";
@@ -17,7 +18,8 @@ export function openRestReader(
   }: { source: RestSourceDefinition; settings: IngestSettings; gateFor: (base: BaseUrl) => HostGate },
 ): Reader {
   const base = resolveBaseUrl(ctx, source);
-  const client = createClient({ ctx, settings, gate: gateFor(base), base });
+  const access = openAccess(ctx, { source, base, settings });
+  const client = createClient({ ctx, settings, gate: gateFor(base), base, ...access });
   return {
     read: async ({ stream: name, traffic, signal, restart, onBatch }) => {
       const stream = source.streams.find((one) => one.name === name);
@@ -47,6 +49,6 @@ export function openRestReader(
         },
       });
     },
-    close: async () => {},
+    close: () => access.dispatcher.destroy(),
   };
 }

@@ -184,8 +184,9 @@ test("follows redirects within the same host and no others", async () => {
   const [tracks, users] = await world.load();
   expect(tracks).toMatchObject({ status: "ok", counts: { new: 120 } });
   expect(users?.error).toMatchObject({
-    code: "API_REDIRECTED",
+    code: "HOST_REFUSED",
     message: expect.stringContaining("http://example.com"),
+    hint: expect.stringContaining("allowed_hosts"),
   });
 });
 

@@ -38,6 +38,9 @@ interface LoadOptions {
 export interface WorldOptions {
   url: string;
   source?: SourceDefinition;
+  env?: Record<string, string>;
+  /** The line on standard input. */
+  line?: string;
   signal?: AbortSignal;
   /** Of a world whose engine is closed: this one goes on with its warehouse. */
   projectDir?: string;
@@ -50,7 +53,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const [log, sleeps]: [LogEntry[], number[]] = [[], []];
   const ctx = createContext({
     projectDir: folder,
-    env: { MOOVITAMIX_URL: options.url },
+    env: { MOOVITAMIX_URL: options.url, ...options.env },
+    readLine: () => options.line ?? "",
     sink: (entry) => log.push(entry),
     clock: leapingClock(sleeps, options.onSleep),
     random: () => 1,
