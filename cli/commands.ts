@@ -5,6 +5,7 @@ import type { ApiCommandOptions } from "./commands/api.ts";
 import type { CompileOptions } from "./commands/compile.ts";
 import type { DocsOptions } from "./commands/docs.ts";
 import type { ExportOptions } from "./commands/export.ts";
+import type { IngestCommandOptions } from "./commands/ingest.ts";
 import type { LsOptions } from "./commands/ls.ts";
 import type { RetryOptions } from "./commands/retry.ts";
 import type { ShowOptions } from "./commands/show.ts";
@@ -65,10 +66,11 @@ function addLoadCommands(program: Command, invocation: Invocation): void {
   addWriteOptions(program.command("ingest"))
     .description("load what the sources hold now into the raw tables")
     .argument("[streams...]", "tracks, moovitamix.users, …; all of them when left out")
-    .addHelpText("after", examples("run ingest", "run ingest tracks users", "run ingest --json"))
-    .action(async (streams: string[], options: CommonOptions) => {
+    .option("--failed", "only streams whose last load failed, and those never loaded")
+    .addHelpText("after", examples("run ingest", "run ingest tracks users", "run ingest --failed"))
+    .action(async (streams: string[], options: IngestCommandOptions) => {
       const { runIngest } = await import("./commands/ingest.ts");
-      const work: Work = (workspace, terminal) => runIngest(workspace, terminal, streams);
+      const work: Work = (workspace, terminal) => runIngest(workspace, terminal, streams, options);
       await execute(invocation, { name: "ingest", options, isRecorded: true, work });
     });
 }

@@ -6,6 +6,7 @@ import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine } from "../engines/engine.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
 import { loadStream, type StreamJob } from "./load-stream.ts";
+import { wellLoadedStreams } from "./raw/last-loads.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
 import type { Reader } from "./reader.ts";
 import { openRestReader } from "./rest/reader.ts";
@@ -16,6 +17,8 @@ export interface IngestOptions {
   sources: readonly SourceDefinition[];
   /** `tracks` or `moovitamix.tracks`; all streams when left out or empty. */
   streams?: readonly string[];
+  /** Of these, only those whose last load failed, and those that were never loaded. */
+  onlyFailed?: boolean;
   settings: IngestSettings;
 }
 
@@ -37,7 +40,8 @@ export async function ingest(ctx: Context, engine: Engine, options: IngestOption
   const chosen = chooseStreams(options);
   const readers = openReaders(run, { chosen, settings });
   try {
-    return await runBounded(await prepareJobs(run, engine, { settings, chosen, readers }));
+    const { onlyFailed = false } = options;
+    return await runBounded(await prepareJobs(run, engine, { settings, chosen, readers, onlyFailed }));
   } finally {
     await Promise.all([...readers.values()].map((reader) => reader.close()));
   }
@@ -135,17 +139,25 @@ function openReader(
 async function prepareJobs(
   ctx: Context,
   engine: Engine,
-  { settings, chosen, readers }: { settings: IngestSettings; chosen: readonly Choice[]; readers: Readers },
+  {
+    settings,
+    chosen,
+    readers,
+    onlyFailed,
+  }: { settings: IngestSettings; chosen: readonly Choice[]; readers: Readers; onlyFailed: boolean },
 ): Promise<StreamJob[]> {
   const inTurn = createTurns();
-  const prepared = new Set<string>();
+  const prepared = new Map<string, ReadonlySet<string>>();
   const jobs: StreamJob[] = [];
   for (const { source, stream } of chosen) {
     const reader = readers.get(source);
     if (reader === undefined) throw new Error(`no reader for ${source.name}`);
     const tables = rawTables(engine, source.name);
-    if (!prepared.has(source.name)) await createSourceTables(engine, tables);
-    prepared.add(source.name);
+    if (!prepared.has(source.name)) {
+      await createSourceTables(engine, tables);
+      prepared.set(source.name, onlyFailed ? await wellLoadedStreams(engine, tables) : new Set());
+    }
+    if (prepared.get(source.name)?.has(stream.name)) continue;
     jobs.push({ ctx, engine, settings, source, stream, reader, tables, inTurn });
   }
   return jobs;

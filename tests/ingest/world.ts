@@ -32,6 +32,7 @@ type Settings = Parameters<typeof ingestSettings.parse>[0];
 
 interface LoadOptions {
   streams?: string[];
+  onlyFailed?: boolean;
   settings?: Settings;
 }
 
@@ -69,8 +70,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   });
   const reader = await engine.openSession();
   const { source = moovitamix } = options;
-  const load = async ({ streams = [], settings = {} }: LoadOptions = {}) =>
-    ingest(ctx, engine, { sources: [source], streams, settings: ingestSettings.parse(settings) });
+  const load = async ({ streams = [], settings = {}, onlyFailed = false }: LoadOptions = {}) =>
+    ingest(ctx, engine, { sources: [source], streams, onlyFailed, settings: ingestSettings.parse(settings) });
   const rows = async (sql: string) => (await reader.query(sql)).rows;
   return {
     ctx,
