@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { Random } from "../../moovitamix/world/random.ts";
-import { type Case, type Ground, none, type Report } from "./case.ts";
+import { all, type Case, type Ground, none, type Report } from "./case.ts";
 import { type CommandOptions, type Ended, startCommand } from "./command.ts";
 import type { Files } from "./folders.ts";
 import { readRows } from "./read.ts";
@@ -66,6 +66,9 @@ const OTHERS = [
   ["show", "--inline", "select * from raw_a_url._loads"],
 ];
 
+/** All but the variable with dbt's prefix are sent to the service. */
+const SENT = PLACES.length - 1;
+
 /** secrets stay secret, as far as sources go. */
 export const secretsStaySecret: Case = {
   id: "X-02",
@@ -75,8 +78,15 @@ export const secretsStaySecret: Case = {
     const hits: string[] = [];
     const search = (where: string, text: string) => hits.push(...hitsIn(where, text, markers));
     let mood: Mood = "well";
+    const echoed = new Set<string>();
+    const echo = (parts: readonly string[]) => {
+      const said = parts[random.integer(0, parts.length - 1)] ?? "";
+      for (const place of PLACES)
+        if (writings(markers[place]).some((text) => said.includes(text))) echoed.add(place);
+      return said;
+    };
     const service = await startServer((request, response, url) =>
-      answer(request, response, { url, mood, markers }),
+      answer(request, response, { url, mood, markers, echo }),
     );
     let commands = 0;
     try {
@@ -105,6 +115,7 @@ export const secretsStaySecret: Case = {
           { name: "commands", value: commands },
           { name: "files_searched", value: files.length },
           { name: "failed_loads_searched", value: loads.flat().length },
+          all("markers_repeated_by_the_service", echoed.size, size === "full" ? SENT : echoed.size),
           none("hits", hits.length),
         ],
         failures: hits,
@@ -165,7 +176,12 @@ function inputOf(url: string, markers: Markers): Pick<CommandOptions, "env"> & {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { url, mood, markers }: { url: URL; mood: Mood; markers: Markers },
+  {
+    url,
+    mood,
+    markers,
+    echo,
+  }: { url: URL; mood: Mood; markers: Markers; echo: (parts: readonly string[]) => string },
 ): Promise<void> {
   let body = "";
   for await (const chunk of request) body += chunk;
@@ -173,10 +189,11 @@ async function answer(
     response.end(JSON.stringify({ access_token: markers.access_token }));
     return;
   }
-  // Short, so that what is repeated is within what an error shows.
   const { authorization = "", "x-key": key = "", "x-sign": sign = "" } = request.headers;
-  const parts = [key, sign, authorization, body, url.search].map(String).filter((text) => text !== "");
-  const said = parts[Math.floor(parts.length / 2)] ?? "";
+  const pair = Buffer.from(authorization.replace("Basic ", ""), "base64").toString();
+  const given = [key, sign, body, authorization, authorization.startsWith("Basic ") ? pair : ""].map(String);
+  const repeated = url.pathname === "/token" ? [pair] : [...given, url.search, ...url.searchParams.values()];
+  const said = echo(repeated.filter((text) => text.length > 5));
   if (mood === "well") sendRecords(response, url, 3);
   else if (mood === "cut")
     response.writeHead(200, { "content-length": "1000" }).write(said, () => response.destroy());
