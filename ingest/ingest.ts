@@ -29,7 +29,7 @@ export function checkIngest(ctx: Context, options: IngestOptions): void {
 
 /**
  * Loads streams into their raw tables, in the order of their definition. A stream that fails is a result and
- * does not stop the others. Throws STREAM_UNKNOWN, BASE_URL_MISSING, BASE_URL_INVALID (exit 2) before any request.
+ * does not stop the others. Throws STREAM_UNKNOWN, BASE_URL_*, SECRET* and TOKEN_URL_INVALID (exit 2) before any request.
  */
 export async function ingest(ctx: Context, engine: Engine, options: IngestOptions): Promise<StreamResult[]> {
   // Every wait of every stream listens to it.

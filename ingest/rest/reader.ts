@@ -8,7 +8,7 @@ import { type Reader, streamName } from "../reader.ts";
 import type { IngestSettings } from "../settings.ts";
 import { readStream } from "./read-stream.ts";
 
-/** Reads the streams of a REST API. Throws BASE_URL_MISSING or BASE_URL_INVALID (exit 2) before any request. */
+/** Reads the streams of a REST API. Throws BASE_URL_*, SECRET_* and TOKEN_URL_INVALID (exit 2) before any request. */
 export function openRestReader(
   ctx: Context,
   {

@@ -190,6 +190,18 @@ test("follows redirects within the same host and no others", async () => {
   });
 });
 
+test.each([
+  ["/tracks?page=1", "more than 3 redirects"],
+  ["http://", "a redirect to an address that cannot be read"],
+])("gives up on a redirect to %s", async (location, what) => {
+  const { world } = await withScript((visit) => visit.response.writeHead(302, { location }).end());
+  expect((await world.loadOne("tracks")).error).toMatchObject({
+    code: "API_REDIRECTED",
+    message: expect.stringContaining(what),
+    hint: "give the address that the service really has",
+  });
+});
+
 test("lands the other streams when one fails, and keeps its former version", async () => {
   const { api, world } = await withApi();
   await world.load();

@@ -35,6 +35,7 @@ async function withTokens({ signIn = () => ({}), status = () => 200, authenticat
   const { world, api } = await withScript(
     (visit) => {
       if (visit.stream === "token") return void onSignIn(visit);
+      if (visit.stream === "moved") return void visit.response.writeHead(302, { location: "/token" }).end();
       const token = Number(
         /^Bearer access-token-(\d+)$/.exec(visit.request.headers.authorization ?? "")?.[1],
       );
@@ -125,6 +126,16 @@ test("asks again when the token address fails, and says what it answered", async
   });
   expect(rest.map(({ status }) => status)).toEqual(["failed", "failed"]);
   expect(down.signIns).toHaveLength(2);
+});
+
+test("a sign-in goes to no other place than the address for tokens", async () => {
+  const { world, api } = await withTokens({ authentication: { tokenUrl: "/moved", credentialsIn: "body" } });
+  const { error } = await world.loadOne("tracks");
+  expect(error).toMatchObject({
+    code: "API_REDIRECTED",
+    message: expect.stringContaining("a request with a body"),
+  });
+  expect(api.requests).toEqual(["moved/0"]);
 });
 
 test("an address for tokens that is none is refused before any request", async () => {
