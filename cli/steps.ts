@@ -66,14 +66,19 @@ export interface IngestPlan {
   sources: SourceDefinition[];
   settings: IngestSettings;
   streams: string[];
+  onlyFailed: boolean;
 }
 
-export async function planIngest({ ctx, project }: Workspace, streams: string[]): Promise<IngestPlan> {
+export async function planIngest(
+  { ctx, project }: Workspace,
+  streams: string[],
+  { failed = false }: { failed?: boolean } = {},
+): Promise<IngestPlan> {
   const { ingest: settings } = validateYaml(
     project.file,
     z.looseObject({ ingest: ingestSettings.prefault({}) }),
   );
-  const plan = { sources: await loadSources(ctx), settings, streams };
+  const plan = { sources: await loadSources(ctx), settings, streams, onlyFailed: failed };
   checkIngest(ctx, plan);
   return plan;
 }

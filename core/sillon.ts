@@ -109,12 +109,14 @@ export type Pagination =
   /** One answer holds everything. */
   | { type: "single" };
 
+/** What requests carry, beside what the base URL holds. It is sent to the origin of the base URL alone. */
 export type Authentication =
   | { type: "bearer"; token: Secret }
   | { type: "api_key"; name: string; in?: "header" | "query"; value: Secret }
   | { type: "basic"; user: string | Secret; password: Secret }
   | {
       type: "oauth2_client_credentials";
+      /** An address, or a path at the host of the base URL. */
       tokenUrl: string;
       clientId: string | Secret;
       clientSecret: Secret;

@@ -6,6 +6,7 @@ import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine } from "../engines/engine.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
 import { loadStream, type StreamJob } from "./load-stream.ts";
+import { wellLoadedStreams } from "./raw/last-loads.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
 import type { Reader } from "./reader.ts";
 import { openRestReader } from "./rest/reader.ts";
@@ -16,17 +17,19 @@ export interface IngestOptions {
   sources: readonly SourceDefinition[];
   /** `tracks` or `moovitamix.tracks`; all streams when left out or empty. */
   streams?: readonly string[];
+  /** Of these, only those whose last load failed, and those that were never loaded. */
+  onlyFailed?: boolean;
   settings: IngestSettings;
 }
 
-/** Finds what is wrong with the call. Throws STREAM_UNKNOWN, BASE_URL_MISSING, BASE_URL_INVALID (exit 2). */
+/** Finds what is wrong with the call. Throws STREAM_UNKNOWN, BASE_URL_*, SECRET* (exit 2). */
 export function checkIngest(ctx: Context, options: IngestOptions): void {
   openReaders(ctx, { chosen: chooseStreams(options), settings: options.settings });
 }
 
 /**
  * Loads streams into their raw tables, in the order of their definition. A stream that fails is a result and
- * does not stop the others. Throws STREAM_UNKNOWN, BASE_URL_MISSING, BASE_URL_INVALID (exit 2) before any request.
+ * does not stop the others. Throws STREAM_UNKNOWN, BASE_URL_*, SECRET* and TOKEN_URL_INVALID (exit 2) before any request.
  */
 export async function ingest(ctx: Context, engine: Engine, options: IngestOptions): Promise<StreamResult[]> {
   // Every wait of every stream listens to it.
@@ -37,7 +40,8 @@ export async function ingest(ctx: Context, engine: Engine, options: IngestOption
   const chosen = chooseStreams(options);
   const readers = openReaders(run, { chosen, settings });
   try {
-    return await runBounded(await prepareJobs(run, engine, { settings, chosen, readers }));
+    const { onlyFailed = false } = options;
+    return await runBounded(await prepareJobs(run, engine, { settings, chosen, readers, onlyFailed }));
   } finally {
     await Promise.all([...readers.values()].map((reader) => reader.close()));
   }
@@ -84,7 +88,7 @@ function openReaders(
     return gate;
   };
   const readers = new Map<SourceDefinition, Reader>();
-  const errors: ProjectError[] = [];
+  const errors = stdinMistakes(chosen);
   for (const source of new Set(chosen.map((choice) => choice.source))) {
     try {
       readers.set(source, openReader(ctx, source, { settings, gateFor }));
@@ -96,6 +100,26 @@ function openReaders(
   }
   if (errors.length > 0) throw errors.length === 1 ? errors[0] : new ProjectErrors(errors);
   return readers;
+}
+
+/** Standard input holds one secret. */
+function stdinMistakes(chosen: readonly Choice[]): ProjectError[] {
+  const isOnStdin = (one: unknown) => typeof one === "object" && one !== null && "stdin" in one;
+  const names = [...new Set(chosen.map(({ source }) => source))].flatMap((source) => {
+    const { authentication = {} } = "authentication" in source ? source : {};
+    return Object.values(authentication)
+      .filter(isOnStdin)
+      .map(() => source.name);
+  });
+  if (names.length < 2) return [];
+  return [
+    new ProjectError("SECRETS_ON_STDIN", {
+      message: "standard input holds one secret, and more than one are to be read from it",
+      where: `sources ${[...new Set(names)].join(", ")}`,
+      hint: "leave { stdin: true } to one of them, and give the others as { env: NAME } or { file: PATH }",
+      exitCode: EXIT.usage,
+    }),
+  ];
 }
 
 function openReader(
@@ -120,17 +144,25 @@ type PreparedJob = Omit<StreamJob, "parent"> & {
 async function prepareJobs(
   ctx: Context,
   engine: Engine,
-  { settings, chosen, readers }: { settings: IngestSettings; chosen: readonly Choice[]; readers: Readers },
+  {
+    settings,
+    chosen,
+    readers,
+    onlyFailed,
+  }: { settings: IngestSettings; chosen: readonly Choice[]; readers: Readers; onlyFailed: boolean },
 ): Promise<PreparedJob[]> {
   const inTurn = createTurns();
-  const prepared = new Set<string>();
+  const prepared = new Map<string, ReadonlySet<string>>();
   const jobs: PreparedJob[] = [];
   for (const { source, stream } of chosen) {
     const reader = readers.get(source);
     if (reader === undefined) throw new Error(`no reader for ${source.name}`);
     const tables = rawTables(engine, source.name);
-    if (!prepared.has(source.name)) await createSourceTables(engine, tables);
-    prepared.add(source.name);
+    if (!prepared.has(source.name)) {
+      await createSourceTables(engine, tables);
+      prepared.set(source.name, onlyFailed ? await wellLoadedStreams(engine, tables) : new Set());
+    }
+    if (prepared.get(source.name)?.has(stream.name)) continue;
     const ancestors = ancestorsOf(source, stream);
     const parts = { ctx, engine, settings, source, stream, reader, tables, inTurn };
     jobs.push({ ...parts, parentStream: ancestors[0], depth: ancestors.length });

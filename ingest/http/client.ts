@@ -1,14 +1,17 @@
+import type { Dispatcher } from "undici";
 import type { Context } from "../../core/context.ts";
 import { ProjectError } from "../../core/errors.ts";
 import { maskUrl } from "../../core/secrets.ts";
 import type { IngestSettings } from "../settings.ts";
 import type { Traffic } from "../stream-result.ts";
+import type { AnswerSeen, Authenticator, Credentials } from "./authentication.ts";
 import type { BaseUrl } from "./base-url.ts";
 import { ENCODINGS } from "./decode-body.ts";
 import { type Answer, exchange } from "./exchange.ts";
 import { AttemptFailure } from "./failure.ts";
 import type { HostGate, Pass } from "./host-gate.ts";
 import { checkStatus } from "./status.ts";
+import type { TargetRules } from "./target.ts";
 
 export interface PageRequest {
   url: URL;
@@ -39,6 +42,10 @@ export interface ClientParts {
   settings: IngestSettings;
   gate: HostGate;
   base: BaseUrl;
+  /** None: all that is sent is what the base URL holds. */
+  authenticator: Authenticator | undefined;
+  rules: TargetRules;
+  dispatcher: Dispatcher;
 }
 
 export function createClient(parts: ClientParts): Client {
@@ -96,15 +103,53 @@ async function tryOnce<T>(parts: ClientParts, work: Attempt<T>): Promise<{ value
 }
 
 async function requestPage(parts: ClientParts, request: PageRequest): Promise<Answer> {
-  request.traffic.requests += 1;
-  const { url, method, body, signal, accepted } = request;
-  const headers: Record<string, string> = { "accept-encoding": ENCODINGS, ...request.headers };
-  const isOwn = url.origin === parts.base.url.origin;
-  if (isOwn && parts.base.authorization !== undefined) headers.authorization = parts.base.authorization;
-  const answer = await exchange({ url, method, headers, body, settings: parts.settings, signal });
-  request.traffic.sizeBytes += answer.sizeBytes;
-  if (!accepted.includes(answer.status)) checkStatus(answer, parts.ctx.clock.now());
+  const { authenticator } = parts;
+  let { answer, used } = await send(parts, request);
+  if (used !== undefined && authenticator?.areRenewed(used, seen(request, answer, false))) {
+    request.traffic.retries += 1;
+    ({ answer, used } = await send(parts, request));
+    if (used !== undefined) authenticator.areRenewed(used, seen(request, answer, true));
+  }
+  if (!request.accepted.includes(answer.status)) checkStatus(answer, parts.ctx.clock.now());
   return answer;
+}
+
+function seen({ stream }: PageRequest, { status }: Answer, isRepeat: boolean): AnswerSeen {
+  return { status, stream, isRepeat };
+}
+
+/** One exchange. Credentials go to the origin of the base URL alone. */
+async function send(
+  { base, authenticator, settings, rules, dispatcher }: ClientParts,
+  request: PageRequest,
+): Promise<{ answer: Answer; used: Credentials | undefined }> {
+  const { url, method, body, signal, traffic } = request;
+  const { origin } = base.url;
+  const used =
+    url.origin === origin
+      ? await authenticator?.credentialsFor({ method, url, body: body ?? null })
+      : undefined;
+  const own = base.authorization === undefined ? {} : { authorization: base.authorization };
+  const credentials = {
+    origin,
+    headers: { ...own, ...used?.headers },
+    params: { ...Object.fromEntries(base.url.searchParams), ...used?.params },
+  };
+  const headers = { "accept-encoding": ENCODINGS, ...request.headers };
+  traffic.requests += 1;
+  const answer = await exchange({
+    url,
+    method,
+    headers,
+    body,
+    credentials,
+    settings,
+    signal,
+    rules,
+    dispatcher,
+  });
+  traffic.sizeBytes += answer.sizeBytes;
+  return { answer, used };
 }
 
 /** Does what the failure asks for in respect of the host: nothing, a pause, or no request at all any more. */
@@ -157,7 +202,7 @@ function secondsText(ms: number): string {
 }
 
 function pageError(parts: ClientParts, request: PageRequest, tried: Tried): ProjectError {
-  const { ctx, base } = parts;
+  const { ctx, base, authenticator } = parts;
   const { code, detail, hint } = tried.failure.details;
   const why = detail === undefined ? [] : [ctx.secrets.mask(detail)];
   const spentMs = ctx.clock.now().getTime() - tried.startedMs;
@@ -166,7 +211,7 @@ function pageError(parts: ClientParts, request: PageRequest, tried: Tried): Proj
     message: ctx.secrets.mask(`${labelOf(request)}: ${tried.failure.message}`),
     where: ctx.secrets.mask(maskUrl(request.url)),
     why,
-    hint: hint ?? hintFor(code, base.variable),
+    hint: hint ?? hintFor(code, { variable: base.variable, advice: authenticator?.advice }),
     cause: tried.failure,
   });
 }
@@ -181,11 +226,14 @@ function tooLongFailure({ ctx, settings }: ClientParts, waitMs: number): Attempt
   });
 }
 
-function hintFor(code: string, variable: string): string {
+function hintFor(
+  code: string,
+  { variable, advice }: { variable: string; advice?: string | undefined },
+): string {
   const hints: Record<string, string> = {
     API_UNREACHABLE: `start the service, or set ${variable} to its address; npx run api is a stand-in for Moovitamix`,
-    API_UNAUTHORIZED: `put valid credentials into ${variable}: http://user:password@host`,
-    API_FORBIDDEN: `ask for access to this list, or put other credentials into ${variable}`,
+    API_UNAUTHORIZED: advice ?? `put valid credentials into ${variable}: http://user:password@host`,
+    API_FORBIDDEN: `ask for access to this list, or ${advice ?? `put other credentials into ${variable}`}`,
     API_NOT_FOUND: `check that ${variable} is the service's base address, and the stream's path`,
     API_REFUSED: "check the source's pageSize and paths against the service's documentation",
     API_RATE_LIMITED: "run again later, or lower ingest: concurrency in project.yml",

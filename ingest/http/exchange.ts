@@ -1,14 +1,23 @@
 import ky from "ky";
+import type { Dispatcher } from "undici";
 import type { IngestSettings } from "../settings.ts";
 import { decodeBody, tooLarge } from "./decode-body.ts";
 import { AttemptFailure, cutFailure, networkFailure, type Progress } from "./failure.ts";
 import { rawFetch } from "./raw-fetch.ts";
+import { checkTarget, type TargetRules } from "./target.ts";
 
 export interface ExchangeRequest {
   url: URL;
   method: "GET" | "POST";
   headers: Record<string, string>;
-  body: string | undefined;
+  body?: string | undefined;
+  /**
+   * Sent to this origin alone, as are headers that say more than what is asked for. Parameters that the address has
+   * already stay as they are.
+   */
+  credentials?: { origin: string; headers: Record<string, string>; params: Record<string, string> };
+  rules: TargetRules;
+  dispatcher: Dispatcher;
   settings: IngestSettings;
   signal: AbortSignal;
 }
@@ -24,14 +33,17 @@ export interface Answer {
 
 const MAX_REDIRECTS = 3;
 
-/** One request with its whole answer, redirects within the same origin followed. Throws AttemptFailure. */
+/**
+ * One request with its whole answer, redirects followed to where requests may go. Credentials stay with their origin,
+ * and to another one go no headers but those that say what is asked for. Throws AttemptFailure.
+ */
 export async function exchange(request: ExchangeRequest): Promise<Answer> {
   const watch = startWatch(request);
   let url = request.url;
   try {
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       const answer = await readAnswer(request, url, watch);
-      const target = redirectTarget(answer, url);
+      const target = redirectTarget(request, answer, url);
       if (target === undefined) return answer;
       url = target;
     }
@@ -42,17 +54,18 @@ export async function exchange(request: ExchangeRequest): Promise<Answer> {
 }
 
 async function readAnswer(request: ExchangeRequest, url: URL, watch: Watch): Promise<Answer> {
-  const { method, headers, body: content } = request;
-  const response = await ky(url, {
+  checkTarget(url, request.rules);
+  const { method, body: content, dispatcher } = request;
+  const response = await ky(addressOf(request, url), {
     method,
-    headers,
+    headers: headersFor(request, url),
     ...(content === undefined ? {} : { body: content }),
     signal: watch.signal,
     retry: 0,
     timeout: false,
     throwHttpErrors: false,
     redirect: "manual",
-    fetch: rawFetch,
+    fetch: (input, init) => rawFetch(dispatcher, input, init),
   }).catch((error: unknown) => {
     throw watch.reason() ?? networkFailure(error);
   });
@@ -129,13 +142,35 @@ function timeout(what: string, limitMs: number, setting: string): AttemptFailure
   });
 }
 
-/** Credentials and requests stay with the host that was configured. */
-function redirectTarget(answer: Answer, from: URL): URL | undefined {
+function addressOf({ credentials }: ExchangeRequest, url: URL): URL {
+  if (credentials?.origin !== url.origin) return url;
+  const address = new URL(url);
+  for (const [name, value] of Object.entries(credentials.params))
+    if (!address.searchParams.has(name)) address.searchParams.set(name, value);
+  return address;
+}
+
+/** Headers that say nothing of who asks. */
+const PUBLIC_HEADERS = ["accept", "accept-encoding", "content-type", "range", "user-agent"];
+
+function headersFor({ headers, credentials, url: asked }: ExchangeRequest, url: URL): Record<string, string> {
+  const isHome = url.origin === (credentials?.origin ?? asked.origin);
+  const sent = Object.entries(headers).filter(
+    ([name]) => isHome || PUBLIC_HEADERS.includes(name.toLowerCase()),
+  );
+  return { ...Object.fromEntries(sent), ...(credentials?.origin === url.origin ? credentials.headers : {}) };
+}
+
+/** Where a redirect leads. A request with a body is repeated nowhere but at its own origin. */
+function redirectTarget(request: ExchangeRequest, answer: Answer, from: URL): URL | undefined {
   const location = answer.headers.get("location");
   if (answer.status < 300 || answer.status > 399 || location === null) return undefined;
   const target = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
-  if (target?.origin === from.origin) return target;
-  throw redirectFailure(`a redirect to another host: ${target?.origin ?? "an address that cannot be read"}`);
+  if (target === undefined) throw redirectFailure("a redirect to an address that cannot be read");
+  checkTarget(target, request.rules);
+  const isRepeatable = target.origin === from.origin && [307, 308].includes(answer.status);
+  if (request.method !== "GET" && !isRepeatable) throw redirectFailure("a redirect of a request with a body");
+  return target;
 }
 
 function redirectFailure(what: string): AttemptFailure {

@@ -5,16 +5,21 @@ import { type Dispatcher, request as send } from "undici";
 const BODILESS = new Set([204, 205, 304]);
 
 /**
- * fetch for ky that follows no redirect and hands over the body as it was sent: the standard one takes a
+ * fetch for ky that connects as the dispatcher allows, follows no redirect and hands over the body as it was sent: the standard one takes a
  * compressed body that breaks off for a whole one.
  */
-export async function rawFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+export async function rawFetch(
+  dispatcher: Dispatcher,
+  input: string | URL | Request,
+  init?: RequestInit,
+): Promise<Response> {
   const request = new Request(input, init);
   const headers: Record<string, string> = {};
   request.headers.forEach((value, name) => {
     headers[name] = value;
   });
   const answer = await send(request.url, {
+    dispatcher,
     method: request.method as Dispatcher.HttpMethod,
     headers,
     body: request.body === null ? null : Buffer.from(await request.arrayBuffer()),

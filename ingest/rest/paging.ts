@@ -3,8 +3,8 @@ import type { Pagination } from "../../core/sillon.ts";
 import type { BaseUrl } from "../http/base-url.ts";
 import type { Answer } from "../http/exchange.ts";
 import { AttemptFailure } from "../http/failure.ts";
+import { checkTarget, type TargetRules } from "../http/target.ts";
 import type { PageDocument } from "./document.ts";
-import { checkTarget } from "./next-target.ts";
 import { type RestRequest, setAddress, setValue, type Written } from "./request.ts";
 
 /** Which page a request is for. */
@@ -47,6 +47,8 @@ export interface Paging {
 
 export interface PagingParts {
   base: BaseUrl;
+  /** Where links to next pages may lead. */
+  rules: TargetRules;
   pageSize: number;
   /** The answers are fastapi-pagination's, and what they say of themselves is checked. */
   isUsual: boolean;
@@ -80,7 +82,7 @@ export function pagingOf(pagination: Pagination, parts: PagingParts): Paging {
         read: (document, answer, request) => {
           const { total = undefined } = pagination;
           const link = linkIn(answer.headers.get("link"));
-          return { ...UNKNOWN, total: document.total(total), next: addressOf(link, request, parts.base) };
+          return { ...UNKNOWN, total: document.total(total), next: addressOf(link, request, parts.rules) };
         },
       };
     case "next_url":
@@ -92,7 +94,7 @@ export function pagingOf(pagination: Pagination, parts: PagingParts): Paging {
           return {
             ...UNKNOWN,
             total: document.total(pagination.total),
-            next: addressOf(next?.text, request, parts.base),
+            next: addressOf(next?.text, request, parts.rules),
           };
         },
       };
@@ -217,8 +219,8 @@ function linkIn(header: string | null): string | undefined {
   }
 }
 
-/** An address may be written in several ways, and must not lead anywhere else. */
-function addressOf(text: string | undefined, request: RestRequest, base: BaseUrl): Written | null {
+/** An address may be written in several ways, and leads where requests may go. */
+function addressOf(text: string | undefined, request: RestRequest, rules: TargetRules): Written | null {
   if (text === undefined) return null;
   if (!URL.canParse(text, request.url.href)) {
     throw new AttemptFailure("the address of the next page cannot be read", {
@@ -227,7 +229,7 @@ function addressOf(text: string | undefined, request: RestRequest, base: BaseUrl
     });
   }
   const address = new URL(text, request.url);
-  checkTarget(address, base);
+  checkTarget(address, rules);
   return { text: address.href, json: JSON.stringify(address.href) };
 }
 

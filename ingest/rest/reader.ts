@@ -1,8 +1,10 @@
 import type { Context } from "../../core/context.ts";
 import type { RestSourceDefinition, RestStreamDefinition, Scalar } from "../../core/sillon.ts";
+import { openAccess } from "../http/access.ts";
 import { type BaseUrl, resolveBaseUrl } from "../http/base-url.ts";
 import { createClient } from "../http/client.ts";
 import type { HostGate } from "../http/host-gate.ts";
+import type { TargetRules } from "../http/target.ts";
 import { type Reader, type ReadJob, type StreamRange, streamName } from "../reader.ts";
 import type { IngestSettings } from "../settings.ts";
 import { type ChildList, readChildren } from "./children.ts";
@@ -13,7 +15,7 @@ import { requestOf } from "./request.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
 
-/** Reads the streams of a REST API. Throws BASE_URL_MISSING or BASE_URL_INVALID (exit 2) before any request. */
+/** Reads the streams of a REST API. Throws BASE_URL_*, SECRET_* and TOKEN_URL_INVALID (exit 2) before any request. */
 export function openRestReader(
   ctx: Context,
   {
@@ -23,10 +25,11 @@ export function openRestReader(
   }: { source: RestSourceDefinition; settings: IngestSettings; gateFor: (base: BaseUrl) => HostGate },
 ): Reader {
   const base = resolveBaseUrl(ctx, source);
-  const client = createClient({ ctx, settings, gate: gateFor(base), base });
+  const access = openAccess(ctx, { source, base, settings });
+  const client = createClient({ ctx, settings, gate: gateFor(base), base, ...access });
   const read = (job: ReadJob, { stream, parent, signal, limit, restart, onBatch }: List) => {
     const { traffic, range } = job;
-    const requests = requestsFor(source, { base, stream, range });
+    const requests = requestsFor(source, { base, rules: access.rules, stream, range });
     const common = { client, base, settings, source: source.name, traffic };
     return readStream(
       { ...common, ...requests, stream, parent, signal, limit, onPage: onBatch },
@@ -53,7 +56,7 @@ export function openRestReader(
       const children = { job, stream, parent, listsAtOnce: settings.concurrency, source: source.name };
       return readChildren(children, (list) => read(job, { ...list, limit: null }));
     },
-    close: async () => {},
+    close: () => access.dispatcher.destroy(),
   };
 }
 
@@ -66,11 +69,17 @@ interface List extends Omit<ChildList, "parent"> {
 /** How the pages of a stream are asked for. */
 function requestsFor(
   source: RestSourceDefinition,
-  { base, stream, range }: { base: BaseUrl; stream: RestStreamDefinition; range: StreamRange },
+  {
+    base,
+    rules,
+    stream,
+    range,
+  }: { base: BaseUrl; rules: TargetRules; stream: RestStreamDefinition; range: StreamRange },
 ): Pick<RestReadJob, "paging" | "request"> {
   const given = stream.pagination ?? source.pagination;
   const paging = pagingOf(given ?? { type: "page" }, {
     base,
+    rules,
     pageSize: stream.pageSize ?? source.pageSize ?? DEFAULT_PAGE_SIZE,
     isUsual: given === undefined && stream.records === undefined && stream.format === undefined,
   });

@@ -253,3 +253,37 @@ test.each<[Partial<RestStreamDefinition>, string]>([
   const source = { name: "shop", baseUrl: { env: "SHOP_URL" }, streams: [{ ...albums, ...changes }] };
   expect(parseDefinition(source)).toEqual({ mistakes: [`source.streams.0.${mistake}`] });
 });
+
+test("loads a failed child stream again from its parent's table", async () => {
+  const { server, shop, world } = await withShop();
+  shop.answer = ({ url }, response) => {
+    if (!url.pathname.endsWith("/3/songs")) return false;
+    response.writeHead(403).end("{}");
+    return true;
+  };
+  await world.load();
+  shop.answer = () => false;
+  server.requests.length = 0;
+  const healed = await world.load({ onlyFailed: true });
+  expect(healed.map(({ stream, status }) => [stream, status])).toEqual([["songs", "ok"]]);
+  expect(server.requests.filter(({ url }) => url.pathname === "/albums")).toEqual([]);
+  expect(await world.texts("songs")).toEqual(ALL_SONGS);
+});
+
+test("loads a failed parent again together with the child stream that could not go on without it", async () => {
+  const { shop, world } = await withShop();
+  shop.answer = ({ url }, response) => {
+    if (url.pathname !== "/albums") return false;
+    response.writeHead(403).end("{}");
+    return true;
+  };
+  const failed = await world.load();
+  expect(failed.map(({ error }) => error?.code)).toEqual(["PARENT_FAILED", "API_FORBIDDEN"]);
+  shop.answer = () => false;
+  const healed = await world.load({ onlyFailed: true });
+  expect(healed.map(({ stream, status }) => [stream, status])).toEqual([
+    ["songs", "ok"],
+    ["albums", "ok"],
+  ]);
+  expect(await world.texts("songs")).toEqual(ALL_SONGS);
+});
