@@ -142,9 +142,12 @@ function timeout(what: string, limitMs: number, setting: string): AttemptFailure
   });
 }
 
+/** Credentials that a link or redirect holds are not sent. */
 function addressOf({ credentials }: ExchangeRequest, url: URL): URL {
-  if (credentials?.origin !== url.origin) return url;
   const address = new URL(url);
+  address.username = "";
+  address.password = "";
+  if (credentials?.origin !== url.origin) return address;
   for (const [name, value] of Object.entries(credentials.params))
     if (!address.searchParams.has(name)) address.searchParams.set(name, value);
   return address;

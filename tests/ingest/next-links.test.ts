@@ -3,7 +3,7 @@ import type { RestSourceDefinition } from "../../core/sillon.ts";
 import { listSource, rowTexts, startListServer } from "./list-server.ts";
 import { withWorld } from "./setup.ts";
 
-const SECRETS = ["bearer-of-the-list", "key-in-a-header", "token-in-the-query"];
+const SECRETS = ["bearer-of-the-list", "key-in-a-header", "token-in-the-query", "pass-in-a-link"];
 
 /** A list whose first page names a next one at another host. */
 async function withTwoHosts(source: Partial<RestSourceDefinition> = {}) {
@@ -15,7 +15,9 @@ async function withTwoHosts(source: Partial<RestSourceDefinition> = {}) {
     await Promise.all([own.stop(), other.stop()]);
   });
   own.answer = (_, response) => {
-    response.end(`{"rows":[{"id":2}],"meta":{"url":"${other.url}/rest?part=2"}}`);
+    response.end(
+      `{"rows":[{"id":2}],"meta":{"url":"${other.url.replace("//", "//user:pass-in-a-link@")}/rest?part=2"}}`,
+    );
     return true;
   };
   const world = await withWorld({
@@ -42,6 +44,7 @@ test("follows a link to a next page at a host that is allowed, without what belo
   expect(own.requests[0]?.url.searchParams.get("token")).toBe(SECRETS[2]);
   expect(other.requests).toHaveLength(1);
   expect(other.requests[0]?.url.search).toBe("?part=2");
+  expect(other.requests[0]?.headers.authorization).toBeUndefined();
   expect(other.requests[0]?.headers.accept).toBe("application/json");
   const sent = JSON.stringify([other.requests[0]?.headers, other.requests[0]?.url]);
   for (const secret of SECRETS) expect(sent).not.toContain(secret);
