@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { examples, execute, type Work } from "./command-parts.ts";
+import type { IngestCommandOptions } from "./commands/ingest.ts";
 import type { Invocation } from "./invocation.ts";
 import { addDryRunOption, addGraphOptions, addRunOptions, addWriteOptions } from "./options.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -25,10 +26,11 @@ export function addLoadCommands(program: Command, invocation: Invocation): void 
   addWriteOptions(program.command("ingest"))
     .description("load what the sources hold now into the raw tables")
     .argument("[streams...]", "tracks, moovitamix.users, …; all of them when left out")
-    .addHelpText("after", examples("run ingest", "run ingest tracks users", "run ingest --json"))
-    .action(async (streams: string[], options: CommonOptions) => {
+    .option("--failed", "only streams whose last load failed, and those never loaded")
+    .addHelpText("after", examples("run ingest", "run ingest tracks users", "run ingest --failed"))
+    .action(async (streams: string[], options: IngestCommandOptions) => {
       const { runIngest } = await import("./commands/ingest.ts");
-      const work: Work = (workspace, terminal) => runIngest(workspace, terminal, streams);
+      const work: Work = (workspace, terminal) => runIngest(workspace, terminal, streams, options);
       await execute(invocation, { name: "ingest", options, isRecorded: true, work });
     });
 }

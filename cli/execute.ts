@@ -88,11 +88,12 @@ export async function executeBare(
 
 /** The outputs as the options of a command ask for them. */
 export function terminalOf(invocation: Invocation, options: CommonOptions): Terminal {
-  const { cwd, env, stdout, stderr, signal, argv } = invocation;
+  const { cwd, env, readLine, stdout, stderr, signal, argv } = invocation;
   const isQuiet = options.quiet ?? false;
   return createTerminal({
     cwd,
     env,
+    readLine,
     stdout,
     stderr,
     signal,

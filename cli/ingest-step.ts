@@ -11,9 +11,15 @@ export interface IngestPlan {
   sources: SourceDefinition[];
   settings: IngestSettings;
   streams: string[];
+  /** Streams whose last load failed, and those never loaded. */
+  onlyFailed: boolean;
 }
 
-export async function planIngest({ ctx, project }: Workspace, streams: string[]): Promise<IngestPlan> {
+export async function planIngest(
+  { ctx, project }: Workspace,
+  streams: string[],
+  { failed = false }: { failed?: boolean } = {},
+): Promise<IngestPlan> {
   const { ingest: settings } = validateYaml(
     project.file,
     z.looseObject({ ingest: ingestSettings.prefault({}) }),
@@ -23,7 +29,7 @@ export async function planIngest({ ctx, project }: Workspace, streams: string[])
     import("../ingest/ingest.ts"),
     import("../ingest/load-sources.ts"),
   ]);
-  const plan = { sources: await loadSources(ctx), settings, streams };
+  const plan = { sources: await loadSources(ctx), settings, streams, onlyFailed: failed };
   checkIngest(ctx, plan);
   return plan;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { packageRoot } from "../core/config.ts";
 import type { Environment } from "../core/context.ts";
 import { EXIT } from "../core/errors.ts";
+import { readFirstLine } from "./standard-input.ts";
 
 /** Where a program's text goes. */
 export interface Output {
@@ -17,6 +18,8 @@ export interface Invocation {
   argv: readonly string[];
   cwd: string;
   env: Environment;
+  /** The first line of standard input. */
+  readLine: () => string;
   stdout: Output;
   stderr: Output;
   signal: AbortSignal;
@@ -73,6 +76,7 @@ export async function interruptible(
     argv,
     cwd: process.cwd(),
     env: process.env,
+    readLine: readFirstLine,
     stdout: outputTo(process.stdout),
     stderr: outputTo(process.stderr),
     signal: controller.signal,

@@ -7,6 +7,8 @@ import { type Colors, colorsFor, createStory, type Story } from "./print.ts";
 export interface Terminal {
   cwd: string;
   env: Environment;
+  /** The first line of standard input. */
+  readLine: () => string;
   /** The command as typed, without the program's name. */
   invocation: string;
   /** Answers. */
@@ -21,6 +23,7 @@ export interface Terminal {
 export interface TerminalOptions {
   cwd: string;
   env: Environment;
+  readLine: () => string;
   invocation: string;
   stdout: Output;
   stderr: Output;
@@ -33,10 +36,12 @@ export interface TerminalOptions {
 }
 
 export function createTerminal(options: TerminalOptions): Terminal {
-  const { cwd, env, invocation, stdout, stderr, signal, isQuiet, isDebug, logFormat, holdsErrors } = options;
+  const { cwd, env, readLine, invocation, stdout, stderr, signal, isQuiet, isDebug, logFormat, holdsErrors } =
+    options;
   return {
     cwd,
     env,
+    readLine,
     invocation,
     stdout,
     stderr,

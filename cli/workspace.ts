@@ -53,6 +53,7 @@ export function openWorkspace(terminal: Terminal, options: CommonOptions): Works
   const ctx = createContext({
     projectDir,
     env: terminal.env,
+    readLine: terminal.readLine,
     sink: warnings.through(terminal.story.sink),
     signal: terminal.signal,
   });

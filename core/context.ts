@@ -16,6 +16,8 @@ export interface Context {
   /** Absolute path of the project folder. */
   projectDir: string;
   env: Environment;
+  /** What was given on standard input: its first line, read when it is first asked for. */
+  stdinLine: () => string;
   clock: Clock;
   /** Uniform in [0, 1): jitter only, never data. */
   random: () => number;
@@ -27,6 +29,9 @@ export interface Context {
   startedAt: Date;
 }
 
+/** The values of environment variables with dbt's prefix for secrets are never shown. */
+const SECRET_PREFIX = "DBT_ENV_SECRET";
+
 export const systemClock: Clock = {
   now: () => new Date(),
   sleep: (ms, signal) => delay(ms, undefined, { signal }),
@@ -36,6 +41,8 @@ export interface ContextOptions {
   projectDir: string;
   env: Environment;
   sink: LogSink;
+  /** Reads the first line of standard input; there is none when left out. */
+  readLine?: () => string;
   signal?: AbortSignal;
   clock?: Clock;
   random?: () => number;
@@ -43,6 +50,9 @@ export interface ContextOptions {
 
 export function createContext(options: ContextOptions): Context {
   const secrets = createSecrets();
+  for (const [name, value] of Object.entries(options.env))
+    if (name.startsWith(SECRET_PREFIX)) secrets.add(value ?? "");
+  let line: string | undefined;
   const clock = options.clock ?? systemClock;
   const invocationId = randomUUID();
   const sink: LogSink = (entry) =>
@@ -55,6 +65,10 @@ export function createContext(options: ContextOptions): Context {
   return {
     projectDir: options.projectDir,
     env: options.env,
+    stdinLine: () => {
+      line ??= options.readLine?.() ?? "";
+      return line;
+    },
     clock,
     random: options.random ?? Math.random,
     log: createLog(sink),

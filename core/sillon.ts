@@ -62,29 +62,61 @@ export interface StreamDefinition {
   contract?: ContractDefinition;
 }
 
-/** How a listing goes on. Places in a body are written with dots: `meta.next`. */
+/** Where an answer announces the number of records of the whole list: a place in the body, or a header. */
+export type TotalPlace = string | { header: string };
+
+/**
+ * How a listing goes on. Places in a body are written with dots: `meta.next`; numbers lead into lists, -1 to the last
+ * element. With `sendIn: "body"` the place of a page is a member of the request's `body` instead of a parameter.
+ */
 export type Pagination =
-  /** `?page=2&size=100`; `total` names the announced number of records. */
-  | { type: "page"; parameter?: string; sizeParameter?: string; first?: number; total?: string }
+  /** `?page=2&size=100`; the first page is number 1 unless said otherwise. */
+  | {
+      type: "page";
+      parameter?: string;
+      sizeParameter?: string;
+      first?: number;
+      /** `total` unless said otherwise. */
+      total?: TotalPlace;
+      sendIn?: "query" | "body";
+    }
   /** `?offset=100&limit=100` */
-  | { type: "offset"; parameter?: string; limitParameter?: string; total?: string }
-  /** A mark in the answer's body or header, given back with the next request. */
-  | { type: "cursor"; next: string; in?: "body" | "header"; parameter: string; sendIn?: "query" | "body" }
+  | {
+      type: "offset";
+      parameter?: string;
+      limitParameter?: string;
+      /** `total` unless said otherwise. */
+      total?: TotalPlace;
+      sendIn?: "query" | "body";
+    }
+  /** A mark in the answer's body or header, given back with the next request. Without one the list is at its end. */
+  | {
+      type: "cursor";
+      next: string;
+      in?: "body" | "header";
+      parameter: string;
+      sendIn?: "query" | "body";
+      /** A place in the body: `false` there ends the list too. */
+      more?: string;
+      total?: TotalPlace;
+    }
   /** `Link: <…>; rel="next"` */
-  | { type: "link" }
-  /** A whole address in the body. */
-  | { type: "next_url"; next: string }
+  | { type: "link"; total?: TotalPlace }
+  /** A whole address in the body, or one that begins with `/` or `?`. */
+  | { type: "next_url"; next: string; total?: TotalPlace }
   /** `Range: items=0-99` and `Content-Range: items 0-99/250` */
   | { type: "range"; unit?: string }
   /** One answer holds everything. */
   | { type: "single" };
 
+/** What requests carry, beside what the base URL holds. It is sent to the origin of the base URL alone. */
 export type Authentication =
   | { type: "bearer"; token: Secret }
   | { type: "api_key"; name: string; in?: "header" | "query"; value: Secret }
   | { type: "basic"; user: string | Secret; password: Secret }
   | {
       type: "oauth2_client_credentials";
+      /** An address, or a path at the host of the base URL. */
       tokenUrl: string;
       clientId: string | Secret;
       clientSecret: Secret;
@@ -103,25 +135,35 @@ export type Authentication =
       }): Record<string, string> | Promise<Record<string, string>>;
     };
 
-type Scalar = string | number | boolean;
+/** A value of a parameter. */
+export type Scalar = string | number | boolean;
 
 export interface RestStreamDefinition extends StreamDefinition {
   /** Of the endpoint, from the base URL. In a child stream `{id}` is a member of the parent's record. */
   path: string;
+  /** `GET` unless there is a `body`. */
   method?: "GET" | "POST";
+  /** Of every request. In a child stream texts may have `{id}` too. */
   params?: Readonly<Record<string, Scalar>>;
   headers?: Readonly<Record<string, string>>;
   /** JSON of a POST. */
   body?: unknown;
-  /** `json` (the default), one record a line, or a file with a header. */
+  /**
+   * `json` (the default), one record a line, or CSV: comma, a first row of names; each row is an object of texts, in
+   * the order of the columns, and an empty value is an empty text.
+   */
   format?: "json" | "ndjson" | "csv";
   /** Where the list of records is in the answer: `items` unless said otherwise, `""` when it is the answer itself. */
   records?: string;
   /** The source's when left out. */
   pagination?: Pagination;
   pageSize?: number;
-  /** A stream of this source whose every record is asked for its list. */
+  /** A stream of this source: each of its current records is asked for its list. */
   parent?: string;
+  /** Members of the parent's record, put before those of each record: `{ album_id: "id" }`. */
+  fromParent?: Readonly<Record<string, string>>;
+  /** What a 404 for a parent's list means: the load fails, unless said otherwise, or the list is `empty`. */
+  onMissing?: "fail" | "empty";
 }
 
 /** A service with a REST API. */

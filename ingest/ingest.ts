@@ -6,6 +6,7 @@ import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine } from "../engines/engine.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
 import { loadStream, type StreamJob } from "./load-stream.ts";
+import { wellLoadedStreams } from "./raw/last-loads.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
 import type { Reader } from "./reader.ts";
 import { openRestReader } from "./rest/reader.ts";
@@ -16,17 +17,19 @@ export interface IngestOptions {
   sources: readonly SourceDefinition[];
   /** `tracks` or `moovitamix.tracks`; all streams when left out or empty. */
   streams?: readonly string[];
+  /** Of these, only those whose last load failed, and those that were never loaded. */
+  onlyFailed?: boolean;
   settings: IngestSettings;
 }
 
-/** Finds what is wrong with the call. Throws STREAM_UNKNOWN, BASE_URL_MISSING, BASE_URL_INVALID (exit 2). */
+/** Finds what is wrong with the call. Throws STREAM_UNKNOWN, BASE_URL_*, SECRET* (exit 2). */
 export function checkIngest(ctx: Context, options: IngestOptions): void {
   openReaders(ctx, { chosen: chooseStreams(options), settings: options.settings });
 }
 
 /**
  * Loads streams into their raw tables, in the order of their definition. A stream that fails is a result and
- * does not stop the others. Throws STREAM_UNKNOWN, BASE_URL_MISSING, BASE_URL_INVALID (exit 2) before any request.
+ * does not stop the others. Throws STREAM_UNKNOWN, BASE_URL_*, SECRET* and TOKEN_URL_INVALID (exit 2) before any request.
  */
 export async function ingest(ctx: Context, engine: Engine, options: IngestOptions): Promise<StreamResult[]> {
   // Every wait of every stream listens to it.
@@ -37,7 +40,8 @@ export async function ingest(ctx: Context, engine: Engine, options: IngestOption
   const chosen = chooseStreams(options);
   const readers = openReaders(run, { chosen, settings });
   try {
-    return await runBounded(await prepareJobs(run, engine, { settings, chosen, readers }));
+    const { onlyFailed = false } = options;
+    return await runBounded(await prepareJobs(run, engine, { settings, chosen, readers, onlyFailed }));
   } finally {
     await Promise.all([...readers.values()].map((reader) => reader.close()));
   }
@@ -84,7 +88,7 @@ function openReaders(
     return gate;
   };
   const readers = new Map<SourceDefinition, Reader>();
-  const errors: ProjectError[] = [];
+  const errors = stdinMistakes(chosen);
   for (const source of new Set(chosen.map((choice) => choice.source))) {
     try {
       readers.set(source, openReader(ctx, source, { settings, gateFor }));
@@ -96,6 +100,26 @@ function openReaders(
   }
   if (errors.length > 0) throw errors.length === 1 ? errors[0] : new ProjectErrors(errors);
   return readers;
+}
+
+/** Standard input holds one secret. */
+function stdinMistakes(chosen: readonly Choice[]): ProjectError[] {
+  const isOnStdin = (one: unknown) => typeof one === "object" && one !== null && "stdin" in one;
+  const names = [...new Set(chosen.map(({ source }) => source))].flatMap((source) => {
+    const { authentication = {} } = "authentication" in source ? source : {};
+    return Object.values(authentication)
+      .filter(isOnStdin)
+      .map(() => source.name);
+  });
+  if (names.length < 2) return [];
+  return [
+    new ProjectError("SECRETS_ON_STDIN", {
+      message: "standard input holds one secret, and more than one are to be read from it",
+      where: `sources ${[...new Set(names)].join(", ")}`,
+      hint: "leave { stdin: true } to one of them, and give the others as { env: NAME } or { file: PATH }",
+      exitCode: EXIT.usage,
+    }),
+  ];
 }
 
 function openReader(
@@ -112,21 +136,36 @@ function openReader(
   }
 }
 
+type PreparedJob = Omit<StreamJob, "parent"> & {
+  parentStream: StreamDefinition | undefined;
+  depth: number;
+};
+
 async function prepareJobs(
   ctx: Context,
   engine: Engine,
-  { settings, chosen, readers }: { settings: IngestSettings; chosen: readonly Choice[]; readers: Readers },
-): Promise<StreamJob[]> {
+  {
+    settings,
+    chosen,
+    readers,
+    onlyFailed,
+  }: { settings: IngestSettings; chosen: readonly Choice[]; readers: Readers; onlyFailed: boolean },
+): Promise<PreparedJob[]> {
   const inTurn = createTurns();
-  const prepared = new Set<string>();
-  const jobs: StreamJob[] = [];
+  const prepared = new Map<string, ReadonlySet<string>>();
+  const jobs: PreparedJob[] = [];
   for (const { source, stream } of chosen) {
     const reader = readers.get(source);
     if (reader === undefined) throw new Error(`no reader for ${source.name}`);
     const tables = rawTables(engine, source.name);
-    if (!prepared.has(source.name)) await createSourceTables(engine, tables);
-    prepared.add(source.name);
-    jobs.push({ ctx, engine, settings, source, stream, reader, tables, inTurn });
+    if (!prepared.has(source.name)) {
+      await createSourceTables(engine, tables);
+      prepared.set(source.name, onlyFailed ? await wellLoadedStreams(engine, tables) : new Set());
+    }
+    if (prepared.get(source.name)?.has(stream.name)) continue;
+    const ancestors = ancestorsOf(source, stream);
+    const parts = { ctx, engine, settings, source, stream, reader, tables, inTurn };
+    jobs.push({ ...parts, parentStream: ancestors[0], depth: ancestors.length });
   }
   return jobs;
 }
@@ -143,16 +182,30 @@ function createTurns(): StreamJob["inTurn"] {
 
 const STREAMS_AT_ONCE = 16;
 
-async function runBounded(jobs: readonly StreamJob[]): Promise<StreamResult[]> {
+/** Results are in the order of the jobs; parents are begun before their children, which wait for them. */
+async function runBounded(jobs: readonly PreparedJob[]): Promise<StreamResult[]> {
   const results: StreamResult[] = [];
-  let next = 0;
+  const loading = new Map<StreamDefinition, Promise<StreamResult>>();
+  const ordered = jobs.map((job, index) => ({ job, index })).sort((a, b) => a.job.depth - b.job.depth);
   const work = async () => {
-    for (let index = next++; index < jobs.length; index = next++) {
-      const job = jobs[index];
-      if (job !== undefined) results[index] = await loadStream(job);
+    for (let next = ordered.shift(); next !== undefined; next = ordered.shift()) {
+      const { job, index } = next;
+      const { parentStream } = job;
+      const parent = parentStream && { name: parentStream.name, loading: loading.get(parentStream) };
+      const load = loadStream({ ...job, parent });
+      loading.set(job.stream, load);
+      results[index] = await load;
     }
   };
   const ended = await Promise.allSettled(Array.from({ length: STREAMS_AT_ONCE }, work));
   for (const one of ended) if (one.status === "rejected") throw one.reason;
   return results;
+}
+
+/** The streams above a child stream, the nearest first. */
+function ancestorsOf(source: SourceDefinition, stream: StreamDefinition): StreamDefinition[] {
+  const streams: readonly (StreamDefinition & { parent?: string })[] = source.streams;
+  const name = streams.find((one) => one === stream)?.parent;
+  const parent = streams.find((one) => one.name === name);
+  return parent === undefined ? [] : [parent, ...ancestorsOf(source, parent)];
 }

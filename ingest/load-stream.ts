@@ -5,6 +5,7 @@ import { type Engine, type Session, SqlError } from "../engines/engine.ts";
 import { commitLoad } from "./raw/commit.ts";
 import { createLanding } from "./raw/landing.ts";
 import { writeFailedLoad } from "./raw/loads.ts";
+import { parentRecords } from "./raw/parent-records.ts";
 import type { RawTables } from "./raw/tables.ts";
 import { type Reader, type StreamRange, streamName } from "./reader.ts";
 import type { IngestSettings } from "./settings.ts";
@@ -18,6 +19,8 @@ export interface StreamJob {
   stream: StreamDefinition;
   reader: Reader;
   tables: RawTables;
+  /** Of a child stream: its parent's name, and the load of it in this run, if there is one. */
+  parent: { name: string; loading: Promise<StreamResult> | undefined } | undefined;
   /** Lets one piece of work after another write to the source's tables. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -70,6 +73,7 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     range: EVERYTHING,
     traffic: result,
     signal: ctx.signal,
+    parents: () => parentsOf(job),
     restart: landing.restart,
     onBatch: async ({ number, lastNumber, records }) => {
       await landing.add(number, records);
@@ -85,6 +89,12 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
   result.loadId = committed.loadId;
   result.counts = committed.counts;
   reportQuarantine(job, result, committed.keyless);
+}
+
+function parentsOf({ engine, tables, source, stream, parent }: StreamJob): AsyncIterable<string> {
+  if (parent === undefined) throw new Error(`${stream.name} has no parent`);
+  const { name, loading } = parent;
+  return parentRecords({ engine, tables, source: source.name, stream: stream.name, parent: name, loading });
 }
 
 /** A record without a readable key may be any of those that did not come, so none of them is taken for deleted. */

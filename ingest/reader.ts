@@ -26,6 +26,8 @@ export interface ReadJob {
   /** Counted up as reading goes on. */
   traffic: Traffic;
   signal: AbortSignal;
+  /** Of a child stream: the texts of all current records of its parent. Throws ProjectError. */
+  parents(): AsyncIterable<string>;
   /** Called before the first batch, and again when everything is read anew. */
   restart(): Promise<void>;
   /** Called for each batch, in any order. Resolves when more can be taken. */

@@ -1,6 +1,13 @@
 import { z } from "zod";
 
 const seconds = (fallback: number) => z.number().positive().default(fallback);
+/** `cdn.example.com`, `10.0.0.5:8080`, `[::1]`, `*.example.com` or `*`. */
+const allowedHost = z
+  .string()
+  .regex(
+    /^(\*|(\*\.)?[\w-]+(\.[\w-]+)*(:\d+)?|\[[\da-f:.]+\](:\d+)?)$/i,
+    "expected a host such as cdn.example.com, 10.0.0.5:8080 or *.example.com",
+  );
 const count = (fallback: number) => z.number().int().positive().default(fallback);
 
 /** The `ingest:` map of project.yml. */
@@ -14,6 +21,7 @@ export const ingestSettings = z
     backoff_seconds: seconds(0.5),
     max_body_mb: seconds(64),
     max_pages: count(100_000),
+    allowed_hosts: z.array(allowedHost).default([]),
   })
   .transform((map) => ({
     /** Requests at once to one host. */
@@ -30,6 +38,8 @@ export const ingestSettings = z
     backoffBaseMs: map.backoff_seconds * 1000,
     maxBodyBytes: map.max_body_mb * 1_048_576,
     maxPages: map.max_pages,
+    /** Hosts other than a source's own that requests may go to. */
+    allowedHosts: map.allowed_hosts,
   }));
 
 export type IngestSettings = z.output<typeof ingestSettings>;

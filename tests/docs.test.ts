@@ -130,16 +130,17 @@ describe("the examples", { timeout: 240_000 }, () => {
   });
 
   test("of a source is sound TypeScript", () => {
-    const [source] = fencesOf(read("docs/from-dlt.md")).filter(({ language }) => language === "ts");
+    const sources = fencesOf(read("docs/from-dlt.md")).filter(({ language }) => language === "ts");
     const folder = temporaryFolder();
-    writeFileSync(join(folder, "radio.ts"), (source?.lines ?? []).join("\n"));
+    for (const [index, { lines }] of sources.entries())
+      writeFileSync(join(folder, `source${index}.ts`), lines.join("\n"));
     writeFileSync(join(folder, "package.json"), `{ "type": "module" }`);
     const paths = {
       sillon: [join(ROOT, "core/sillon.ts")],
       zod: [join(ROOT, "node_modules/zod/index.d.ts")],
     };
     const compilerOptions = { noEmit: true, incremental: false, rootDir: "/", types: [], paths };
-    const config = { extends: join(ROOT, "tsconfig.json"), compilerOptions, include: ["radio.ts"] };
+    const config = { extends: join(ROOT, "tsconfig.json"), compilerOptions, include: ["*.ts"] };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
     const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
     const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
@@ -252,7 +253,7 @@ test("docs/from-dbt.md lists every test of the packages with where it belongs an
 describe("docs/from-dlt.md", () => {
   test("names every setting of the connector with its default", () => {
     const rows = tableOf(read("docs/from-dlt.md"), "| key | default | what it limits |");
-    const shown = rows.map(([key, value]) => [codeOf(key), Number(value)]);
+    const shown = rows.map(([key, value]) => [codeOf(key), JSON.parse(value ?? "")]);
     expect(Object.fromEntries(shown)).toEqual(ingestSettings.in.parse({}));
   });
 });

@@ -131,7 +131,8 @@ async function checkSources({ ctx }: Workspace): Promise<Finding[]> {
         await attempt(`source ${source.name}`, async () => {
           if (source.type !== undefined && source.type !== "rest") return ok(`of type ${source.type}`);
           const { url, authorization, variable } = resolveBaseUrl(ctx, source);
-          return reach(url, { authorization, variable });
+          const isOpen = source.authentication === undefined;
+          return reach(url, { authorization, variable, isOpen });
         }),
       );
     }
@@ -142,17 +143,21 @@ async function checkSources({ ctx }: Workspace): Promise<Finding[]> {
 
 const REACH_TIMEOUT_MS = 5000;
 
-/** Any answer shows that somebody is there. */
+/** Any answer shows that somebody is there. Only the base URL's credentials are tried: `isOpen` when it has all. */
 async function reach(
   url: URL,
-  { authorization, variable }: { authorization: string | undefined; variable: string },
+  {
+    authorization,
+    variable,
+    isOpen,
+  }: { authorization: string | undefined; variable: string; isOpen: boolean },
 ): Promise<Found> {
   const headers = authorization === undefined ? {} : { authorization };
   const signal = AbortSignal.timeout(REACH_TIMEOUT_MS);
   try {
     const { status, body } = await fetch(url, { headers, signal, redirect: "manual" });
     await body?.cancel();
-    if (status === 401 || status === 403)
+    if (isOpen && (status === 401 || status === 403))
       return warning(`${url.origin} answers ${status}`, `correct the credentials in ${variable}`);
     if (status >= 500) return warning(`${url.origin} answers ${status}`, "look at the service");
     return ok(`${url.origin} answers`);

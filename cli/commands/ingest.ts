@@ -5,19 +5,25 @@ import { streamJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
 import type { Terminal } from "../terminal.ts";
 import { withWarehouse } from "../warehouse.ts";
-import type { Workspace } from "../workspace.ts";
+import type { CommonOptions, Workspace } from "../workspace.ts";
+
+export interface IngestCommandOptions extends CommonOptions {
+  failed?: boolean;
+}
 
 /** `run ingest [stream…]`: what the sources hold now, into the raw tables. */
 export async function runIngest(
   workspace: Workspace,
   terminal: Terminal,
   streams: string[],
+  options: IngestCommandOptions,
 ): Promise<Outcome> {
-  const plan = await planIngest(workspace, streams);
+  const plan = await planIngest(workspace, streams, options);
   if (plan.sources.length === 0) throw sourcesMissing();
   const results = await withWarehouse(workspace, "run ingest", (engine) =>
     ingestStep(workspace, engine, plan),
   );
+  if (results.length === 0) return nothingFailed();
   const summary = summarizeStreams(results);
   return {
     exitCode: exitCodeFor(
@@ -28,6 +34,11 @@ export async function runIngest(
     text: `${formatStreams(results, terminal.colors)}\n\n${summary}`,
     json: { streams: results.map(streamJson) },
   };
+}
+
+function nothingFailed(): Outcome {
+  const summary = "nothing to load: the last load of every stream went well";
+  return { exitCode: EXIT.ok, summary, text: summary, json: { streams: [] } };
 }
 
 function sourcesMissing(): ProjectError {

@@ -36,7 +36,8 @@ export async function runRetry(
   const workspace = withOptions(opened, optionsOf(command, options));
   if (command.pipeline?.streamsLoaded === false) {
     const plan = await planPipeline(workspace, command.options);
-    return retryPipeline(workspace, terminal, plan);
+    const ingest = plan.ingest && { ...plan.ingest, onlyFailed: true };
+    return retryPipeline(workspace, terminal, { ...plan, ingest });
   }
   const open = former.results.filter(({ status }) => RETRIED.includes(status));
   if (open.length === 0) return nothingToRetry(former, command);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { requestMistakes, sourceMistakes } from "./rest-mistakes.ts";
 import { checkMode, count, name, streamShape, text } from "./stream.ts";
 
 export const secret = z.union(
@@ -6,29 +7,38 @@ export const secret = z.union(
   { error: "expected { env: NAME }, { file: PATH } or { stdin: true }, never the secret itself" },
 );
 
+const total = z.union([text, z.strictObject({ header: text })], {
+  error: "expected a place in the body, or { header: NAME }",
+});
+const sendIn = z.enum(["query", "body"]);
+
 const pagination = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("page"),
     parameter: text.exactOptional(),
     sizeParameter: text.exactOptional(),
     first: z.number().int().nonnegative().exactOptional(),
-    total: text.exactOptional(),
+    total: total.exactOptional(),
+    sendIn: sendIn.exactOptional(),
   }),
   z.strictObject({
     type: z.literal("offset"),
     parameter: text.exactOptional(),
     limitParameter: text.exactOptional(),
-    total: text.exactOptional(),
+    total: total.exactOptional(),
+    sendIn: sendIn.exactOptional(),
   }),
   z.strictObject({
     type: z.literal("cursor"),
     next: text,
     in: z.enum(["body", "header"]).exactOptional(),
     parameter: text,
-    sendIn: z.enum(["query", "body"]).exactOptional(),
+    sendIn: sendIn.exactOptional(),
+    more: text.exactOptional(),
+    total: total.exactOptional(),
   }),
-  z.strictObject({ type: z.literal("link") }),
-  z.strictObject({ type: z.literal("next_url"), next: text }),
+  z.strictObject({ type: z.literal("link"), total: total.exactOptional() }),
+  z.strictObject({ type: z.literal("next_url"), next: text, total: total.exactOptional() }),
   z.strictObject({ type: z.literal("range"), unit: text.exactOptional() }),
   z.strictObject({ type: z.literal("single") }),
 ]);
@@ -73,16 +83,27 @@ const restStream = z
     pagination: pagination.exactOptional(),
     pageSize: count.exactOptional(),
     parent: name.exactOptional(),
+    fromParent: texts.exactOptional(),
+    onMissing: z.enum(["fail", "empty"]).exactOptional(),
   })
-  .superRefine(checkMode);
+  .superRefine((stream, context) => {
+    checkMode(stream, context);
+    for (const { path, message } of requestMistakes(stream))
+      context.addIssue({ code: "custom", path, message });
+  });
 
-export const restSource = z.strictObject({
-  type: z.literal("rest").exactOptional(),
-  name,
-  baseUrl: z.strictObject({ env: text, default: z.string().exactOptional() }),
-  authentication: authentication.exactOptional(),
-  headers: texts.exactOptional(),
-  pagination: pagination.exactOptional(),
-  pageSize: count.exactOptional(),
-  streams: z.array(restStream).min(1, "expected at least one stream"),
-});
+export const restSource = z
+  .strictObject({
+    type: z.literal("rest").exactOptional(),
+    name,
+    baseUrl: z.strictObject({ env: text, default: z.string().exactOptional() }),
+    authentication: authentication.exactOptional(),
+    headers: texts.exactOptional(),
+    pagination: pagination.exactOptional(),
+    pageSize: count.exactOptional(),
+    streams: z.array(restStream).min(1, "expected at least one stream"),
+  })
+  .superRefine((source, context) => {
+    for (const { path, message } of sourceMistakes(source))
+      context.addIssue({ code: "custom", path, message });
+  });

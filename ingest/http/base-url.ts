@@ -59,11 +59,9 @@ function invalid(code: string, variable: string, what: string): ProjectError {
   });
 }
 
-/** The address of one page: the base's own path and parameters stay. */
-export function pageUrl(base: BaseUrl, path: string, listing: { page: number; size: number }): URL {
+/** The address of an endpoint: the base's own path and parameters stay. */
+export function endpointUrl(base: BaseUrl, path: string): URL {
   const url = new URL(base.url);
   url.pathname = `${url.pathname.replace(/\/+$/, "")}/${path.replace(/^\/+/, "")}`;
-  url.searchParams.set("page", String(listing.page));
-  url.searchParams.set("size", String(listing.size));
   return url;
 }

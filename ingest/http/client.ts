@@ -1,19 +1,31 @@
+import type { Dispatcher } from "undici";
 import type { Context } from "../../core/context.ts";
 import { ProjectError } from "../../core/errors.ts";
 import { maskUrl } from "../../core/secrets.ts";
 import type { IngestSettings } from "../settings.ts";
 import type { Traffic } from "../stream-result.ts";
+import type { AnswerSeen, Authenticator, Credentials } from "./authentication.ts";
 import type { BaseUrl } from "./base-url.ts";
-import { exchange } from "./exchange.ts";
+import { ENCODINGS } from "./decode-body.ts";
+import { type Answer, exchange } from "./exchange.ts";
 import { AttemptFailure } from "./failure.ts";
 import type { HostGate, Pass } from "./host-gate.ts";
 import { checkStatus } from "./status.ts";
+import type { TargetRules } from "./target.ts";
 
 export interface PageRequest {
   url: URL;
+  method: "GET" | "POST";
+  headers: Readonly<Record<string, string>>;
+  /** JSON. */
+  body: string | undefined;
   source: string;
   stream: string;
+  /** Of a child stream: the record of the parent whose list it is. */
+  parent: string | undefined;
   page: number;
+  /** Statuses that are left to `parse`, besides those of success. */
+  accepted: readonly number[];
   /** Counted up as the request goes on. */
   traffic: Traffic;
   signal: AbortSignal;
@@ -22,7 +34,7 @@ export interface PageRequest {
 /** Asks one service for pages, again and again within the limits of the settings. */
 export interface Client {
   /** Throws ProjectError when the attempts are used up or cannot help. A `parse` that throws AttemptFailure is an attempt that failed. */
-  read<T>(request: PageRequest, parse: (body: Buffer) => T): Promise<T>;
+  read<T>(request: PageRequest, parse: (answer: Answer) => T): Promise<T>;
 }
 
 export interface ClientParts {
@@ -30,6 +42,10 @@ export interface ClientParts {
   settings: IngestSettings;
   gate: HostGate;
   base: BaseUrl;
+  /** None: all that is sent is what the base URL holds. */
+  authenticator: Authenticator | undefined;
+  rules: TargetRules;
+  dispatcher: Dispatcher;
 }
 
 export function createClient(parts: ClientParts): Client {
@@ -53,7 +69,7 @@ export function createClient(parts: ClientParts): Client {
 
 interface Attempt<T> {
   request: PageRequest;
-  parse: (body: Buffer) => T;
+  parse: (answer: Answer) => T;
   attempt: number;
 }
 
@@ -73,7 +89,7 @@ async function tryOnce<T>(parts: ClientParts, work: Attempt<T>): Promise<{ value
   let pass: Pass | undefined;
   try {
     pass = await parts.gate.enter({ isRetry: attempt > 1, signal: request.signal });
-    const value = parse(await requestBody(parts, request));
+    const value = parse(await requestPage(parts, request));
     parts.gate.speedUp();
     return { value };
   } catch (error) {
@@ -86,15 +102,54 @@ async function tryOnce<T>(parts: ClientParts, work: Attempt<T>): Promise<{ value
   }
 }
 
-async function requestBody(parts: ClientParts, request: PageRequest): Promise<Buffer> {
-  request.traffic.requests += 1;
-  const headers: Record<string, string> = { accept: "application/json", "accept-encoding": "identity" };
-  if (parts.base.authorization !== undefined) headers.authorization = parts.base.authorization;
-  const { url, signal } = request;
-  const answer = await exchange({ url, headers, settings: parts.settings, signal });
-  request.traffic.sizeBytes += answer.body.length;
-  checkStatus(answer, parts.ctx.clock.now());
-  return answer.body;
+async function requestPage(parts: ClientParts, request: PageRequest): Promise<Answer> {
+  const { authenticator } = parts;
+  let { answer, used } = await send(parts, request);
+  if (used !== undefined && authenticator?.areRenewed(used, seen(request, answer, false))) {
+    request.traffic.retries += 1;
+    ({ answer, used } = await send(parts, request));
+    if (used !== undefined) authenticator.areRenewed(used, seen(request, answer, true));
+  }
+  if (!request.accepted.includes(answer.status)) checkStatus(answer, parts.ctx.clock.now());
+  return answer;
+}
+
+function seen({ stream }: PageRequest, { status }: Answer, isRepeat: boolean): AnswerSeen {
+  return { status, stream, isRepeat };
+}
+
+/** One exchange. Credentials go to the origin of the base URL alone. */
+async function send(
+  { base, authenticator, settings, rules, dispatcher }: ClientParts,
+  request: PageRequest,
+): Promise<{ answer: Answer; used: Credentials | undefined }> {
+  const { url, method, body, signal, traffic } = request;
+  const { origin } = base.url;
+  const used =
+    url.origin === origin
+      ? await authenticator?.credentialsFor({ method, url, body: body ?? null })
+      : undefined;
+  const own = base.authorization === undefined ? {} : { authorization: base.authorization };
+  const credentials = {
+    origin,
+    headers: { ...own, ...used?.headers },
+    params: { ...Object.fromEntries(base.url.searchParams), ...used?.params },
+  };
+  const headers = { "accept-encoding": ENCODINGS, ...request.headers };
+  traffic.requests += 1;
+  const answer = await exchange({
+    url,
+    method,
+    headers,
+    body,
+    credentials,
+    settings,
+    signal,
+    rules,
+    dispatcher,
+  });
+  traffic.sizeBytes += answer.sizeBytes;
+  return { answer, used };
 }
 
 /** Does what the failure asks for in respect of the host: nothing, a pause, or no request at all any more. */
@@ -138,8 +193,8 @@ function backoffMs({ ctx, settings }: ClientParts, attempts: number): number {
   return Math.ceil(settings.backoffBaseMs * 2 ** (attempts - 1) * (0.5 + ctx.random() / 2));
 }
 
-function labelOf({ source, stream, page }: PageRequest): string {
-  return `${source}.${stream}, page ${page}`;
+function labelOf({ source, stream, parent, page }: PageRequest): string {
+  return `${source}.${stream}${parent === undefined ? "" : ` of ${parent}`}, page ${page}`;
 }
 
 function secondsText(ms: number): string {
@@ -147,7 +202,7 @@ function secondsText(ms: number): string {
 }
 
 function pageError(parts: ClientParts, request: PageRequest, tried: Tried): ProjectError {
-  const { ctx, base } = parts;
+  const { ctx, base, authenticator } = parts;
   const { code, detail, hint } = tried.failure.details;
   const why = detail === undefined ? [] : [ctx.secrets.mask(detail)];
   const spentMs = ctx.clock.now().getTime() - tried.startedMs;
@@ -156,7 +211,7 @@ function pageError(parts: ClientParts, request: PageRequest, tried: Tried): Proj
     message: ctx.secrets.mask(`${labelOf(request)}: ${tried.failure.message}`),
     where: ctx.secrets.mask(maskUrl(request.url)),
     why,
-    hint: hint ?? hintFor(code, base.variable),
+    hint: hint ?? hintFor(code, { variable: base.variable, advice: authenticator?.advice }),
     cause: tried.failure,
   });
 }
@@ -171,11 +226,14 @@ function tooLongFailure({ ctx, settings }: ClientParts, waitMs: number): Attempt
   });
 }
 
-function hintFor(code: string, variable: string): string {
+function hintFor(
+  code: string,
+  { variable, advice }: { variable: string; advice?: string | undefined },
+): string {
   const hints: Record<string, string> = {
     API_UNREACHABLE: `start the service, or set ${variable} to its address; npx run api is a stand-in for Moovitamix`,
-    API_UNAUTHORIZED: `put valid credentials into ${variable}: http://user:password@host`,
-    API_FORBIDDEN: `ask for access to this list, or put other credentials into ${variable}`,
+    API_UNAUTHORIZED: advice ?? `put valid credentials into ${variable}: http://user:password@host`,
+    API_FORBIDDEN: `ask for access to this list, or ${advice ?? `put other credentials into ${variable}`}`,
     API_NOT_FOUND: `check that ${variable} is the service's base address, and the stream's path`,
     API_REFUSED: "check the source's pageSize and paths against the service's documentation",
     API_RATE_LIMITED: "run again later, or lower ingest: concurrency in project.yml",

@@ -1,10 +1,23 @@
 import ky from "ky";
+import type { Dispatcher } from "undici";
 import type { IngestSettings } from "../settings.ts";
+import { decodeBody, tooLarge } from "./decode-body.ts";
 import { AttemptFailure, cutFailure, networkFailure, type Progress } from "./failure.ts";
+import { rawFetch } from "./raw-fetch.ts";
+import { checkTarget, type TargetRules } from "./target.ts";
 
 export interface ExchangeRequest {
   url: URL;
+  method: "GET" | "POST";
   headers: Record<string, string>;
+  body?: string | undefined;
+  /**
+   * Sent to this origin alone, as are headers that say more than what is asked for. Parameters that the address has
+   * already stay as they are.
+   */
+  credentials?: { origin: string; headers: Record<string, string>; params: Record<string, string> };
+  rules: TargetRules;
+  dispatcher: Dispatcher;
   settings: IngestSettings;
   signal: AbortSignal;
 }
@@ -12,19 +25,25 @@ export interface ExchangeRequest {
 export interface Answer {
   status: number;
   headers: Headers;
+  /** Decompressed. */
   body: Buffer;
+  /** As it was sent. */
+  sizeBytes: number;
 }
 
 const MAX_REDIRECTS = 3;
 
-/** One request with its whole answer, redirects within the same origin followed. Throws AttemptFailure. */
+/**
+ * One request with its whole answer, redirects followed to where requests may go. Credentials stay with their origin,
+ * and to another one go no headers but those that say what is asked for. Throws AttemptFailure.
+ */
 export async function exchange(request: ExchangeRequest): Promise<Answer> {
   const watch = startWatch(request);
   let url = request.url;
   try {
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       const answer = await readAnswer(request, url, watch);
-      const target = redirectTarget(answer, url);
+      const target = redirectTarget(request, answer, url);
       if (target === undefined) return answer;
       url = target;
     }
@@ -35,21 +54,29 @@ export async function exchange(request: ExchangeRequest): Promise<Answer> {
 }
 
 async function readAnswer(request: ExchangeRequest, url: URL, watch: Watch): Promise<Answer> {
-  const response = await ky
-    .get(url, {
-      headers: request.headers,
-      signal: watch.signal,
-      retry: 0,
-      timeout: false,
-      throwHttpErrors: false,
-      redirect: "manual",
-    })
-    .catch((error: unknown) => {
-      throw watch.reason() ?? networkFailure(error);
-    });
+  checkTarget(url, request.rules);
+  const { method, body: content, dispatcher } = request;
+  const response = await ky(addressOf(request, url), {
+    method,
+    headers: headersFor(request, url),
+    ...(content === undefined ? {} : { body: content }),
+    signal: watch.signal,
+    retry: 0,
+    timeout: false,
+    throwHttpErrors: false,
+    redirect: "manual",
+    fetch: (input, init) => rawFetch(dispatcher, input, init),
+  }).catch((error: unknown) => {
+    throw watch.reason() ?? networkFailure(error);
+  });
   watch.onByte();
-  const body = await readBody(response, request.settings, watch);
-  return { status: response.status, headers: response.headers, body };
+  const sent = await readBody(response, request.settings, watch);
+  const body = await decodeBody({
+    body: sent,
+    encoding: sent.length > 0 || response.ok ? response.headers.get("content-encoding") : null,
+    maxBytes: request.settings.maxBodyBytes,
+  });
+  return { status: response.status, headers: response.headers, body, sizeBytes: sent.length };
 }
 
 async function readBody(response: Response, settings: IngestSettings, watch: Watch): Promise<Buffer> {
@@ -115,21 +142,38 @@ function timeout(what: string, limitMs: number, setting: string): AttemptFailure
   });
 }
 
-function tooLarge(limitBytes: number): AttemptFailure {
-  return new AttemptFailure(`the answer is larger than ${limitBytes / 1_048_576} MB`, {
-    code: "API_BODY_TOO_LARGE",
-    isRetryable: false,
-    hint: "ask for fewer records a page (pageSize of the source), or raise ingest: max_body_mb in project.yml",
-  });
+/** Credentials that a link or redirect holds are not sent. */
+function addressOf({ credentials }: ExchangeRequest, url: URL): URL {
+  const address = new URL(url);
+  address.username = "";
+  address.password = "";
+  if (credentials?.origin !== url.origin) return address;
+  for (const [name, value] of Object.entries(credentials.params))
+    if (!address.searchParams.has(name)) address.searchParams.set(name, value);
+  return address;
 }
 
-/** Credentials and requests stay with the host that was configured. */
-function redirectTarget(answer: Answer, from: URL): URL | undefined {
+/** Headers that say nothing of who asks. */
+const PUBLIC_HEADERS = ["accept", "accept-encoding", "content-type", "range", "user-agent"];
+
+function headersFor({ headers, credentials, url: asked }: ExchangeRequest, url: URL): Record<string, string> {
+  const isHome = url.origin === (credentials?.origin ?? asked.origin);
+  const sent = Object.entries(headers).filter(
+    ([name]) => isHome || PUBLIC_HEADERS.includes(name.toLowerCase()),
+  );
+  return { ...Object.fromEntries(sent), ...(credentials?.origin === url.origin ? credentials.headers : {}) };
+}
+
+/** Where a redirect leads. A request with a body is repeated nowhere but at its own origin. */
+function redirectTarget(request: ExchangeRequest, answer: Answer, from: URL): URL | undefined {
   const location = answer.headers.get("location");
   if (answer.status < 300 || answer.status > 399 || location === null) return undefined;
   const target = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
-  if (target?.origin === from.origin) return target;
-  throw redirectFailure(`a redirect to another host: ${target?.origin ?? "an address that cannot be read"}`);
+  if (target === undefined) throw redirectFailure("a redirect to an address that cannot be read");
+  checkTarget(target, request.rules);
+  const isRepeatable = target.origin === from.origin && [307, 308].includes(answer.status);
+  if (request.method !== "GET" && !isRepeatable) throw redirectFailure("a redirect of a request with a body");
+  return target;
 }
 
 function redirectFailure(what: string): AttemptFailure {

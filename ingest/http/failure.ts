@@ -36,17 +36,11 @@ const NETWORK_REASONS: Record<string, string> = {
   UND_ERR_CONNECT_TIMEOUT: "the connection could not be made in time",
 };
 
-/** What fetch threw, before any answer came. */
+/** What sending threw, before any answer came. */
 export function networkFailure(error: unknown): AttemptFailure {
-  const { code, message } = rootOf(error);
-  if (message === "bad port") {
-    return new AttemptFailure("this port is closed to HTTP clients by the fetch standard", {
-      code: "API_UNREACHABLE",
-      isRetryable: false,
-      hint: "serve the API on another port",
-      cause: error,
-    });
-  }
+  const root = rootOf(error);
+  if (root instanceof AttemptFailure) return root;
+  const { code, message } = wordsOf(root);
   return new AttemptFailure(NETWORK_REASONS[code] ?? `the request failed: ${message}`, {
     code: "API_UNREACHABLE",
     isRetryable: true,
@@ -62,7 +56,7 @@ export interface Progress {
 
 /** What reading the body threw. */
 export function cutFailure(error: unknown, progress: Progress): AttemptFailure {
-  const { code, message } = rootOf(error);
+  const { code, message } = wordsOf(rootOf(error));
   const expected = progress.expectedBytes === undefined ? "" : ` of ${progress.expectedBytes}`;
   return new AttemptFailure(`the answer broke off after ${progress.receivedBytes}${expected} bytes`, {
     code: "API_BODY_CUT",
@@ -73,9 +67,13 @@ export function cutFailure(error: unknown, progress: Progress): AttemptFailure {
 }
 
 /** fetch hides the reason in a chain of causes. */
-function rootOf(error: unknown): { code: string; message: string } {
+function rootOf(error: unknown): unknown {
   let root = error;
   while (isNativeError(root) && root.cause !== undefined) root = root.cause;
+  return root;
+}
+
+function wordsOf(root: unknown): { code: string; message: string } {
   if (!isNativeError(root)) return { code: "", message: String(root) };
   const code = "code" in root && typeof root.code === "string" ? root.code : "";
   return { code, message: root.message || code };

@@ -1,44 +1,47 @@
 import { hash } from "node:crypto";
 import { z } from "zod";
-import { AttemptFailure } from "../http/failure.ts";
-import { excerpt } from "../http/status.ts";
-import { elementsOf, findJsonError, membersOf, skipSpace } from "../records/json-text.ts";
+import type { RestStreamDefinition } from "../../core/sillon.ts";
+import type { Answer } from "../http/exchange.ts";
+import { elementsOf, findJsonError } from "../records/json-text.ts";
+import { parsePlace, spanAt, valueAt } from "../records/places.ts";
 import type { RawRecord } from "../records/raw-record.ts";
+import { inText, malformed, notPage, type PageDocument, pageDocument } from "./document.ts";
+import { parseCsv, parseNdjson } from "./lines.ts";
 
-/** One answer of a listing. What it does not say of itself is null. */
-export interface Page {
+/** The records of an answer, each with its text as received, and what stands beside them. */
+export interface PageContent {
   records: RawRecord[];
-  total: number | null;
-  page: number | null;
-  size: number | null;
-  pages: number | null;
   /** Equal for pages with the same list of records. */
   digest: string;
+  document: PageDocument;
 }
 
-const count = z.number().int().nonnegative().nullable().default(null);
-const envelope = z.object({
-  items: z.array(z.unknown()),
-  total: count,
-  page: count,
-  size: count,
-  pages: count,
-});
+const list = z.array(z.unknown());
 
 /** Throws AttemptFailure (API_BODY_MALFORMED) for anything that is not a whole page. */
-export function parsePage(body: Buffer): Page {
+export function parsePage(
+  { body, headers }: Answer,
+  { format = "json", records: place = "items" }: Pick<RestStreamDefinition, "format" | "records">,
+): PageContent {
   const text = decodeUtf8(body);
-  const { items, ...listing } = parseEnvelope(text);
-  const members = membersOf(text, skipSpace(text, 0));
-  const [list, second] = members.filter((member) => member.name === "items");
-  if (list === undefined || second !== undefined) {
-    throw malformed('the answer has two members "items"', text, second?.start ?? 0);
+  if (format !== "json") {
+    const records = format === "csv" ? parseCsv(text) : parseNdjson(text);
+    return { records, digest: hash("sha256", text), document: pageDocument(null, headers) };
   }
-  const records = elementsOf(text, list.start).map(({ start, end }, index) => ({
+  const value = parseJson(text);
+  const path = parsePlace(place);
+  if (path.length > 0 && (typeof value !== "object" || value === null || Array.isArray(value))) {
+    throw notPage("", z.object().safeParse(value).error?.issues[0]?.message, text);
+  }
+  const items = list.safeParse(valueAt(value, path));
+  if (!items.success) throw notPage(place, items.error.issues[0]?.message, text);
+  const span = inText(text, () => spanAt(text, path));
+  const records = elementsOf(text, span.start).map(({ start, end }, index) => ({
     text: text.slice(start, end),
-    value: items[index],
+    value: items.data[index],
   }));
-  return { records, ...listing, digest: hash("sha256", text.slice(list.start, list.end)) };
+  const digest = hash("sha256", text.slice(span.start, span.end));
+  return { records, digest, document: pageDocument({ text, value }, headers) };
 }
 
 /** Without a byte order mark, if there was one. */
@@ -51,32 +54,11 @@ function decodeUtf8(body: Buffer): string {
   }
 }
 
-function parseEnvelope(text: string): z.infer<typeof envelope> {
+function parseJson(text: string): unknown {
   if (text.trim() === "") throw malformed("the answer is empty", text, 0);
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     throw malformed("the answer is not JSON", text, findJsonError(text));
   }
-  const parsed = envelope.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const place = issue?.path.length ? `"${issue.path.join(".")}": ` : "";
-  const said = issue?.message.replace(/^Invalid input: /, "") ?? "";
-  throw malformed(`the answer is not a page: ${place}${said}`, text, 0);
-}
-
-function malformed(what: string, text: string, position: number): AttemptFailure {
-  const isAtEnd = position >= text.length;
-  const shownFrom = isAtEnd ? Math.max(0, text.length - 40) : position;
-  const found = isAtEnd ? `the text ends there, with` : "there it reads";
-  return new AttemptFailure(what, {
-    code: "API_BODY_MALFORMED",
-    isRetryable: true,
-    detail:
-      text === ""
-        ? undefined
-        : `at character ${position} of ${text.length}; ${found} ${excerpt(text, shownFrom)}`,
-  });
 }

@@ -1,19 +1,13 @@
 import type { ReadOutcome } from "../reader.ts";
-import {
-  changingError,
-  checkComplete,
-  checkUnmoved,
-  type Reading,
-  type RestReadJob,
-  readPage,
-  SourceChanged,
-  startReading,
-} from "./reading.ts";
+import { changingError, checkComplete } from "./page-errors.ts";
+import type { PagePlace } from "./paging.ts";
+import { checkUnmoved, readPage } from "./read-page.ts";
+import { type Reading, type RestReadJob, SourceChanged, startReading } from "./reading.ts";
 
 const MAX_READINGS = 3;
 
 /**
- * Reads a stream to its end, page by page, from the start again when the list changes meanwhile.
+ * Reads a list to its end, page by page, from the start again when it changes meanwhile.
  * `restart` is called before each reading. What it resolves with is of the last one.
  */
 export async function readStream(
@@ -22,7 +16,7 @@ export async function readStream(
 ): Promise<ReadOutcome> {
   for (let attempt = 1; ; attempt++) {
     await events.restart();
-    const reading = startReading(job, attempt > 1);
+    const reading = startReading(job, attempt > 1 || job.paging.kind !== "numbered");
     try {
       await readAll(reading);
       return { pages: reading.pages, total: reading.total };
@@ -34,34 +28,59 @@ export async function readStream(
   }
 }
 
+const FIRST: PagePlace = { number: 1, offset: 0, mark: null };
+
 async function readAll(reading: Reading): Promise<void> {
   const { job, isSequential } = reading;
-  if ((await readPage(reading, 1, job.signal)) > 0) {
-    const isParallel = !isSequential && reading.total !== null;
+  const first = await readPage(reading, FIRST, job.signal);
+  if (first.isLast) return checkComplete(reading);
+  if (job.paging.kind === "chained") await readChain(reading, first.next);
+  else if (first.count > 0) {
+    const isParallel = !isSequential && reading.total !== null && job.limit === null;
     if (isParallel) await readParallel(reading);
     await readSequential(reading, isParallel ? reading.lastPage + 1 : 2);
   }
+  if (isLimitReached(reading)) return;
   checkComplete(reading);
   await checkUnmoved(reading);
 }
 
+function isLimitReached({ job, received }: Reading): boolean {
+  return job.limit !== null && received >= job.limit;
+}
+
+/** From page to page, until one names no next. */
+async function readChain(reading: Reading, second: PagePlace["mark"]): Promise<void> {
+  let mark = second;
+  for (let number = 2; mark !== null && !isLimitReached(reading); number++) {
+    const place = { number, offset: reading.received, mark };
+    ({ next: mark } = await readPage(reading, place, reading.job.signal));
+  }
+}
+
 /** Until as many records came as were announced, and beyond the announced pages if need be; at last to an empty page. */
 async function readSequential(reading: Reading, from: number): Promise<void> {
-  for (let number = from; ; number++) {
-    const isAtEnd = number > reading.lastPage && reading.received === reading.total;
-    if (isAtEnd || (await readPage(reading, number, reading.job.signal)) === 0) return;
+  const { isByOffset } = reading.job.paging;
+  for (let number = from; !isLimitReached(reading); number++) {
+    const isBeyond = isByOffset || number > reading.lastPage;
+    if (isBeyond && reading.received === reading.total) return;
+    const place = { number, offset: reading.received, mark: null };
+    if ((await readPage(reading, place, reading.job.signal)).count === 0) return;
   }
 }
 
 /** Pages 2 to the last, so many at once as the host may be asked. Settles only when no page is under way. */
 async function readParallel(reading: Reading): Promise<void> {
-  const { job, lastPage } = reading;
+  const { job, lastPage, step } = reading;
   const stop = new AbortController();
   const signal = AbortSignal.any([job.signal, stop.signal]);
   let next = 2;
   const work = async () => {
     try {
-      while (next <= lastPage) await readPage(reading, next++, signal);
+      while (next <= lastPage) {
+        const number = next++;
+        await readPage(reading, { number, offset: (number - 1) * step, mark: null }, signal);
+      }
     } catch (error) {
       stop.abort(error);
     }

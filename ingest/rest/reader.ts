@@ -1,13 +1,21 @@
 import type { Context } from "../../core/context.ts";
-import type { RestSourceDefinition } from "../../core/sillon.ts";
+import type { RestSourceDefinition, RestStreamDefinition, Scalar } from "../../core/sillon.ts";
+import { openAccess } from "../http/access.ts";
 import { type BaseUrl, resolveBaseUrl } from "../http/base-url.ts";
 import { createClient } from "../http/client.ts";
 import type { HostGate } from "../http/host-gate.ts";
-import { type Reader, streamName } from "../reader.ts";
+import type { TargetRules } from "../http/target.ts";
+import { type Reader, type ReadJob, type StreamRange, streamName } from "../reader.ts";
 import type { IngestSettings } from "../settings.ts";
+import { type ChildList, readChildren } from "./children.ts";
+import { pagingOf } from "./paging.ts";
 import { readStream } from "./read-stream.ts";
+import type { RestReadJob } from "./reading.ts";
+import { requestOf } from "./request.ts";
 
-/** Reads the streams of a REST API. Throws BASE_URL_MISSING or BASE_URL_INVALID (exit 2) before any request. */
+const DEFAULT_PAGE_SIZE = 100;
+
+/** Reads the streams of a REST API. Throws BASE_URL_*, SECRET_* and TOKEN_URL_INVALID (exit 2) before any request. */
 export function openRestReader(
   ctx: Context,
   {
@@ -17,36 +25,72 @@ export function openRestReader(
   }: { source: RestSourceDefinition; settings: IngestSettings; gateFor: (base: BaseUrl) => HostGate },
 ): Reader {
   const base = resolveBaseUrl(ctx, source);
-  const client = createClient({ ctx, settings, gate: gateFor(base), base });
-  return {
-    read: async ({ stream: name, traffic, signal, restart, onBatch }) => {
-      const stream = source.streams.find((one) => one.name === name);
-      if (stream === undefined) throw new Error(`no stream ${name}`);
-      const job = {
-        client,
-        base,
-        stream,
-        settings,
-        source: source.name,
-        pageSize: source.pageSize,
-        traffic,
-        signal,
-        onPage: onBatch,
-      };
-      return readStream(job, {
+  const access = openAccess(ctx, { source, base, settings });
+  const client = createClient({ ctx, settings, gate: gateFor(base), base, ...access });
+  const read = (job: ReadJob, { stream, parent, signal, limit, restart, onBatch }: List) => {
+    const { traffic, range } = job;
+    const requests = requestsFor(source, { base, rules: access.rules, stream, range });
+    const common = { client, base, settings, source: source.name, traffic };
+    return readStream(
+      { ...common, ...requests, stream, parent, signal, limit, onPage: onBatch },
+      {
         restart,
         onChange: (change) => {
-          ctx.log.warn(
-            "reading_restarted",
-            `${streamName({ source, stream })}: ${change.message}; it is read again, page by page`,
-            {
-              source: source.name,
-              stream: stream.name,
-            },
-          );
+          const name = `${streamName({ source, stream })}${parent === undefined ? "" : ` of ${parent}`}`;
+          ctx.log.warn("reading_restarted", `${name}: ${change.message}; it is read again, page by page`, {
+            source: source.name,
+            stream: stream.name,
+          });
         },
-      });
-    },
-    close: async () => {},
+      },
+    );
   };
+  return {
+    read: async (job) => {
+      const stream = source.streams.find((one) => one.name === job.stream);
+      if (stream === undefined) throw new Error(`no stream ${job.stream}`);
+      if (stream.parent === undefined)
+        return read(job, { ...job, stream, parent: undefined, limit: job.range.limit });
+      const parent = source.streams.find((one) => one.name === stream.parent);
+      if (parent === undefined) throw new Error(`no stream ${stream.parent}`);
+      const children = { job, stream, parent, listsAtOnce: settings.concurrency, source: source.name };
+      return readChildren(children, (list) => read(job, { ...list, limit: null }));
+    },
+    close: () => access.dispatcher.destroy(),
+  };
+}
+
+/** A list of records: a stream's, or that of one parent's record. */
+interface List extends Omit<ChildList, "parent"> {
+  parent: string | undefined;
+  limit: number | null;
+}
+
+/** How the pages of a stream are asked for. */
+function requestsFor(
+  source: RestSourceDefinition,
+  {
+    base,
+    rules,
+    stream,
+    range,
+  }: { base: BaseUrl; rules: TargetRules; stream: RestStreamDefinition; range: StreamRange },
+): Pick<RestReadJob, "paging" | "request"> {
+  const given = stream.pagination ?? source.pagination;
+  const paging = pagingOf(given ?? { type: "page" }, {
+    base,
+    rules,
+    pageSize: stream.pageSize ?? source.pageSize ?? DEFAULT_PAGE_SIZE,
+    isUsual: given === undefined && stream.records === undefined && stream.format === undefined,
+  });
+  const bounds = boundsOf(stream, range);
+  return { paging, request: () => requestOf({ base, stream, headers: source.headers ?? {}, bounds }) };
+}
+
+/** The parameters by which the service leaves out what is not asked for. */
+function boundsOf({ cursor }: RestStreamDefinition, { since, until }: StreamRange): Record<string, Scalar> {
+  const bounds: Record<string, Scalar> = {};
+  if (cursor?.parameter !== undefined && since !== null) bounds[cursor.parameter] = since;
+  if (cursor?.untilParameter !== undefined && until !== null) bounds[cursor.untilParameter] = until;
+  return bounds;
 }

@@ -1,4 +1,8 @@
 import type { Case } from "./case.ts";
+import { endlessPaging } from "./i07-endless.ts";
+import { changingWhilePaged } from "./i08-changing.ts";
+import { onePartFails } from "./i14-one-part.ts";
+import { otherHosts } from "./i15-other-hosts.ts";
 import { killedWhileBuilding } from "./m01-killed.ts";
 import { stoppedByTheUser } from "./m02-stopped.ts";
 import { failingModels } from "./m03-failing.ts";
@@ -6,11 +10,15 @@ import { malformedYaml } from "./m04-yaml.ts";
 import { malformedSql } from "./m05-sql.ts";
 import { attacks } from "./m06-attacks.ts";
 import { dataTestsDoNotLie } from "./m07-data-tests.ts";
+import { secretsStaySecret } from "./x02-secrets.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
 import { dependencies } from "./x06-dependencies.ts";
 
 /** Those that `npm test` runs too, with small numbers. */
 export const QUICK_CASES: readonly Case[] = [
+  onePartFails,
+  otherHosts,
+  secretsStaySecret,
   killedWhileBuilding,
   stoppedByTheUser,
   failingModels,
@@ -18,6 +26,8 @@ export const QUICK_CASES: readonly Case[] = [
   malformedSql,
   attacks,
   dataTestsDoNotLie,
+  endlessPaging,
+  changingWhilePaged,
 ];
 
 /** X-03 counts tests that `npm test` has anyway, X-06 needs the registry of packages. */

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 
@@ -17,6 +18,8 @@ export interface Started {
   /** To the whole process group. */
   signal(name: NodeJS.Signals): void;
   isRunning(): boolean;
+  /** The process's arguments as other programs see them; empty where the system does not tell. */
+  cmdline(): string;
 }
 
 export interface CommandOptions {
@@ -24,25 +27,36 @@ export interface CommandOptions {
   env?: Record<string, string>;
   /** `name:nth:kill|error|stall`. */
   fault?: string;
+  /** What it reads on standard input. */
+  input?: string;
 }
 
 const SIGNALS: Record<string, number> = { SIGINT: 130, SIGTERM: 143, SIGKILL: 137 };
 
 /** Starts the compiled command line in a process group of its own. */
-export function startCommand(args: readonly string[], { cwd, env = {}, fault }: CommandOptions): Started {
+export function startCommand(
+  args: readonly string[],
+  { cwd, env = {}, fault, input }: CommandOptions,
+): Started {
   const startedAt = performance.now();
   const { PATH = "", HOME = "", TMPDIR = tmpdir() } = process.env;
   const condition = fault === undefined ? [] : ["--conditions=sillon-faults"];
   const child = spawn(process.execPath, [...condition, MAIN, ...args], {
     cwd,
     env: { PATH, HOME, TMPDIR, ...(fault === undefined ? {} : { RUN_FAULT: fault }), ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     detached: true,
   });
+  // A command that reads nothing may have ended before.
+  child.stdin?.on("error", () => {}).end(input);
   return {
     ended: ended(child, startedAt),
     signal: (name) => sendSignal(child, name),
     isRunning: () => child.exitCode === null && child.signalCode === null,
+    cmdline: () => {
+      const file = `/proc/${child.pid}/cmdline`;
+      return existsSync(file) ? readFileSync(file, "utf8") : "";
+    },
   };
 }
 

@@ -57,8 +57,8 @@ test.each<[string, Call]>([
       args: ["ingest", "users"],
       env: { MOOVITAMIX_URL: "http://127.0.0.1:9" },
       exitCode: 1,
-      message: "port is closed to HTTP clients",
-      hint: "serve the API on another port",
+      message: "the connection was refused",
+      hint: "start the service",
     },
   ],
 ])("%s says what is wrong and what to do", async (code, { files = {}, exitCode, message, hint, ...call }) => {

@@ -184,8 +184,21 @@ test("follows redirects within the same host and no others", async () => {
   const [tracks, users] = await world.load();
   expect(tracks).toMatchObject({ status: "ok", counts: { new: 120 } });
   expect(users?.error).toMatchObject({
-    code: "API_REDIRECTED",
+    code: "HOST_REFUSED",
     message: expect.stringContaining("http://example.com"),
+    hint: expect.stringContaining("allowed_hosts"),
+  });
+});
+
+test.each([
+  ["/tracks?page=1", "more than 3 redirects"],
+  ["http://", "a redirect to an address that cannot be read"],
+])("gives up on a redirect to %s", async (location, what) => {
+  const { world } = await withScript((visit) => visit.response.writeHead(302, { location }).end());
+  expect((await world.loadOne("tracks")).error).toMatchObject({
+    code: "API_REDIRECTED",
+    message: expect.stringContaining(what),
+    hint: "give the address that the service really has",
   });
 });
 

@@ -32,12 +32,16 @@ type Settings = Parameters<typeof ingestSettings.parse>[0];
 
 interface LoadOptions {
   streams?: string[];
+  onlyFailed?: boolean;
   settings?: Settings;
 }
 
 export interface WorldOptions {
   url: string;
   source?: SourceDefinition;
+  env?: Record<string, string>;
+  /** The line on standard input. */
+  line?: string;
   signal?: AbortSignal;
   /** Of a world whose engine is closed: this one goes on with its warehouse. */
   projectDir?: string;
@@ -50,7 +54,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const [log, sleeps]: [LogEntry[], number[]] = [[], []];
   const ctx = createContext({
     projectDir: folder,
-    env: { MOOVITAMIX_URL: options.url },
+    env: { MOOVITAMIX_URL: options.url, ...options.env },
+    readLine: () => options.line ?? "",
     sink: (entry) => log.push(entry),
     clock: leapingClock(sleeps, options.onSleep),
     random: () => 1,
@@ -65,8 +70,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   });
   const reader = await engine.openSession();
   const { source = moovitamix } = options;
-  const load = async ({ streams = [], settings = {} }: LoadOptions = {}) =>
-    ingest(ctx, engine, { sources: [source], streams, settings: ingestSettings.parse(settings) });
+  const load = async ({ streams = [], settings = {}, onlyFailed = false }: LoadOptions = {}) =>
+    ingest(ctx, engine, { sources: [source], streams, onlyFailed, settings: ingestSettings.parse(settings) });
   const rows = async (sql: string) => (await reader.query(sql)).rows;
   return {
     ctx,

@@ -49,7 +49,7 @@ export function createReuseProject(files: Readonly<Record<string, string>>): Pro
   const open = (common: CommonOptions = {}) => {
     const streams = { stdout: SILENT, stderr: SILENT, signal: new AbortController().signal };
     const terminal = { cwd: folder, env: {}, invocation: "build", isQuiet: true, isDebug: false };
-    const story = { logFormat: "text" as const, holdsErrors: false };
+    const story = { logFormat: "text" as const, holdsErrors: false, readLine: () => "" };
     return openWorkspace(createTerminal({ ...terminal, ...story, ...streams }), common);
   };
   const results: Project["results"] = async ({ common, which = "build", ...options } = {}) => {
