@@ -82,11 +82,12 @@ function lockedPackages(cwd: string): [path: string, locked: Locked][] {
   return Object.entries<Locked>(packages).filter(([path]) => path !== "");
 }
 
+/** An entry that names no address is of the registry, and its hash says what it is. */
 function lockFigures({ cwd, failures }: Place): Figure[] {
   const packages = lockedPackages(cwd);
   const foreign = packages.filter(
     ([, { resolved, integrity }]) =>
-      !resolved?.startsWith(REGISTRY) || !/^sha512-[\w+/]{86}==$/.test(integrity ?? ""),
+      !(resolved ?? REGISTRY).startsWith(REGISTRY) || !/^sha512-[\w+/]{86}==$/.test(integrity ?? ""),
   );
   const scripted = packages.filter(([, { hasInstallScript, dev }]) => hasInstallScript && !dev);
   failures.push(...foreign.map(([path]) => `${path}: not from the registry, or without a hash`));
