@@ -5,9 +5,10 @@ import { nearestLine } from "../core/nearest.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine } from "../engines/engine.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
+import { checkBounds, type LoadBounds } from "./load-plan.ts";
 import { loadStream, type StreamJob } from "./load-stream.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
-import type { Reader } from "./reader.ts";
+import { type Reader, streamName } from "./reader.ts";
 import { openRestReader } from "./rest/reader.ts";
 import type { IngestSettings } from "./settings.ts";
 import type { StreamResult } from "./stream-result.ts";
@@ -17,11 +18,13 @@ export interface IngestOptions {
   /** `tracks` or `moovitamix.tracks`; all streams when left out or empty. */
   streams?: readonly string[];
   settings: IngestSettings;
+  bounds?: LoadBounds;
 }
 
-/** Finds what is wrong with the call. Throws STREAM_UNKNOWN, BASE_URL_MISSING, BASE_URL_INVALID (exit 2). */
+/** Finds what is wrong with the call. Throws STREAM_UNKNOWN, INGEST_BOUNDS, BASE_URL_MISSING, BASE_URL_INVALID (exit 2). */
 export function checkIngest(ctx: Context, options: IngestOptions): void {
-  openReaders(ctx, { chosen: chooseStreams(options), settings: options.settings });
+  const chosen = chooseStreams(options);
+  openReaders(ctx, { chosen, settings: options.settings });
 }
 
 /**
@@ -33,11 +36,11 @@ export async function ingest(ctx: Context, engine: Engine, options: IngestOption
   const signal = AbortSignal.any([ctx.signal]);
   setMaxListeners(0, signal);
   const run: Context = { ...ctx, signal };
-  const { settings } = options;
+  const { settings, bounds = {} } = options;
   const chosen = chooseStreams(options);
   const readers = openReaders(run, { chosen, settings });
   try {
-    return await runBounded(await prepareJobs(run, engine, { settings, chosen, readers }));
+    return await runBounded(await prepareJobs(run, engine, { settings, bounds, chosen, readers }));
   } finally {
     await Promise.all([...readers.values()].map((reader) => reader.close()));
   }
@@ -48,7 +51,7 @@ interface Choice {
   stream: StreamDefinition;
 }
 
-function chooseStreams({ sources, streams = [] }: IngestOptions): Choice[] {
+function chooseStreams({ sources, streams = [], bounds = {} }: IngestOptions): Choice[] {
   const all = sources.flatMap((source) => source.streams.map((stream) => ({ source, stream })));
   const namesOf = ({ source, stream }: Choice) => [stream.name, `${source.name}.${stream.name}`];
   const known = all.flatMap(namesOf);
@@ -65,9 +68,14 @@ function chooseStreams({ sources, streams = [] }: IngestOptions): Choice[] {
         }),
     );
   if (errors.length > 0) throw errors.length === 1 ? errors[0] : new ProjectErrors(errors);
-  return streams.length === 0
-    ? all
-    : all.filter((one) => namesOf(one).some((name) => streams.includes(name)));
+  const isNamed = (one: Choice) =>
+    streams.length === 0 || namesOf(one).some((name) => streams.includes(name));
+  const chosen = all.filter(isNamed);
+  checkBounds(
+    chosen.map((choice) => ({ name: streamName(choice), stream: choice.stream })),
+    bounds,
+  );
+  return chosen;
 }
 
 type Readers = ReadonlyMap<SourceDefinition, Reader>;
@@ -115,7 +123,12 @@ function openReader(
 async function prepareJobs(
   ctx: Context,
   engine: Engine,
-  { settings, chosen, readers }: { settings: IngestSettings; chosen: readonly Choice[]; readers: Readers },
+  {
+    settings,
+    bounds,
+    chosen,
+    readers,
+  }: { settings: IngestSettings; bounds: LoadBounds; chosen: readonly Choice[]; readers: Readers },
 ): Promise<StreamJob[]> {
   const inTurn = createTurns();
   const prepared = new Set<string>();
@@ -126,7 +139,7 @@ async function prepareJobs(
     const tables = rawTables(engine, source.name);
     if (!prepared.has(source.name)) await createSourceTables(engine, tables);
     prepared.add(source.name);
-    jobs.push({ ctx, engine, settings, source, stream, reader, tables, inTurn });
+    jobs.push({ ctx, engine, settings, source, stream, reader, tables, bounds, inTurn });
   }
   return jobs;
 }

@@ -2,13 +2,17 @@ import type { Context } from "../core/context.ts";
 import { describeError, messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import { type Engine, type Session, SqlError } from "../engines/engine.ts";
+import { followCursor, type Reach } from "./cursor/reach.ts";
+import { readCursor } from "./cursor/state.ts";
+import { type PartEnd, readInParts } from "./load-parts.ts";
+import { type LoadBounds, type LoadPlan, planLoad } from "./load-plan.ts";
 import { commitLoad } from "./raw/commit.ts";
-import { createLanding } from "./raw/landing.ts";
-import { writeFailedLoad } from "./raw/loads.ts";
+import { createLanding, type Landing } from "./raw/landing.ts";
+import { recordLoad } from "./raw/loads.ts";
 import type { RawTables } from "./raw/tables.ts";
-import { type Reader, type StreamRange, streamName } from "./reader.ts";
+import { type Reader, streamName } from "./reader.ts";
 import type { IngestSettings } from "./settings.ts";
-import { NO_COUNTS, type StreamResult } from "./stream-result.ts";
+import { NO_COUNTS, type StreamCounts, type StreamResult, type Traffic } from "./stream-result.ts";
 
 export interface StreamJob {
   ctx: Context;
@@ -18,11 +22,12 @@ export interface StreamJob {
   stream: StreamDefinition;
   reader: Reader;
   tables: RawTables;
+  bounds: LoadBounds;
   /** Lets one piece of work after another write to the source's tables. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** Loads one stream, all or nothing. A fault of the source or the engine is a result; anything else is thrown. */
+/** Loads one stream: all or nothing, or part by part where its cursor is ordered. A fault of the source or the engine is a result; anything else is thrown. */
 export async function loadStream(job: StreamJob): Promise<StreamResult> {
   const { ctx, source, stream } = job;
   const startedAt = ctx.clock.now();
@@ -39,13 +44,14 @@ export async function loadStream(job: StreamJob): Promise<StreamResult> {
     seconds: 0,
     error: null,
   };
+  const progress = startProgress(job, result, startedAt);
   let session: Session | undefined;
   try {
     session = await job.engine.openSession();
-    await readAndCommit(job, session, { result, startedAt });
+    await readAndCommit(job, session, progress);
   } catch (error) {
     if (ctx.signal.aborted) result.status = "interrupted";
-    else await recordFailure(job, session, { result, startedAt, error: streamError(job, error) });
+    else await recordFailure(job, session, { ...progress, error: streamError(job, error) });
   } finally {
     session?.close();
   }
@@ -54,37 +60,130 @@ export async function loadStream(job: StreamJob): Promise<StreamResult> {
   return result;
 }
 
-const EVERYTHING: StreamRange = { since: null, until: null, limit: null };
-
 interface Progress {
   result: StreamResult;
   startedAt: Date;
+  mode: string;
+  /** What earlier parts of the load have in their own rows of `_loads`. */
+  told: Traffic & { pages: number };
+  /** Refused records without a readable key. */
+  keyless: number;
+}
+
+function startProgress(job: StreamJob, result: StreamResult, startedAt: Date): Progress {
+  const told = { pages: 0, requests: 0, retries: 0, sizeBytes: 0 };
+  return { result, startedAt, mode: job.stream.mode ?? "full", told, keyless: 0 };
 }
 
 async function readAndCommit(job: StreamJob, session: Session, progress: Progress): Promise<void> {
-  const { ctx, engine, tables, stream } = job;
+  const { ctx, engine, tables, stream, settings } = job;
   const { result } = progress;
-  const landing = await createLanding(session, stream);
-  const outcome = await job.reader.read({
-    stream: stream.name,
-    range: EVERYTHING,
-    traffic: result,
-    signal: ctx.signal,
-    restart: landing.restart,
-    onBatch: async ({ number, lastNumber, records }) => {
+  const place = { engine, session, tables, stream: stream.name };
+  const state = stream.cursor ? await readCursor(place, stream.cursor) : { cursor: null, loadedAt: null };
+  const plan = planLoad(stream, job.bounds, state);
+  progress.mode = plan.mode;
+  const landing = await createLanding(session, ordersByCursor(stream));
+  const reach = followCursor(stream, { plan, now: progress.startedAt });
+  const commit = (end: PartEnd) => commitPart(job, { session, progress, plan, landing, end });
+  const readJob = { stream: stream.name, range: plan.range, traffic: result, signal: ctx.signal };
+  await readInParts(job.reader, readJob, {
+    ctx,
+    stream,
+    plan,
+    reach,
+    commitRecords: settings.commitRecords,
+    land: async ({ number, lastNumber, records }) => {
       await landing.add(number, records);
       reportPage(ctx, result, { page: number, pages: lastNumber, records: records.length });
     },
+    commit,
+    takeBack: () => job.inTurn(() => takeBack(job, { session, progress, plan })),
+    restart: landing.restart,
   });
-  result.pages = outcome.pages;
+  reportCursor(job, reach);
+  reportQuarantine(job, result, progress.keyless);
+}
+
+/** Of two versions of a record in one load the one with the newer cursor counts, unless the stream says otherwise. */
+function ordersByCursor(stream: StreamDefinition): StreamDefinition {
+  const { updatedAt, cursor } = stream;
+  const isTime = cursor !== undefined && (cursor.type ?? "time") === "time" && cursor.unit === undefined;
+  return updatedAt === undefined && isTime ? { ...stream, updatedAt: cursor.field } : stream;
+}
+
+interface PartOfLoad {
+  session: Session;
+  progress: Progress;
+  plan: LoadPlan;
+}
+
+async function commitPart(
+  job: StreamJob,
+  { session, progress, plan, landing, end }: PartOfLoad & { landing: Landing; end: PartEnd },
+): Promise<void> {
+  const { engine, tables, stream } = job;
+  const { result } = progress;
   await landing.flush();
+  const landed =
+    end.batch === null ? landing.table : `(select * from ${landing.table} where page <= ${end.batch})`;
+  result.pages = end.pages;
   const committed = await job.inTurn(() => {
-    const entry = { ...entryOf(job, progress), outcome: "ok" as const, error: null };
-    return commitLoad({ engine, session, tables, stream: stream.name, landed: landing.table, entry });
+    const entry = {
+      ...entryOf(job, progress),
+      cursor: end.cursor?.text ?? null,
+      outcome: "ok" as const,
+      error: null,
+    };
+    const compare = !plan.isAppend ? "key" : stream.cursor === undefined ? "nothing" : "content";
+    const { concludesDeletions } = plan;
+    return commitLoad({
+      engine,
+      session,
+      tables,
+      stream: stream.name,
+      landed,
+      entry,
+      concludesDeletions,
+      compare,
+    });
   });
+  if (end.batch !== null) await session.run(`delete from ${landing.table} where page <= ${end.batch}`);
+  const { pages, requests, retries, sizeBytes } = result;
+  progress.told = { pages, requests, retries, sizeBytes };
+  progress.keyless += committed.keyless;
   result.loadId = committed.loadId;
-  result.counts = committed.counts;
-  reportQuarantine(job, result, committed.keyless);
+  result.counts = addCounts(result.counts, committed.counts);
+}
+
+async function takeBack(job: StreamJob, { session, progress, plan }: PartOfLoad): Promise<void> {
+  const { engine, tables, stream } = job;
+  const cursor = plan.known?.text ?? null;
+  const entry = { ...entryOf(job, progress), cursor, outcome: "ok" as const, counts: NO_COUNTS, error: null };
+  await recordLoad({ engine, session, tables, stream: stream.name }, entry);
+}
+
+function addCounts(one: StreamCounts, other: StreamCounts): StreamCounts {
+  const names = Object.keys(one) as (keyof StreamCounts)[];
+  return Object.fromEntries(names.map((name) => [name, one[name] + other[name]])) as unknown as StreamCounts;
+}
+
+/** What the cursor did not follow, and what the source sent unasked. */
+function reportCursor({ ctx, stream }: StreamJob, reach: Reach): void {
+  const about = { stream: stream.name };
+  for (const { what, count, keys } of reach.odd()) {
+    const shown = `${keys.join(", ")}${count > keys.length ? ", …" : ""}`;
+    ctx.log.warn(
+      "cursor_odd",
+      `${stream.name}: ${what} in ${count === 1 ? "a record" : `${count} records`} (key ${shown}): landed`,
+      { ...about, what, count, keys },
+    );
+  }
+  if (reach.outside() === 0) return;
+  ctx.log.warn(
+    "records_unasked",
+    `${stream.name}: ${reach.outside()} records outside the range that was asked for came all the same and were left out; see whether the service heeds the parameter`,
+    { ...about, count: reach.outside() },
+  );
 }
 
 /** A record without a readable key may be any of those that did not come, so none of them is taken for deleted. */
@@ -106,9 +205,16 @@ function reportQuarantine({ ctx, source }: StreamJob, result: StreamResult, keyl
   );
 }
 
-function entryOf({ ctx }: StreamJob, { result, startedAt }: Progress) {
-  const { pages, requests, retries, sizeBytes } = result;
-  return { pages, requests, retries, sizeBytes, startedAt, endedAt: ctx.clock.now() };
+function entryOf({ ctx }: StreamJob, { result, startedAt, mode, told }: Progress) {
+  return {
+    mode,
+    pages: Math.max(0, result.pages - told.pages),
+    requests: result.requests - told.requests,
+    retries: result.retries - told.retries,
+    sizeBytes: result.sizeBytes - told.sizeBytes,
+    startedAt,
+    endedAt: ctx.clock.now(),
+  };
 }
 
 function streamError(job: StreamJob, error: unknown): ProjectError {
@@ -138,8 +244,14 @@ async function recordFailure(
   const text = ctx.secrets.mask([error.message, ...error.why].join("; "));
   try {
     result.loadId = await job.inTurn(() => {
-      const entry = { ...entryOf(job, progress), outcome: "failed" as const, counts: NO_COUNTS, error: text };
-      return writeFailedLoad({ engine, session, tables, stream: stream.name }, entry);
+      const entry = {
+        ...entryOf(job, progress),
+        cursor: null,
+        outcome: "failed" as const,
+        counts: NO_COUNTS,
+        error: text,
+      };
+      return recordLoad({ engine, session, tables, stream: stream.name }, entry);
     });
   } catch (writeError) {
     // The result says already what failed; this is a second fault, such as a full disk.
@@ -178,6 +290,7 @@ function report(ctx: Context, result: StreamResult): void {
       code: error?.code,
     });
   } else {
-    ctx.log.warn("stream_interrupted", `${nameOf(result)}: interrupted; nothing of it was changed`, fields);
+    const kept = result.loadId === null ? "nothing of it was changed" : "what had been committed stays";
+    ctx.log.warn("stream_interrupted", `${nameOf(result)}: interrupted; ${kept}`, fields);
   }
 }
