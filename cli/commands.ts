@@ -5,10 +5,12 @@ import type { ApiCommandOptions } from "./commands/api.ts";
 import type { CompileOptions } from "./commands/compile.ts";
 import type { DocsOptions } from "./commands/docs.ts";
 import type { ExportOptions } from "./commands/export.ts";
+import type { IngestCommandOptions } from "./commands/ingest.ts";
 import type { LsOptions } from "./commands/ls.ts";
 import type { RetryOptions } from "./commands/retry.ts";
 import type { ShowOptions } from "./commands/show.ts";
 import type { CommandSpec } from "./execute.ts";
+import { addIngestCommands } from "./ingest-commands.ts";
 import type { Invocation } from "./invocation.ts";
 import {
   addChoiceOptions,
@@ -62,15 +64,21 @@ function addLoadCommands(program: Command, invocation: Invocation): void {
       const work: Work = (workspace, terminal) => runPipeline(workspace, terminal, options);
       await execute(invocation, { name: "pipeline", options, isRecorded: true, work });
     });
-  addWriteOptions(program.command("ingest"))
+  const ingest = addWriteOptions(program.command("ingest"))
     .description("load what the sources hold now into the raw tables")
     .argument("[streams...]", "tracks, moovitamix.users, …; all of them when left out")
-    .addHelpText("after", examples("run ingest", "run ingest tracks users", "run ingest --json"))
-    .action(async (streams: string[], options: CommonOptions) => {
+    .option("--full", "whole lists, whatever the cursors say")
+    .option("--since <value>", "from this value of the cursor on")
+    .option("--until <value>", "up to before this value of the cursor")
+    .addOption(numberOption("--limit <n>", "records of each stream at most", 1))
+    .option("--dry-run", "ask for the first pages, say what would be loaded, and write nothing")
+    .addHelpText("after", examples("run ingest", "run ingest tracks users", "run ingest status --json"))
+    .action(async (streams: string[], options: CommonOptions & IngestCommandOptions) => {
       const { runIngest } = await import("./commands/ingest.ts");
-      const work: Work = (workspace, terminal) => runIngest(workspace, terminal, streams);
-      await execute(invocation, { name: "ingest", options, isRecorded: true, work });
+      const work: Work = (workspace, terminal) => runIngest(workspace, terminal, { streams, options });
+      await execute(invocation, { name: "ingest", options, isRecorded: options.dryRun !== true, work });
     });
+  addIngestCommands(ingest, invocation, execute);
 }
 
 /** Options of commands that run everything. */
@@ -92,6 +100,10 @@ function addGraphCommands(program: Command, invocation: Invocation): void {
     });
   addEventTimeOptions(addFailFastOption(addFullRefreshOption(addSelectionOptions(program.command("models")))))
     .description("build models as tables and views, parents first")
+    .option(
+      "--as-of <moment>",
+      "with sources as they were after a load: a time of loading (UTC) or a load id",
+    )
     .option("--only-selected", "do not build parents that were never built")
     .addHelpText(
       "after",
@@ -196,6 +208,7 @@ function addReadCommands(program: Command, invocation: Invocation): void {
     .description("rows of a model or of a query; from the published copy while another command writes")
     .argument("[model]", "a model's name")
     .option("--inline <sql>", "a query, in which ref() and source() work")
+    .option("--as-of <moment>", "computed from sources as they were after a load: a time (UTC) or a load id")
     .addOption(numberOption("--limit <n>", "rows at most", 1).default(10))
     .addHelpText(
       "after",

@@ -12,6 +12,8 @@ export interface RunOptions extends SelectionOptions, TestOptions {
   fullRefresh?: boolean;
   eventTimeStart?: string;
   eventTimeEnd?: string;
+  /** Of `run models`. */
+  asOf?: string;
 }
 
 /** The arguments of a run in run_results.json, by dbt's names: `run retry` reads them. */
@@ -37,6 +39,7 @@ export function recordedArgs(
     only_selected: options.onlySelected ?? false,
     event_time_start: options.eventTimeStart ?? null,
     event_time_end: options.eventTimeEnd ?? null,
+    as_of: options.asOf ?? null,
   };
 }
 
@@ -63,6 +66,7 @@ const argsSchema = z.object({
   only_selected: flag,
   event_time_start: text,
   event_time_end: text,
+  as_of: text,
   pipeline: z.object({ streams_loaded: z.boolean(), left_out: z.array(z.string()) }).nullish(),
 });
 
@@ -107,6 +111,7 @@ export function readRecordedArgs(args: Record<string, unknown>, file: string): R
       onlySelected: data.only_selected,
       eventTimeStart: data.event_time_start,
       eventTimeEnd: data.event_time_end,
+      asOf: data.as_of,
     }),
     common: withoutNothing({
       target: data.target,

@@ -4,6 +4,7 @@ import { EXIT, ProjectError, ProjectErrors, projectErrorsOf } from "../core/erro
 import { nearestLine } from "../core/nearest.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine } from "../engines/engine.ts";
+import { previewStream, type StreamPreview } from "./dry-run.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
 import { checkBounds, type LoadBounds } from "./load-plan.ts";
 import { loadStream, type StreamJob } from "./load-stream.ts";
@@ -46,12 +47,39 @@ export async function ingest(ctx: Context, engine: Engine, options: IngestOption
   }
 }
 
-interface Choice {
+/** What `ingest` would load, from the first page of each stream; writes nothing. Throws as `ingest`. */
+export async function previewIngest(
+  ctx: Context,
+  engine: Engine | null,
+  options: IngestOptions,
+): Promise<StreamPreview[]> {
+  const { settings, bounds = {} } = options;
+  const chosen = chooseStreams(options);
+  const readers = openReaders(ctx, { chosen, settings });
+  const previews: StreamPreview[] = [];
+  try {
+    for (const { source, stream } of chosen) {
+      const reader = readers.get(source);
+      if (reader === undefined) throw new Error(`no reader for ${source.name}`);
+      previews.push(await previewStream({ ctx, engine, source, stream, reader, bounds }));
+    }
+    return previews;
+  } finally {
+    await Promise.all([...readers.values()].map((reader) => reader.close()));
+  }
+}
+
+export interface Choice {
   source: SourceDefinition;
   stream: StreamDefinition;
 }
 
-function chooseStreams({ sources, streams = [], bounds = {} }: IngestOptions): Choice[] {
+/** The streams that a command names, or all. Throws STREAM_UNKNOWN, INGEST_BOUNDS (exit 2). */
+export function chooseStreams({
+  sources,
+  streams = [],
+  bounds = {},
+}: Omit<IngestOptions, "settings">): Choice[] {
   const all = sources.flatMap((source) => source.streams.map((stream) => ({ source, stream })));
   const namesOf = ({ source, stream }: Choice) => [stream.name, `${source.name}.${stream.name}`];
   const known = all.flatMap(namesOf);

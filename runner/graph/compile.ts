@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { AsOf } from "../../core/as-of.ts";
 import type { Context } from "../../core/context.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { nearestLine } from "../../core/nearest.ts";
@@ -39,6 +40,8 @@ export interface CompileScope {
   graph: Graph;
   dialect: Dialect;
   target: { name: string; profileName: string; schema: string; threads: number; database: string };
+  /** The moment of loading as of which sources are read; now when absent. */
+  asOf?: AsOf;
 }
 
 export interface CompiledNode extends PlacedSql {
@@ -269,7 +272,7 @@ function templateContext(ctx: Context, scope: RenderScope, rendering: Rendering)
   const resolve = (name: "ref" | "source", args: unknown[], where: string) => {
     const found = resolveReference(scope.index, { name, args: args as Literal[], where });
     checkIsKnown(rendering, found, where);
-    const sql = referenceSql(scope.dialect, found);
+    const sql = referenceSql(scope.dialect, found, scope.asOf);
     const eventTime = eventTimeOf(found);
     return isBatched && eventTime !== null ? inBatch(sql, eventTime) : sql;
   };
