@@ -7,12 +7,14 @@ import type { Engine } from "../engines/engine.ts";
 import { previewStream, type StreamPreview } from "./dry-run.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
 import { checkBounds, type LoadBounds } from "./load-plan.ts";
-import { loadStream, type StreamJob } from "./load-stream.ts";
+import { loadStream } from "./load-stream.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
 import { type Reader, streamName } from "./reader.ts";
 import { openRestReader } from "./rest/reader.ts";
 import type { IngestSettings } from "./settings.ts";
+import type { StreamJob } from "./stream-job.ts";
 import type { StreamResult } from "./stream-result.ts";
+import { createTurns } from "./turns.ts";
 
 export interface IngestOptions {
   sources: readonly SourceDefinition[];
@@ -158,6 +160,7 @@ async function prepareJobs(
     readers,
   }: { settings: IngestSettings; bounds: LoadBounds; chosen: readonly Choice[]; readers: Readers },
 ): Promise<StreamJob[]> {
+  // One load commits at a time: load ids follow each other, and the engine sees no two writers of one table.
   const inTurn = createTurns();
   const prepared = new Set<string>();
   const jobs: StreamJob[] = [];
@@ -170,16 +173,6 @@ async function prepareJobs(
     jobs.push({ ctx, engine, settings, source, stream, reader, tables, bounds, inTurn });
   }
   return jobs;
-}
-
-/** One load commits at a time: load ids follow each other, and the engine sees no two writers of one table. */
-function createTurns(): StreamJob["inTurn"] {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const mine = last.then(work);
-    last = mine.catch(() => undefined); // Its own caller hears of it.
-    return mine;
-  };
 }
 
 const STREAMS_AT_ONCE = 16;

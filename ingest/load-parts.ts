@@ -1,10 +1,10 @@
 import type { Context } from "../core/context.ts";
 import type { StreamDefinition } from "../core/sillon.ts";
-import type { Position } from "./cursor/position.ts";
-import { later } from "./cursor/position.ts";
+import { later, type Position } from "./cursor/position.ts";
 import type { Reach } from "./cursor/reach.ts";
 import type { LoadPlan } from "./load-plan.ts";
 import type { Batch, Reader, ReadJob, ReadOutcome } from "./reader.ts";
+import { createTurns } from "./turns.ts";
 
 /** The end of a part: its last batch, or null when it is all that has come, and the cursor that goes with it. */
 export interface PartEnd {
@@ -118,15 +118,5 @@ function createParts({ ctx, plan, reach, stream, ...work }: PartWork) {
       committed = { batch, records };
       committedAtMs = nowMs;
     },
-  };
-}
-
-/** One piece of work after another. */
-function createTurns(): (work: () => Promise<void>) => Promise<void> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const mine = last.then(work);
-    last = mine.catch(() => undefined); // Its own caller hears of it.
-    return mine;
   };
 }

@@ -1,31 +1,17 @@
 import type { Context } from "../core/context.ts";
 import { describeError, messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
-import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
-import { type Engine, type Session, SqlError } from "../engines/engine.ts";
-import { followCursor, type Reach } from "./cursor/reach.ts";
+import type { StreamDefinition } from "../core/sillon.ts";
+import { type Session, SqlError } from "../engines/engine.ts";
+import { commitPart, entryOf, type Progress, reportCursor, startProgress, takeBack } from "./commit-part.ts";
+import { followCursor } from "./cursor/reach.ts";
 import { readCursor } from "./cursor/state.ts";
 import { type PartEnd, readInParts } from "./load-parts.ts";
-import { type LoadBounds, type LoadPlan, planLoad } from "./load-plan.ts";
-import { commitLoad } from "./raw/commit.ts";
-import { createLanding, type Landing } from "./raw/landing.ts";
+import { planLoad } from "./load-plan.ts";
+import { createLanding } from "./raw/landing.ts";
 import { recordLoad } from "./raw/loads.ts";
-import type { RawTables } from "./raw/tables.ts";
-import { type Reader, streamName } from "./reader.ts";
-import type { IngestSettings } from "./settings.ts";
-import { NO_COUNTS, type StreamCounts, type StreamResult, type Traffic } from "./stream-result.ts";
-
-export interface StreamJob {
-  ctx: Context;
-  engine: Engine;
-  settings: IngestSettings;
-  source: SourceDefinition;
-  stream: StreamDefinition;
-  reader: Reader;
-  tables: RawTables;
-  bounds: LoadBounds;
-  /** Lets one piece of work after another write to the source's tables. */
-  inTurn<T>(work: () => Promise<T>): Promise<T>;
-}
+import { streamName } from "./reader.ts";
+import type { StreamJob } from "./stream-job.ts";
+import { NO_COUNTS, type StreamResult } from "./stream-result.ts";
 
 /** Loads one stream: all or nothing, or part by part where its cursor is ordered. A fault of the source or the engine is a result; anything else is thrown. */
 export async function loadStream(job: StreamJob): Promise<StreamResult> {
@@ -58,21 +44,6 @@ export async function loadStream(job: StreamJob): Promise<StreamResult> {
   result.seconds = (ctx.clock.now().getTime() - startedAt.getTime()) / 1000;
   report(ctx, result);
   return result;
-}
-
-interface Progress {
-  result: StreamResult;
-  startedAt: Date;
-  mode: string;
-  /** What earlier parts of the load have in their own rows of `_loads`. */
-  told: Traffic & { pages: number };
-  /** Refused records without a readable key. */
-  keyless: number;
-}
-
-function startProgress(job: StreamJob, result: StreamResult, startedAt: Date): Progress {
-  const told = { pages: 0, requests: 0, retries: 0, sizeBytes: 0 };
-  return { result, startedAt, mode: job.stream.mode ?? "full", told, keyless: 0 };
 }
 
 async function readAndCommit(job: StreamJob, session: Session, progress: Progress): Promise<void> {
@@ -111,81 +82,6 @@ function ordersByCursor(stream: StreamDefinition): StreamDefinition {
   return updatedAt === undefined && isTime ? { ...stream, updatedAt: cursor.field } : stream;
 }
 
-interface PartOfLoad {
-  session: Session;
-  progress: Progress;
-  plan: LoadPlan;
-}
-
-async function commitPart(
-  job: StreamJob,
-  { session, progress, plan, landing, end }: PartOfLoad & { landing: Landing; end: PartEnd },
-): Promise<void> {
-  const { engine, tables, stream } = job;
-  const { result } = progress;
-  await landing.flush();
-  const landed =
-    end.batch === null ? landing.table : `(select * from ${landing.table} where page <= ${end.batch})`;
-  result.pages = end.pages;
-  const committed = await job.inTurn(() => {
-    const entry = {
-      ...entryOf(job, progress),
-      cursor: end.cursor?.text ?? null,
-      outcome: "ok" as const,
-      error: null,
-    };
-    const compare = !plan.isAppend ? "key" : stream.cursor === undefined ? "nothing" : "content";
-    const { concludesDeletions } = plan;
-    return commitLoad({
-      engine,
-      session,
-      tables,
-      stream: stream.name,
-      landed,
-      entry,
-      concludesDeletions,
-      compare,
-    });
-  });
-  if (end.batch !== null) await session.run(`delete from ${landing.table} where page <= ${end.batch}`);
-  const { pages, requests, retries, sizeBytes } = result;
-  progress.told = { pages, requests, retries, sizeBytes };
-  progress.keyless += committed.keyless;
-  result.loadId = committed.loadId;
-  result.counts = addCounts(result.counts, committed.counts);
-}
-
-async function takeBack(job: StreamJob, { session, progress, plan }: PartOfLoad): Promise<void> {
-  const { engine, tables, stream } = job;
-  const cursor = plan.known?.text ?? null;
-  const entry = { ...entryOf(job, progress), cursor, outcome: "ok" as const, counts: NO_COUNTS, error: null };
-  await recordLoad({ engine, session, tables, stream: stream.name }, entry);
-}
-
-function addCounts(one: StreamCounts, other: StreamCounts): StreamCounts {
-  const names = Object.keys(one) as (keyof StreamCounts)[];
-  return Object.fromEntries(names.map((name) => [name, one[name] + other[name]])) as unknown as StreamCounts;
-}
-
-/** What the cursor did not follow, and what the source sent unasked. */
-function reportCursor({ ctx, stream }: StreamJob, reach: Reach): void {
-  const about = { stream: stream.name };
-  for (const { what, count, keys } of reach.odd()) {
-    const shown = `${keys.join(", ")}${count > keys.length ? ", …" : ""}`;
-    ctx.log.warn(
-      "cursor_odd",
-      `${stream.name}: ${what} in ${count === 1 ? "a record" : `${count} records`} (key ${shown}): landed`,
-      { ...about, what, count, keys },
-    );
-  }
-  if (reach.outside() === 0) return;
-  ctx.log.warn(
-    "records_unasked",
-    `${stream.name}: ${reach.outside()} records outside the range that was asked for came all the same and were left out; see whether the service heeds the parameter`,
-    { ...about, count: reach.outside() },
-  );
-}
-
 /** A record without a readable key may be any of those that did not come, so none of them is taken for deleted. */
 function reportQuarantine({ ctx, source }: StreamJob, result: StreamResult, keyless: number): void {
   const { quarantined } = result.counts;
@@ -203,18 +99,6 @@ function reportQuarantine({ ctx, source }: StreamJob, result: StreamResult, keyl
       keyless,
     },
   );
-}
-
-function entryOf({ ctx }: StreamJob, { result, startedAt, mode, told }: Progress) {
-  return {
-    mode,
-    pages: Math.max(0, result.pages - told.pages),
-    requests: result.requests - told.requests,
-    retries: result.retries - told.retries,
-    sizeBytes: result.sizeBytes - told.sizeBytes,
-    startedAt,
-    endedAt: ctx.clock.now(),
-  };
 }
 
 function streamError(job: StreamJob, error: unknown): ProjectError {
