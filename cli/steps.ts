@@ -2,12 +2,14 @@ import { z } from "zod";
 import { faultPoint } from "#faults";
 import { writeManifest } from "../artifacts/manifest.ts";
 import { writeRunResults } from "../artifacts/run-results.ts";
+import { parseAsOf } from "../core/as-of.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import type { SourceDefinition } from "../core/sillon.ts";
 import { validateYaml } from "../core/yaml.ts";
 import { openDuckdb } from "../engines/duckdb.ts";
 import type { Engine } from "../engines/engine.ts";
 import { checkIngest, ingest } from "../ingest/ingest.ts";
+import type { LoadBounds } from "../ingest/load-plan.ts";
 import { loadSources } from "../ingest/load-sources.ts";
 import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
@@ -56,6 +58,7 @@ import { type ManifestOptions, manifestContent } from "../runner/to-artifacts/ma
 import { runResultEntries } from "../runner/to-artifacts/results.ts";
 import { runUnitTests } from "../runner/unit-tests/unit-tests.ts";
 import { noteForeign } from "../state/builds.ts";
+import { checkAsOf } from "./as-of.ts";
 import { reuseOf } from "./reuse-plan.ts";
 import { type RunOptions, recordedArgs } from "./run-options.ts";
 import { chooseNodes, type GraphSelection } from "./selection.ts";
@@ -66,14 +69,19 @@ export interface IngestPlan {
   sources: SourceDefinition[];
   settings: IngestSettings;
   streams: string[];
+  bounds: LoadBounds;
 }
 
-export async function planIngest({ ctx, project }: Workspace, streams: string[]): Promise<IngestPlan> {
+export async function planIngest(
+  { ctx, project }: Workspace,
+  streams: string[],
+  bounds: LoadBounds = {},
+): Promise<IngestPlan> {
   const { ingest: settings } = validateYaml(
     project.file,
     z.looseObject({ ingest: ingestSettings.prefault({}) }),
   );
-  const plan = { sources: await loadSources(ctx), settings, streams };
+  const plan = { sources: await loadSources(ctx), settings, streams, bounds };
   checkIngest(ctx, plan);
   return plan;
 }
@@ -152,7 +160,8 @@ export function planGraph(
   options: GraphSelection & RunOptions,
 ): GraphPlan {
   const { ctx } = workspace;
-  const scope = { ...project, isEmpty: options.empty ?? false };
+  const { asOf, empty = false } = options;
+  const scope = { ...project, isEmpty: empty, ...(asOf === undefined ? {} : { asOf: parseAsOf(asOf) }) };
   const eventTime = eventTimeRange(options);
   const selected = chooseNodes(workspace, scope, options);
   const compiled = compileNodes(ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);
@@ -289,6 +298,7 @@ export async function runPlan(
     return withRunHooks(workspace, open, {
       hooks: plan.hooks,
       work: async () => {
+        if (plan.scope.asOf !== undefined) await checkAsOf(engine, plan.scope.asOf);
         const outcome = await nodesStep(workspace, open, { plan, ...run });
         writeArtifacts(workspace, plan, { which: run.which, results: outcome.results });
         return outcome;

@@ -14,6 +14,7 @@ export const ingestSettings = z
     backoff_seconds: seconds(0.5),
     max_body_mb: seconds(64),
     max_pages: count(100_000),
+    commit_records: count(50_000),
   })
   .transform((map) => ({
     /** Requests at once to one host. */
@@ -30,6 +31,8 @@ export const ingestSettings = z
     backoffBaseMs: map.backoff_seconds * 1000,
     maxBodyBytes: map.max_body_mb * 1_048_576,
     maxPages: map.max_pages,
+    /** Records after which a stream whose cursor is ordered commits a part. */
+    commitRecords: map.commit_records,
   }));
 
 export type IngestSettings = z.output<typeof ingestSettings>;

@@ -1,3 +1,4 @@
+import { parseAsOf } from "../../core/as-of.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { type Rows, SqlError } from "../../engines/engine.ts";
 import { sqlProjectError } from "../../runner/build/models.ts";
@@ -5,15 +6,17 @@ import { type CompiledNode, type CompileScope, compileInline } from "../../runne
 import { isEphemeral } from "../../runner/graph/ephemeral.ts";
 import { type ModelNode, modelsOf } from "../../runner/graph/nodes.ts";
 import { toCell } from "../answers.ts";
+import { asQueries, checkAsOf } from "../as-of.ts";
 import { checkBuilt, findModel, tellPublished } from "../built-model.ts";
 import { rowJson } from "../json.ts";
 import type { Outcome } from "../outcome.ts";
 import { formatTable, plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
-import { openGraph, type ReadView, type Workspace, withReadView } from "../workspace.ts";
+import { openGraph, type ReadView, type Workspace, withReadView, withWarehouse } from "../workspace.ts";
 
 export interface ShowOptions {
   inline?: string;
+  asOf?: string;
   limit: number;
 }
 
@@ -25,6 +28,7 @@ export async function runShow(
 ): Promise<Outcome> {
   if ((model === undefined) === (options.inline === undefined)) throw showUsage();
   const scope = openGraph(workspace);
+  if (options.asOf !== undefined) return showAsOf(workspace, terminal, { model, options, scope });
   const query =
     model === undefined
       ? compileInline(workspace.ctx, scope, options.inline ?? "")
@@ -34,6 +38,10 @@ export async function runShow(
     origin: view.origin,
   }));
   if (origin === "published") tellPublished(workspace.ctx);
+  return shown(rows, origin, terminal);
+}
+
+function shown(rows: Rows, origin: ReadView["origin"], terminal: Terminal): Outcome {
   return {
     exitCode: EXIT.ok,
     summary: plural(rows.rows.length, "row"),
@@ -49,6 +57,25 @@ export async function runShow(
       rows: rows.rows.map((row) => rowJson(rows, row)),
     },
   };
+}
+
+/** What the model's or the command line's query makes of the sources as they were; no table of a model is read. */
+async function showAsOf(
+  workspace: Workspace,
+  terminal: Terminal,
+  { model, options, scope }: { model: string | undefined; options: ShowOptions; scope: CompileScope },
+): Promise<Outcome> {
+  const asOf = parseAsOf(options.asOf ?? "");
+  if (model !== undefined) findModel(scope, model, "run show");
+  const then = { ...scope, graph: asQueries(scope.graph), asOf };
+  const sql = model === undefined ? (options.inline ?? "") : `select * from {{ ref('${model}') }}`;
+  const query = compileInline(workspace.ctx, then, sql);
+  const rows = await withWarehouse(workspace, "run show --as-of", async (engine) => {
+    await checkAsOf(engine, asOf);
+    const view = { engine, origin: "warehouse" as const };
+    return previewRows(view, query, { model: undefined, limit: options.limit, scope: then });
+  });
+  return shown(rows, "warehouse", terminal);
 }
 
 function showUsage(): ProjectError {

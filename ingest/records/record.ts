@@ -37,6 +37,11 @@ export function judgeRecord(stream: StreamDefinition, record: RawRecord): Candid
   };
 }
 
+/** What tells a record apart; undefined when it does not say it. */
+export function recordKey(stream: StreamDefinition, text: string): string | undefined {
+  return text.startsWith("{") ? keyOf(stream, membersOf(text, 0), text) : undefined;
+}
+
 /** From the text as received, since JSON.parse rounds big numbers. Undefined when a part is null or absent. */
 function keyOf(stream: StreamDefinition, members: readonly Member[], text: string): string | undefined {
   const parts: string[] = [];

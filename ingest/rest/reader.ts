@@ -19,13 +19,14 @@ export function openRestReader(
   const base = resolveBaseUrl(ctx, source);
   const client = createClient({ ctx, settings, gate: gateFor(base), base });
   return {
-    read: async ({ stream: name, traffic, signal, restart, onBatch }) => {
+    read: async ({ stream: name, range, traffic, signal, restart, onBatch }) => {
       const stream = source.streams.find((one) => one.name === name);
       if (stream === undefined) throw new Error(`no stream ${name}`);
       const job = {
         client,
         base,
         stream,
+        range,
         settings,
         source: source.name,
         pageSize: source.pageSize,

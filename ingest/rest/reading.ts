@@ -3,10 +3,11 @@ import { maskUrl } from "../../core/secrets.ts";
 import type { RestStreamDefinition } from "../../core/sillon.ts";
 import { type BaseUrl, pageUrl } from "../http/base-url.ts";
 import type { Client } from "../http/client.ts";
-import type { Batch } from "../reader.ts";
+import type { Batch, StreamRange } from "../reader.ts";
 import type { IngestSettings } from "../settings.ts";
 import type { Traffic } from "../stream-result.ts";
 import { type Page, parsePage } from "./page.ts";
+import { rangeParameters } from "./range-parameters.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
 
@@ -17,6 +18,7 @@ export interface RestReadJob {
   source: string;
   pageSize: number | undefined;
   stream: RestStreamDefinition;
+  range: StreamRange;
   settings: IngestSettings;
   traffic: Traffic;
   signal: AbortSignal;
@@ -84,7 +86,10 @@ async function askPage(reading: Reading, number: number, signal: AbortSignal): P
 }
 
 function urlOf({ job }: Reading, page: number): URL {
-  return pageUrl(job.base, job.stream.path, { page, size: job.pageSize ?? DEFAULT_PAGE_SIZE });
+  const url = pageUrl(job.base, job.stream.path, { page, size: job.pageSize ?? DEFAULT_PAGE_SIZE });
+  const range = rangeParameters(job.stream.cursor, job.range);
+  for (const [name, value] of Object.entries(range)) url.searchParams.set(name, value);
+  return url;
 }
 
 function checkPlace(reading: Reading, number: number, page: Page): void {

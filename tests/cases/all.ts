@@ -1,4 +1,8 @@
 import type { Case } from "./case.ts";
+import { killedFullLoad } from "./i01-killed-full.ts";
+import { killedIncrementalLoad } from "./i02-killed-incremental.ts";
+import { tiesOfTheCursor } from "./i09-ties.ts";
+import { absurdCursor } from "./i10-absurd-cursor.ts";
 import { killedWhileBuilding } from "./m01-killed.ts";
 import { stoppedByTheUser } from "./m02-stopped.ts";
 import { failingModels } from "./m03-failing.ts";
@@ -17,6 +21,10 @@ export const QUICK_CASES: readonly Case[] = [
   malformedSql,
   attacks,
   dataTestsDoNotLie,
+  killedFullLoad,
+  killedIncrementalLoad,
+  tiesOfTheCursor,
+  absurdCursor,
 ];
 
 /** X-03 counts tests that `npm test` has anyway. */

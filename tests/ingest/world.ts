@@ -7,6 +7,7 @@ import type { SourceDefinition } from "../../core/sillon.ts";
 import { openDuckdb } from "../../engines/duckdb.ts";
 import type { Engine, Value } from "../../engines/engine.ts";
 import { ingest } from "../../ingest/ingest.ts";
+import type { LoadBounds } from "../../ingest/load-plan.ts";
 import { ingestSettings } from "../../ingest/settings.ts";
 import { source as moovitamix } from "../../ingest/sources/moovitamix.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
@@ -33,6 +34,7 @@ type Settings = Parameters<typeof ingestSettings.parse>[0];
 interface LoadOptions {
   streams?: string[];
   settings?: Settings;
+  bounds?: LoadBounds;
 }
 
 export interface WorldOptions {
@@ -65,8 +67,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   });
   const reader = await engine.openSession();
   const { source = moovitamix } = options;
-  const load = async ({ streams = [], settings = {} }: LoadOptions = {}) =>
-    ingest(ctx, engine, { sources: [source], streams, settings: ingestSettings.parse(settings) });
+  const load = async ({ streams = [], settings = {}, bounds = {} }: LoadOptions = {}) =>
+    ingest(ctx, engine, { sources: [source], streams, settings: ingestSettings.parse(settings), bounds });
   const rows = async (sql: string) => (await reader.query(sql)).rows;
   return {
     ctx,

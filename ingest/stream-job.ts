@@ -1,0 +1,21 @@
+import type { Context } from "../core/context.ts";
+import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
+import type { Engine } from "../engines/engine.ts";
+import type { LoadBounds } from "./load-plan.ts";
+import type { RawTables } from "./raw/tables.ts";
+import type { Reader } from "./reader.ts";
+import type { IngestSettings } from "./settings.ts";
+
+/** What it takes to load one stream. */
+export interface StreamJob {
+  ctx: Context;
+  engine: Engine;
+  settings: IngestSettings;
+  source: SourceDefinition;
+  stream: StreamDefinition;
+  reader: Reader;
+  tables: RawTables;
+  bounds: LoadBounds;
+  /** Lets one piece of work after another write to the source's tables. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
+}
