@@ -4,12 +4,15 @@ import { EXIT, ProjectError, ProjectErrors, projectErrorsOf } from "../core/erro
 import { nearestLine } from "../core/nearest.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine } from "../engines/engine.ts";
+import { openFileReader } from "./files/reader.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
 import { loadStream, type StreamJob } from "./load-stream.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
 import type { Reader } from "./reader.ts";
 import { openRestReader } from "./rest/reader.ts";
 import type { IngestSettings } from "./settings.ts";
+import { openPostgresReader } from "./sql/postgres/reader.ts";
+import { openSqliteReader } from "./sql/sqlite/reader.ts";
 import type { StreamResult } from "./stream-result.ts";
 
 export interface IngestOptions {
@@ -98,7 +101,8 @@ function openReaders(
   return readers;
 }
 
-function openReader(
+/** Throws what is wrong with the source's address (exit 2). */
+export function openReader(
   ctx: Context,
   source: SourceDefinition,
   parts: { settings: IngestSettings; gateFor: (base: { url: URL }) => HostGate },
@@ -107,8 +111,12 @@ function openReader(
     case undefined:
     case "rest":
       return openRestReader(ctx, { source, ...parts });
+    case "files":
+      return openFileReader(ctx, { source, ...parts });
     default:
-      throw new Error(`sources of type ${source.type} cannot be read`);
+      return source.type === "postgres"
+        ? openPostgresReader(ctx, { source, settings: parts.settings })
+        : openSqliteReader(ctx, { source });
   }
 }
 

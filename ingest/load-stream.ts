@@ -70,6 +70,7 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     range: EVERYTHING,
     traffic: result,
     signal: ctx.signal,
+    warehouse: { engine, session, tables },
     restart: landing.restart,
     onBatch: async ({ number, lastNumber, records }) => {
       await landing.add(number, records);
@@ -80,7 +81,8 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
   await landing.flush();
   const committed = await job.inTurn(() => {
     const entry = { ...entryOf(job, progress), outcome: "ok" as const, error: null };
-    return commitLoad({ engine, session, tables, stream: stream.name, landed: landing.table, entry });
+    const load = { engine, session, tables, stream: stream.name, landed: landing.table, entry };
+    return commitLoad({ ...load, part: outcome.part });
   });
   result.loadId = committed.loadId;
   result.counts = committed.counts;

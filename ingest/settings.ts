@@ -14,6 +14,7 @@ export const ingestSettings = z
     backoff_seconds: seconds(0.5),
     max_body_mb: seconds(64),
     max_pages: count(100_000),
+    allowed_folders: z.array(z.string()).default([]),
   })
   .transform((map) => ({
     /** Requests at once to one host. */
@@ -30,6 +31,8 @@ export const ingestSettings = z
     backoffBaseMs: map.backoff_seconds * 1000,
     maxBodyBytes: map.max_body_mb * 1_048_576,
     maxPages: map.max_pages,
+    /** Outside the project, from which files may be read. */
+    allowedFolders: map.allowed_folders,
   }));
 
 export type IngestSettings = z.output<typeof ingestSettings>;
