@@ -66,14 +66,16 @@ export interface IngestPlan {
   streams: string[];
 }
 
-export async function planIngest({ ctx, project }: Workspace, streams: string[]): Promise<IngestPlan> {
-  const { ingest: settings } = validateYaml(
-    project.file,
-    z.looseObject({ ingest: ingestSettings.prefault({}) }),
-  );
-  const plan = { sources: await loadSources(ctx), settings, streams };
+export async function planIngest(workspace: Workspace, streams: string[]): Promise<IngestPlan> {
+  const { ctx } = workspace;
+  const plan = { sources: await loadSources(ctx), settings: readIngestSettings(workspace), streams };
   checkIngest(ctx, plan);
   return plan;
+}
+
+/** The `ingest:` map of project.yml. Throws what is wrong with it (exit 2). */
+export function readIngestSettings({ project }: Workspace): IngestSettings {
+  return validateYaml(project.file, z.looseObject({ ingest: ingestSettings.prefault({}) })).ingest;
 }
 
 export async function ingestStep(

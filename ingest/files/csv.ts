@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { type CsvError, type Info, parse } from "csv-parse";
+import { type Info, parse } from "csv-parse";
 import type { RawRecord } from "../records/raw-record.ts";
 import { fileTooLarge, fileUnreadable } from "./errors.ts";
 import type { FileContent } from "./parts.ts";
@@ -12,7 +12,10 @@ interface Row {
 
 const ROWS_AT_ONCE = 500;
 
-/** Below a header; every value is a text, an empty one too. A row of another length, or of broken quotes, has a fault. */
+/**
+ * Below a header; every value is a text, an empty one too. A row of another length has a fault. Broken quotes end the
+ * reading (FILE_UNREADABLE): nobody can say where the next row begins.
+ */
 export async function* csvRecords(
   { name, bytes, maxBytes }: FileContent,
   delimiter: string,
@@ -26,11 +29,7 @@ export async function* csvRecords(
     raw: true,
     relax_column_count: true,
     skip_empty_lines: true,
-    skip_records_with_error: true,
     max_record_size: maxBytes,
-    on_skip: (error, raw) => {
-      if (error !== undefined) broken(raw ?? "", `${name}:${lineOf(error)}: ${error.message}`);
-    },
   });
   // The parser reads on while there is room: what ends the text ends it.
   const input = Readable.from(decoded(name, bytes));
@@ -53,15 +52,9 @@ export async function* csvRecords(
     const code = Object(error).code;
     if (code === "CSV_MAX_RECORD_SIZE") throw fileTooLarge(name, maxBytes);
     if (typeof code !== "string" || !code.startsWith("CSV_")) throw error;
-    throw fileUnreadable(`${name}:${lineOf(Object(error))}`, Object(error).message, error);
+    throw fileUnreadable(`${name}:${Object(error).lines}`, `broken quotes: ${Object(error).message}`, error);
   }
-  const unclosed = records.find(({ fault }) => fault?.includes("Quote Not Closed"));
-  if (unclosed?.fault !== undefined) throw fileUnreadable(name, `a quote has no end: ${unclosed.fault}`);
   yield records;
-}
-
-function lineOf(error: CsvError): number {
-  return Number(Object(error).lines ?? 0);
 }
 
 function rowRecord(header: readonly string[], values: readonly string[]): RawRecord {
