@@ -7,6 +7,8 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import type { FileStreamDefinition } from "../../core/sillon.ts";
+import { localFile } from "../../ingest/files/find-files.ts";
+import { localHandle } from "../../ingest/files/handle.ts";
 import { withWorld } from "./setup.ts";
 
 type Files = Record<string, string | Buffer>;
@@ -228,4 +230,14 @@ test("loads a file behind an address, and again when it is another one", async (
   expect(await world.rows("select file from raw_inbox._files")).toEqual([
     [`http://127.0.0.1:${port}/a.csv.gz`],
   ]);
+});
+
+test("does not take a file that changes while it is read", async () => {
+  const { world, write, pathOf } = await withInbox({}, { "in/a.ndjson": '{"id":1}' });
+  const handle = localHandle(world.ctx, localFile(world.ctx, pathOf("in/a.ndjson")));
+  handle.checkUnchanged();
+  write({ "in/a.ndjson": '{"id":1}{' });
+  expect(() => handle.checkUnchanged()).toThrow(
+    expect.objectContaining({ code: "FILE_CHANGING", hint: expect.stringMatching(/rename the file/) }),
+  );
 });
