@@ -73,17 +73,20 @@ export interface IngestPlan {
 }
 
 export async function planIngest(
-  { ctx, project }: Workspace,
+  workspace: Workspace,
   streams: string[],
   bounds: LoadBounds = {},
 ): Promise<IngestPlan> {
-  const { ingest: settings } = validateYaml(
-    project.file,
-    z.looseObject({ ingest: ingestSettings.prefault({}) }),
-  );
+  const { ctx } = workspace;
+  const settings = readIngestSettings(workspace);
   const plan = { sources: await loadSources(ctx), settings, streams, bounds };
   checkIngest(ctx, plan);
   return plan;
+}
+
+/** The `ingest:` map of project.yml. Throws what is wrong with it (exit 2). */
+export function readIngestSettings({ project }: Workspace): IngestSettings {
+  return validateYaml(project.file, z.looseObject({ ingest: ingestSettings.prefault({}) })).ingest;
 }
 
 export async function ingestStep(

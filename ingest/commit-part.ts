@@ -72,6 +72,7 @@ export async function commitPart(
       entry,
       concludesDeletions,
       compare,
+      part: end.read,
     });
   });
   if (end.batch !== null) await session.run(`delete from ${landing.table} where page <= ${end.batch}`);

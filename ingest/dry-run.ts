@@ -38,8 +38,9 @@ class Seen extends Error {
 
 /** Asks for the first page of a stream and throws it away. A fault of the source is a result. */
 export async function previewStream(job: PreviewJob): Promise<StreamPreview> {
-  const { ctx, source, stream, reader } = job;
-  const plan = planLoad(stream, job.bounds, await storedCursor(job));
+  const { ctx, engine, source, stream, reader } = job;
+  const state = await storedCursor(job);
+  const plan = planLoad(stream, { bounds: job.bounds, state, isOfFiles: source.type === "files" });
   const preview: StreamPreview = {
     source: source.name,
     stream: stream.name,
@@ -50,10 +51,16 @@ export async function previewStream(job: PreviewJob): Promise<StreamPreview> {
     pages: null,
     error: null,
   };
+  const session = await engine?.openSession();
   try {
     await reader.read({
       stream: stream.name,
       range: { ...plan.range, limit: 1 },
+      readsAgain: plan.readsAgain,
+      warehouse:
+        engine === null || session === undefined
+          ? null
+          : { engine, session, tables: rawTables(engine, source.name) },
       traffic: { requests: 0, retries: 0, sizeBytes: 0 },
       signal: ctx.signal,
       restart: async () => {},
@@ -68,6 +75,8 @@ export async function previewStream(job: PreviewJob): Promise<StreamPreview> {
     const [known] = projectErrorsOf(error);
     if (known === undefined && !(error instanceof Seen)) throw error;
     preview.error = known ?? null;
+  } finally {
+    session?.close();
   }
   return preview;
 }

@@ -5,6 +5,7 @@ import { nearestLine } from "../core/nearest.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine } from "../engines/engine.ts";
 import { previewStream, type StreamPreview } from "./dry-run.ts";
+import { openFileReader } from "./files/reader.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
 import { checkBounds, type LoadBounds } from "./load-plan.ts";
 import { loadStream } from "./load-stream.ts";
@@ -12,6 +13,8 @@ import { createSourceTables, rawTables } from "./raw/tables.ts";
 import { type Reader, streamName } from "./reader.ts";
 import { openRestReader } from "./rest/reader.ts";
 import type { IngestSettings } from "./settings.ts";
+import { openPostgresReader } from "./sql/postgres/reader.ts";
+import { openSqliteReader } from "./sql/sqlite/reader.ts";
 import type { StreamJob } from "./stream-job.ts";
 import type { StreamResult } from "./stream-result.ts";
 import { createTurns } from "./turns.ts";
@@ -136,7 +139,8 @@ function openReaders(
   return readers;
 }
 
-function openReader(
+/** Throws what is wrong with the source's address (exit 2). */
+export function openReader(
   ctx: Context,
   source: SourceDefinition,
   parts: { settings: IngestSettings; gateFor: (base: { url: URL }) => HostGate },
@@ -145,8 +149,12 @@ function openReader(
     case undefined:
     case "rest":
       return openRestReader(ctx, { source, ...parts });
+    case "files":
+      return openFileReader(ctx, { source, ...parts });
     default:
-      throw new Error(`sources of type ${source.type} cannot be read`);
+      return source.type === "postgres"
+        ? openPostgresReader(ctx, { source, settings: parts.settings })
+        : openSqliteReader(ctx, { source });
   }
 }
 

@@ -3,7 +3,7 @@ import type { StreamDefinition } from "../core/sillon.ts";
 import { later, type Position } from "./cursor/position.ts";
 import type { Reach } from "./cursor/reach.ts";
 import type { LoadPlan } from "./load-plan.ts";
-import type { Batch, Reader, ReadJob, ReadOutcome } from "./reader.ts";
+import type { Batch, LoadedPart, Reader, ReadJob, ReadOutcome } from "./reader.ts";
 import { createTurns } from "./turns.ts";
 
 /** The end of a part: its last batch, or null when it is all that has come, and the cursor that goes with it. */
@@ -12,6 +12,8 @@ export interface PartEnd {
   /** From the first batch on. */
   pages: number;
   cursor: Position | null;
+  /** What the source says of what it was read of. */
+  read?: LoadedPart;
 }
 
 export interface PartWork {
@@ -70,7 +72,8 @@ export async function readInParts(
       onBatch: plan.inParts ? (batch) => inTurn(() => onBatch(batch)) : onBatch,
     });
     isEnded = true;
-    await work.commit({ batch: null, pages: outcome.pages, cursor: wholeCursor(plan, reach) });
+    const read = plan.isNoted && outcome.part !== undefined ? { read: outcome.part } : {};
+    await work.commit({ batch: null, pages: outcome.pages, cursor: wholeCursor(plan, reach), ...read });
     return outcome;
   } catch (error) {
     if (!(error instanceof Enough)) throw error;

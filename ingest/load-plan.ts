@@ -32,20 +32,38 @@ export interface LoadPlan {
   isAppend: boolean;
   /** Commits parts of what has come, in its order, and goes on from there after a failure. */
   inParts: boolean;
+  /** What earlier loads have read is read again. */
+  readsAgain: boolean;
+  /** The source may note that it was read. */
+  isNoted: boolean;
 }
 
-export function planLoad(stream: StreamDefinition, bounds: LoadBounds, state: CursorState): LoadPlan {
+export function planLoad(
+  stream: StreamDefinition,
+  {
+    bounds,
+    state,
+    isOfFiles,
+  }: {
+    bounds: LoadBounds;
+    state: CursorState;
+    /** Which of them are new is told by the files, not by a cursor. */
+    isOfFiles: boolean;
+  },
+): LoadPlan {
   const { cursor, mode = "full" } = stream;
   const { full = false, since = null, until = null, limit = null } = bounds;
   const isBounded = since !== null || until !== null || limit !== null;
   const isAppend = mode === "append";
-  if (cursor === undefined) {
+  const reading = { readsAgain: full || isBounded, isNoted: !isBounded };
+  if (cursor === undefined || isOfFiles) {
     return {
-      mode: isBounded ? "backfill" : mode,
-      range: { since: null, until: null, limit },
+      ...reading,
+      mode: isBounded ? "backfill" : full && !isAppend ? "full" : mode,
+      range: { since, until, limit },
       known: null,
       movesCursor: false,
-      concludesDeletions: mode === "full" && !isBounded,
+      concludesDeletions: (mode === "full" || (full && !isAppend)) && !isBounded,
       isAppend,
       inParts: false,
     };
@@ -55,6 +73,7 @@ export function planLoad(stream: StreamDefinition, bounds: LoadBounds, state: Cu
   const movesCursor =
     isWhole || ((limit === null || cursor.ordered === true) && !leavesGap(cursor, since, state.cursor));
   return {
+    ...reading,
     mode: isBounded ? "backfill" : isWhole && !isAppend ? "full" : mode,
     range: { since: from, until, limit },
     known: state.cursor,

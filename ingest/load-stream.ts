@@ -51,12 +51,19 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
   const { result } = progress;
   const place = { engine, session, tables, stream: stream.name };
   const state = stream.cursor ? await readCursor(place, stream.cursor) : { cursor: null, loadedAt: null };
-  const plan = planLoad(stream, job.bounds, state);
+  const plan = planLoad(stream, { bounds: job.bounds, state, isOfFiles: job.source.type === "files" });
   progress.mode = plan.mode;
   const landing = await createLanding(session, ordersByCursor(stream));
   const reach = followCursor(stream, { plan, now: progress.startedAt });
   const commit = (end: PartEnd) => commitPart(job, { session, progress, plan, landing, end });
-  const readJob = { stream: stream.name, range: plan.range, traffic: result, signal: ctx.signal };
+  const readJob = {
+    stream: stream.name,
+    range: plan.range,
+    readsAgain: plan.readsAgain,
+    traffic: result,
+    signal: ctx.signal,
+    warehouse: { engine, session, tables },
+  };
   await readInParts(job.reader, readJob, {
     ctx,
     stream,

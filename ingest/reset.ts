@@ -1,6 +1,7 @@
 import type { Context } from "../core/context.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import { type Engine, relationKey } from "../engines/engine.ts";
+import { forgetFiles } from "./files/file-tables.ts";
 import { nextLoadId, writeLoad } from "./raw/loads.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
 import { NO_COUNTS } from "./stream-result.ts";
@@ -14,7 +15,7 @@ export interface ResetResult {
 }
 
 /**
- * Forgets the cursor of a stream, so that its next load reads everything; with `drop` also its records and what is
+ * Forgets the cursor of a stream and which files were loaded, so that its next load reads everything; with `drop` also its records and what is
  * in quarantine. The rows of `_loads` stay.
  */
 export async function resetStream(
@@ -34,6 +35,7 @@ export async function resetStream(
       const versions = drop && isThere ? await session.run(`delete from ${table}`) : 0;
       const own = `stream = ${engine.literal(stream.name)}`;
       const quarantined = drop ? await session.run(`delete from ${tables.quarantine} where ${own}`) : 0;
+      await forgetFiles({ engine, session, tables }, stream.name);
       const now = ctx.clock.now();
       await writeLoad({ engine, session, tables, stream: stream.name }, loadId, {
         ...EMPTY_LOAD,

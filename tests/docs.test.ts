@@ -251,7 +251,7 @@ test("docs/from-dbt.md lists every test of the packages with where it belongs an
 describe("docs/from-dlt.md", () => {
   test("names every setting of the connector with its default", () => {
     const rows = tableOf(read("docs/from-dlt.md"), "| key | default | what it limits |");
-    const shown = rows.map(([key, value]) => [codeOf(key), Number(value)]);
+    const shown = rows.map(([key, value]) => [codeOf(key), JSON.parse(value ?? "")]);
     expect(Object.fromEntries(shown)).toEqual(ingestSettings.in.parse({}));
   });
 });

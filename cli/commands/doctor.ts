@@ -1,13 +1,17 @@
 import { existsSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { EXIT, messageOf, ProjectError, projectErrorsOf } from "../../core/errors.ts";
+import type { SourceDefinition } from "../../core/sillon.ts";
 import { engineVersion, openDuckdb } from "../../engines/duckdb.ts";
 import { resolveBaseUrl } from "../../ingest/http/base-url.ts";
+import { createHostGate } from "../../ingest/http/host-gate.ts";
+import { openReader } from "../../ingest/ingest.ts";
 import { loadSources } from "../../ingest/load-sources.ts";
 import { modelsOf, testsOf } from "../../runner/graph/nodes.ts";
 import { acquireLock } from "../../state/lock.ts";
 import type { Outcome } from "../outcome.ts";
 import { type Colors, formatTable, plural } from "../print.ts";
+import { readIngestSettings } from "../steps.ts";
 import type { Terminal } from "../terminal.ts";
 import { type CommonOptions, openGraph, openWorkspace, type Workspace } from "../workspace.ts";
 
@@ -121,14 +125,15 @@ function checkDisk({ ctx, target }: Workspace): Found {
   return freeGb < LITTLE_GB ? warning(found, "free some space before a large load") : ok(found);
 }
 
-async function checkSources({ ctx }: Workspace): Promise<Finding[]> {
+async function checkSources(workspace: Workspace): Promise<Finding[]> {
   const findings: Finding[] = [];
   const loaded = await attempt("sources", async () => {
+    const { ctx } = workspace;
     const sources = await loadSources(ctx);
     for (const source of sources) {
       findings.push(
         await attempt(`source ${source.name}`, async () => {
-          if (source.type !== undefined && source.type !== "rest") return ok(`of type ${source.type}`);
+          if (source.type !== undefined && source.type !== "rest") return reachSource(workspace, source);
           const { url, authorization, variable } = resolveBaseUrl(ctx, source);
           return reach(url, { authorization, variable });
         }),
@@ -140,6 +145,19 @@ async function checkSources({ ctx }: Workspace): Promise<Finding[]> {
 }
 
 const REACH_TIMEOUT_MS = 5000;
+
+/** A database or files: their reader looks. */
+async function reachSource(workspace: Workspace, source: SourceDefinition): Promise<Found> {
+  const { ctx } = workspace;
+  const settings = readIngestSettings(workspace);
+  const gateFor = () => createHostGate(ctx, settings.concurrency);
+  const reader = openReader(ctx, source, { settings, gateFor });
+  try {
+    return ok((await reader.reach?.(AbortSignal.timeout(REACH_TIMEOUT_MS))) ?? `of type ${source.type}`);
+  } finally {
+    await reader.close();
+  }
+}
 
 /** Any answer shows that somebody is there. */
 async function reach(

@@ -1,4 +1,5 @@
 import type { Engine, Session } from "../../engines/engine.ts";
+import type { LoadedPart } from "../reader.ts";
 import { NO_COUNTS, type StreamCounts } from "../stream-result.ts";
 import { type LoadEntry, nextLoadId, writeLoad } from "./loads.ts";
 import { createStreamTable, type RawTables, sqlTime } from "./tables.ts";
@@ -19,6 +20,8 @@ export interface Load {
   compare: "key" | "content" | "nothing";
   /** What is known of the load but its counts. */
   entry: Omit<LoadEntry, "counts">;
+  /** When only a part of the source was read. */
+  part?: LoadedPart | undefined;
 }
 
 /** What the statements of one load share. */
@@ -68,6 +71,8 @@ export async function commitLoad(load: Load): Promise<Committed> {
       counts.deleted = await session.run(insertDeletionsSql(step));
     if (counts.deleted > 0) await session.run(endDeletedSql(step));
     if (counts.quarantined > 0) await session.run(quarantineSql(step));
+    const isCertain = load.concludesDeletions && keyless === 0;
+    await load.part?.commit({ loadId: step.loadId, landed: load.landed, isCertain });
     await writeLoad(load, step.loadId, { ...load.entry, counts });
     return { loadId: step.loadId, counts, keyless };
   });
@@ -185,11 +190,11 @@ order by landed.page, landed."position"`;
 }
 
 /** A key that came with a record in quarantine is still there. */
-function insertDeletionsSql({ table, landed, loadId, loadedAt }: Step): string {
+function insertDeletionsSql({ table, landed, loadId, loadedAt, part }: Step): string {
   return `insert into ${table} (_key, _hash, _from_load, _to_load, _loaded_at, _deleted, record)
 select _key, _hash, ${loadId}, null, ${loadedAt}, true, record
 from ${table} as versions
-where _to_load is null and not _deleted
+where _to_load is null and not _deleted and (${part?.mayBeGone ?? "true"})
   and not exists (select 1 from ${landed} as landed where landed."key" = versions._key)`;
 }
 

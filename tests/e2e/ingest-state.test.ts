@@ -87,6 +87,10 @@ test("models and show read the sources as of a load", async () => {
   expect((await answer("show", "user_count", "--as-of", "2020-01-01")).rows).toEqual([{ users: 0 }]);
   await answer("models", "--as-of", "1");
   expect((await answer("show", "user_count")).rows).toEqual([{ users: 3 }]);
+  await answer("models", "--as-of", "0");
+  expect((await answer("show", "user_count")).rows).toEqual([{ users: 0 }]);
+  await answer("models");
+  expect((await answer("show", "user_count")).rows).toEqual([{ users: 2 }]);
 });
 
 test("changes tell what each load did", async () => {
@@ -115,6 +119,24 @@ test("reset makes the next load a whole one; --drop removes records when --yes i
   expect(refused.stderr).toContain("add --yes when that is meant");
   const dropped = await answer("ingest", "reset", "users", "--drop", "--yes");
   expect(dropped.streams).toMatchObject([{ stream: "users", versions: 5 }]);
+});
+
+test("models that read a stream are made anew after a reset that dropped it, and after a new load", async () => {
+  await answer("ingest", "users");
+  const ran = async () => {
+    const { models } = await answer("models");
+    return models.map((model: { name: string; status: string }) => `${model.name} ${model.status}`);
+  };
+  await ran();
+  expect(await ran()).toEqual(["stg_users reused", "user_count reused"]);
+  await answer("ingest", "users");
+  expect(await ran()).toEqual(["stg_users reused", "user_count reused"]);
+  await answer("ingest", "reset", "users", "--drop", "--yes");
+  await ran();
+  expect((await answer("show", "user_count")).rows).toEqual([{ users: 0 }]);
+  await answer("ingest", "users");
+  await ran();
+  expect((await answer("show", "user_count")).rows).toEqual([{ users: 3 }]);
 });
 
 test("a dry run writes nothing and says where a load would begin", async () => {

@@ -16,6 +16,7 @@ import type { StreamResult } from "../../ingest/stream-result.ts";
 export interface World {
   ctx: Context;
   engine: Engine;
+  source: SourceDefinition;
   log: LogEntry[];
   /** The waits of the clock in ms, in order. */
   sleeps: number[];
@@ -73,6 +74,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   return {
     ctx,
     engine,
+    source,
     log,
     sleeps,
     load,

@@ -44,12 +44,12 @@ const LOADED = [
   "create schema raw_shop",
   "create table raw_shop.orders as select 1 as id, 'x' as name",
   "create table raw_shop.notes as select 1 as id",
-  `create table raw_shop._loads as select 1 as load_id, 'orders' as stream, 'ok' as outcome, 1 as "new", 0 as changed, 0 as deleted`,
+  `create table raw_shop._loads as select 1 as load_id, 'orders' as stream, 'full' as mode, 'ok' as outcome, 1 as "new", 0 as changed, 0 as deleted`,
   "create table raw_shop._quarantine as select 1 as load_id",
 ];
 
 const load = (id: number, changed: number) =>
-  `insert into raw_shop._loads values (${id}, 'orders', 'ok', 0, ${changed}, 0)`;
+  `insert into raw_shop._loads values (${id}, 'orders', 'full', 'ok', 0, ${changed}, 0)`;
 
 /** The project after its first build. */
 async function built(files: Readonly<Record<string, string>> = {}): Promise<Project> {
