@@ -117,6 +117,11 @@ const SITUATIONS: Situation[] = [
   },
   { what: "a load with nothing new", change: ({ own }) => own(load(2, 0)), ran: {} },
   {
+    what: "a stream that was reset",
+    change: ({ own }) => own("delete from raw_shop.orders", load(2, 0).replace("'full'", "'reset'")),
+    ran: { a: "raw.orders has a new load", ...BELOW_A },
+  },
+  {
     what: "the materialization",
     change: ({ write }) => write({ "models/d.sql": "{{ config(materialized='view') }}select 1 as x" }),
     ran: { d: "its configuration changed" },
