@@ -45,6 +45,10 @@ export function addGraphCommands(program: Command, invocation: Invocation): void
     "models alone: build --watch loads seeds again, too",
   )
     .description("build models as tables and views, parents first")
+    .option(
+      "--as-of <moment>",
+      "with sources as they were after a load: a time of loading (UTC) or a load id",
+    )
     .option("--only-selected", "do not build parents that were never built")
     .addHelpText(
       "after",

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { examples, execute, type Work } from "./command-parts.ts";
 import type { IngestCommandOptions } from "./commands/ingest.ts";
+import { addIngestCommands } from "./ingest-commands.ts";
 import type { Invocation } from "./invocation.ts";
-import { addDryRunOption, addGraphOptions, addRunOptions, addWriteOptions } from "./options.ts";
+import { addDryRunOption, addGraphOptions, addRunOptions, addWriteOptions, numberOption } from "./options.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { CommonOptions } from "./workspace.ts";
 
@@ -23,14 +24,20 @@ export function addLoadCommands(program: Command, invocation: Invocation): void 
       const work: Work = (workspace, terminal) => runPipeline(workspace, terminal, options);
       await execute(invocation, { name: "pipeline", options, isRecorded: !options.dryRun, work });
     });
-  addWriteOptions(program.command("ingest"))
+  const ingest = addWriteOptions(program.command("ingest"))
     .description("load what the sources hold now into the raw tables")
     .argument("[streams...]", "tracks, moovitamix.users, …; all of them when left out")
     .option("--failed", "only streams whose last load failed, and those never loaded")
+    .option("--full", "whole lists, whatever the cursors say")
+    .option("--since <value>", "from this value of the cursor on")
+    .option("--until <value>", "up to before this value of the cursor")
+    .addOption(numberOption("--limit <n>", "records of each stream at most", 1))
+    .option("--dry-run", "ask for the first pages, say what would be loaded, and write nothing")
     .addHelpText("after", examples("run ingest", "run ingest tracks users", "run ingest --failed"))
     .action(async (streams: string[], options: IngestCommandOptions) => {
       const { runIngest } = await import("./commands/ingest.ts");
-      const work: Work = (workspace, terminal) => runIngest(workspace, terminal, streams, options);
-      await execute(invocation, { name: "ingest", options, isRecorded: true, work });
+      const work: Work = (workspace, terminal) => runIngest(workspace, terminal, { streams, options });
+      await execute(invocation, { name: "ingest", options, isRecorded: options.dryRun !== true, work });
     });
+  addIngestCommands(ingest, invocation, execute);
 }

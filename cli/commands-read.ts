@@ -64,6 +64,7 @@ export function addReadCommands(program: Command, invocation: Invocation): void 
     .description("rows of a model or of a query; from the published copy while another command writes")
     .argument("[model]", "a model's name")
     .option("--inline <sql>", "a query, in which ref() and source() work")
+    .option("--as-of <moment>", "computed from sources as they were after a load: a time (UTC) or a load id")
     .addOption(numberOption("--limit <n>", "rows at most", 1).default(10))
     .addHelpText(
       "after",

@@ -1,3 +1,4 @@
+import { parseAsOf } from "../core/as-of.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import type { CompiledHook } from "../runner/build/hooks.ts";
 import {
@@ -45,7 +46,8 @@ export function planGraph(
   options: GraphSelection & RunOptions,
 ): GraphPlan {
   const { ctx } = workspace;
-  const scope = { ...project, isEmpty: options.empty ?? false };
+  const { asOf, empty = false } = options;
+  const scope = { ...project, isEmpty: empty, ...(asOf === undefined ? {} : { asOf: parseAsOf(asOf) }) };
   const eventTime = eventTimeRange(options);
   const selected = chooseNodes(workspace, scope, options);
   const compiled = compileNodes(ctx, scope, [...modelsOf(scope.graph), ...testsOf(scope.graph)]);

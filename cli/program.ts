@@ -43,7 +43,8 @@ function createProgram(invocation: Invocation): Command {
   program.configureOutput(toStream);
   program.addHelpText("after", HELP_END);
   addCommands(program, invocation);
-  for (const command of program.commands) command.configureOutput(toStream).exitOverride();
+  for (const command of program.commands.flatMap((one) => [one, ...one.commands]))
+    command.configureOutput(toStream).exitOverride();
   return program;
 }
 

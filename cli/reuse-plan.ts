@@ -25,7 +25,8 @@ export async function reuseOf(
 ): Promise<Reuse> {
   const { options, scope, compiled, snapshotSources } = plan;
   const { settings, extensions, attach, schema } = target.duckdb;
-  const force = options.fullRefresh ? "--full-refresh" : options.reuse === false ? "--no-reuse" : null;
+  const asOf = options.asOf === undefined ? null : "--as-of";
+  const force = options.fullRefresh ? "--full-refresh" : options.reuse === false ? "--no-reuse" : asOf;
   return prepareReuse(engine, {
     graph: scope.graph,
     nodes,

@@ -18,6 +18,8 @@ export interface RunOptions extends SelectionOptions, TestOptions {
   empty?: boolean;
   /** Nothing is run, and what would be is told. */
   dryRun?: boolean;
+  /** Of `run models`. */
+  asOf?: string;
 }
 
 /** The arguments of a run in run_results.json, by dbt's names: `run retry` reads them. */
@@ -47,6 +49,7 @@ export function recordedArgs(
     empty: options.empty ?? false,
     warn_error: common.warnError ?? false,
     warn_error_options: common.warnErrorOptions ?? null,
+    as_of: options.asOf ?? null,
   };
 }
 
@@ -78,6 +81,7 @@ const argsSchema = z.object({
   warn_error: flag,
   // dbt writes a map, of names that are not ours.
   warn_error_options: text.catch(null),
+  as_of: text,
   pipeline: z.object({ streams_loaded: z.boolean(), left_out: z.array(z.string()) }).nullish(),
 });
 
@@ -124,6 +128,7 @@ export function readRecordedArgs(args: Record<string, unknown>, file: string): R
       eventTimeStart: data.event_time_start,
       eventTimeEnd: data.event_time_end,
       empty: data.empty,
+      asOf: data.as_of,
     }),
     common: withoutNothing({
       target: data.target,

@@ -15,6 +15,7 @@ import {
 import { runUnitTests } from "../runner/unit-tests/unit-tests.ts";
 import { noteForeign } from "../state/builds.ts";
 import { writeArtifacts } from "./artifacts-step.ts";
+import { checkAsOf } from "./as-of.ts";
 import { type GraphOutcome, graphOutcome } from "./outcomes.ts";
 import { type GraphPlan, KINDS, type RunScope, type Which } from "./plan.ts";
 import { reuseOf } from "./reuse-plan.ts";
@@ -135,6 +136,7 @@ export async function runPlan(
     return withRunHooks(workspace, open, {
       plan,
       work: async () => {
+        if (plan.scope.asOf !== undefined) await checkAsOf(engine, plan.scope.asOf);
         const outcome = await nodesStep(workspace, open, { plan, ...run });
         writeArtifacts(workspace, plan, { which: run.which, results: outcome.results });
         return outcome;

@@ -19,6 +19,11 @@ export interface CursorDefinition {
   lookBack?: number;
   /** Where the first load begins. */
   start?: string | number;
+  /**
+   * Records come in the order of the cursor, and none moves while the list is read. Then a load commits them part
+   * by part, and one that fails goes on from there; otherwise it commits at its end.
+   */
+  ordered?: boolean;
 }
 
 /** What is promised of a stream, and what becomes of a load that breaks it. */
@@ -54,10 +59,11 @@ export interface StreamDefinition {
   record: z.ZodType;
   /**
    * `full` (the default): the whole list each time, all or nothing, and what no longer comes counts as deleted.
-   * `incremental`: what is newer than the cursor. `append`: every record is kept, none is compared.
+   * `incremental`: what is newer than the cursor; nothing counts as deleted. `append`: every record is kept, none
+   * is compared.
    */
   mode?: "full" | "incremental" | "append";
-  /** Needed for `incremental`. */
+  /** Needed for `incremental`. With it `append` asks only for what is newer, and tells by content what came before. */
   cursor?: CursorDefinition;
   contract?: ContractDefinition;
 }

@@ -4,14 +4,21 @@ import { EXIT, ProjectError, ProjectErrors, projectErrorsOf } from "../core/erro
 import { nearestLine } from "../core/nearest.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine } from "../engines/engine.ts";
+import { previewStream, type StreamPreview } from "./dry-run.ts";
+import { openFileReader } from "./files/reader.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
-import { loadStream, type StreamJob } from "./load-stream.ts";
+import { checkBounds, type LoadBounds } from "./load-plan.ts";
+import { loadStream } from "./load-stream.ts";
 import { wellLoadedStreams } from "./raw/last-loads.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
-import type { Reader } from "./reader.ts";
+import { type Reader, streamName } from "./reader.ts";
 import { openRestReader } from "./rest/reader.ts";
 import type { IngestSettings } from "./settings.ts";
+import { openPostgresReader } from "./sql/postgres/reader.ts";
+import { openSqliteReader } from "./sql/sqlite/reader.ts";
+import type { StreamJob } from "./stream-job.ts";
 import type { StreamResult } from "./stream-result.ts";
+import { createTurns } from "./turns.ts";
 
 export interface IngestOptions {
   sources: readonly SourceDefinition[];
@@ -20,11 +27,13 @@ export interface IngestOptions {
   /** Of these, only those whose last load failed, and those that were never loaded. */
   onlyFailed?: boolean;
   settings: IngestSettings;
+  bounds?: LoadBounds;
 }
 
-/** Finds what is wrong with the call. Throws STREAM_UNKNOWN, BASE_URL_*, SECRET* (exit 2). */
+/** Finds what is wrong with the call. Throws STREAM_UNKNOWN, INGEST_BOUNDS, BASE_URL_*, SECRET* (exit 2). */
 export function checkIngest(ctx: Context, options: IngestOptions): void {
-  openReaders(ctx, { chosen: chooseStreams(options), settings: options.settings });
+  const chosen = chooseStreams(options);
+  openReaders(ctx, { chosen, settings: options.settings });
 }
 
 /**
@@ -36,23 +45,54 @@ export async function ingest(ctx: Context, engine: Engine, options: IngestOption
   const signal = AbortSignal.any([ctx.signal]);
   setMaxListeners(0, signal);
   const run: Context = { ...ctx, signal };
-  const { settings } = options;
+  const { settings, bounds = {} } = options;
   const chosen = chooseStreams(options);
   const readers = openReaders(run, { chosen, settings });
   try {
     const { onlyFailed = false } = options;
-    return await runBounded(await prepareJobs(run, engine, { settings, chosen, readers, onlyFailed }));
+    return await runBounded(
+      await prepareJobs(run, engine, { settings, bounds, chosen, readers, onlyFailed }),
+    );
   } finally {
     await Promise.all([...readers.values()].map((reader) => reader.close()));
   }
 }
 
-interface Choice {
+/** What `ingest` would load, from the first page of each stream; writes nothing. Throws as `ingest`. */
+export async function previewIngest(
+  ctx: Context,
+  engine: Engine | null,
+  options: IngestOptions,
+): Promise<StreamPreview[]> {
+  const { settings, bounds = {} } = options;
+  const chosen = chooseStreams(options);
+  const readers = openReaders(ctx, { chosen, settings });
+  const previews: StreamPreview[] = [];
+  try {
+    for (const { source, stream } of chosen) {
+      const reader = readers.get(source);
+      if (reader === undefined) throw new Error(`no reader for ${source.name}`);
+      const [above] = ancestorsOf(source, stream);
+      const parent = above && { name: above.name, isChosen: chosen.some((one) => one.stream === above) };
+      previews.push(await previewStream({ ctx, engine, source, stream, reader, bounds, parent }));
+    }
+    return previews;
+  } finally {
+    await Promise.all([...readers.values()].map((reader) => reader.close()));
+  }
+}
+
+export interface Choice {
   source: SourceDefinition;
   stream: StreamDefinition;
 }
 
-function chooseStreams({ sources, streams = [] }: IngestOptions): Choice[] {
+/** The streams that a command names, or all. Throws STREAM_UNKNOWN, INGEST_BOUNDS (exit 2). */
+export function chooseStreams({
+  sources,
+  streams = [],
+  bounds = {},
+}: Omit<IngestOptions, "settings">): Choice[] {
   const all = sources.flatMap((source) => source.streams.map((stream) => ({ source, stream })));
   const namesOf = ({ source, stream }: Choice) => [stream.name, `${source.name}.${stream.name}`];
   const known = all.flatMap(namesOf);
@@ -69,9 +109,14 @@ function chooseStreams({ sources, streams = [] }: IngestOptions): Choice[] {
         }),
     );
   if (errors.length > 0) throw errors.length === 1 ? errors[0] : new ProjectErrors(errors);
-  return streams.length === 0
-    ? all
-    : all.filter((one) => namesOf(one).some((name) => streams.includes(name)));
+  const isNamed = (one: Choice) =>
+    streams.length === 0 || namesOf(one).some((name) => streams.includes(name));
+  const chosen = all.filter(isNamed);
+  checkBounds(
+    chosen.map((choice) => ({ name: streamName(choice), stream: choice.stream })),
+    bounds,
+  );
+  return chosen;
 }
 
 type Readers = ReadonlyMap<SourceDefinition, Reader>;
@@ -122,7 +167,8 @@ function stdinMistakes(chosen: readonly Choice[]): ProjectError[] {
   ];
 }
 
-function openReader(
+/** Throws what is wrong with the source (exit 2). */
+export function openReader(
   ctx: Context,
   source: SourceDefinition,
   parts: { settings: IngestSettings; gateFor: (base: { url: URL }) => HostGate },
@@ -131,8 +177,12 @@ function openReader(
     case undefined:
     case "rest":
       return openRestReader(ctx, { source, ...parts });
+    case "files":
+      return openFileReader(ctx, { source, ...parts });
     default:
-      throw new Error(`sources of type ${source.type} cannot be read`);
+      return source.type === "postgres"
+        ? openPostgresReader(ctx, { source, settings: parts.settings })
+        : openSqliteReader(ctx, { source });
   }
 }
 
@@ -146,11 +196,19 @@ async function prepareJobs(
   engine: Engine,
   {
     settings,
+    bounds,
     chosen,
     readers,
     onlyFailed,
-  }: { settings: IngestSettings; chosen: readonly Choice[]; readers: Readers; onlyFailed: boolean },
+  }: {
+    settings: IngestSettings;
+    bounds: LoadBounds;
+    chosen: readonly Choice[];
+    readers: Readers;
+    onlyFailed: boolean;
+  },
 ): Promise<PreparedJob[]> {
+  // One load commits at a time: load ids follow each other, and the engine sees no two writers of one table.
   const inTurn = createTurns();
   const prepared = new Map<string, ReadonlySet<string>>();
   const jobs: PreparedJob[] = [];
@@ -164,20 +222,10 @@ async function prepareJobs(
     }
     if (prepared.get(source.name)?.has(stream.name)) continue;
     const ancestors = ancestorsOf(source, stream);
-    const parts = { ctx, engine, settings, source, stream, reader, tables, inTurn };
+    const parts = { ctx, engine, settings, source, stream, reader, tables, bounds, inTurn };
     jobs.push({ ...parts, parentStream: ancestors[0], depth: ancestors.length });
   }
   return jobs;
-}
-
-/** One load commits at a time: load ids follow each other, and the engine sees no two writers of one table. */
-function createTurns(): StreamJob["inTurn"] {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const mine = last.then(work);
-    last = mine.catch(() => undefined); // Its own caller hears of it.
-    return mine;
-  };
 }
 
 const STREAMS_AT_ONCE = 16;

@@ -1,31 +1,20 @@
 import type { Context } from "../core/context.ts";
 import { describeError, messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
-import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
-import { type Engine, type Session, SqlError } from "../engines/engine.ts";
-import { commitLoad } from "./raw/commit.ts";
+import type { StreamDefinition } from "../core/sillon.ts";
+import { type Session, SqlError } from "../engines/engine.ts";
+import { commitPart, entryOf, type Progress, reportCursor, startProgress, takeBack } from "./commit-part.ts";
+import { followCursor } from "./cursor/reach.ts";
+import { readCursor } from "./cursor/state.ts";
+import { type PartEnd, readInParts } from "./load-parts.ts";
+import { planLoad } from "./load-plan.ts";
 import { createLanding } from "./raw/landing.ts";
-import { writeFailedLoad } from "./raw/loads.ts";
+import { recordLoad } from "./raw/loads.ts";
 import { parentRecords } from "./raw/parent-records.ts";
-import type { RawTables } from "./raw/tables.ts";
-import { type Reader, type StreamRange, streamName } from "./reader.ts";
-import type { IngestSettings } from "./settings.ts";
+import { streamName } from "./reader.ts";
+import type { StreamJob } from "./stream-job.ts";
 import { NO_COUNTS, type StreamResult } from "./stream-result.ts";
 
-export interface StreamJob {
-  ctx: Context;
-  engine: Engine;
-  settings: IngestSettings;
-  source: SourceDefinition;
-  stream: StreamDefinition;
-  reader: Reader;
-  tables: RawTables;
-  /** Of a child stream: its parent's name, and the load of it in this run, if there is one. */
-  parent: { name: string; loading: Promise<StreamResult> | undefined } | undefined;
-  /** Lets one piece of work after another write to the source's tables. */
-  inTurn<T>(work: () => Promise<T>): Promise<T>;
-}
-
-/** Loads one stream, all or nothing. A fault of the source or the engine is a result; anything else is thrown. */
+/** Loads one stream: all or nothing, or part by part where its cursor is ordered. A fault of the source or the engine is a result; anything else is thrown. */
 export async function loadStream(job: StreamJob): Promise<StreamResult> {
   const { ctx, source, stream } = job;
   const startedAt = ctx.clock.now();
@@ -42,13 +31,14 @@ export async function loadStream(job: StreamJob): Promise<StreamResult> {
     seconds: 0,
     error: null,
   };
+  const progress = startProgress(job, result, startedAt);
   let session: Session | undefined;
   try {
     session = await job.engine.openSession();
-    await readAndCommit(job, session, { result, startedAt });
+    await readAndCommit(job, session, progress);
   } catch (error) {
     if (ctx.signal.aborted) result.status = "interrupted";
-    else await recordFailure(job, session, { result, startedAt, error: streamError(job, error) });
+    else await recordFailure(job, session, { ...progress, error: streamError(job, error) });
   } finally {
     session?.close();
   }
@@ -57,44 +47,54 @@ export async function loadStream(job: StreamJob): Promise<StreamResult> {
   return result;
 }
 
-const EVERYTHING: StreamRange = { since: null, until: null, limit: null };
-
-interface Progress {
-  result: StreamResult;
-  startedAt: Date;
-}
-
 async function readAndCommit(job: StreamJob, session: Session, progress: Progress): Promise<void> {
-  const { ctx, engine, tables, stream } = job;
+  const { ctx, engine, tables, stream, settings } = job;
   const { result } = progress;
-  const landing = await createLanding(session, stream);
-  const outcome = await job.reader.read({
+  const place = { engine, session, tables, stream: stream.name };
+  const state = stream.cursor ? await readCursor(place, stream.cursor) : { cursor: null, loadedAt: null };
+  const plan = planLoad(stream, { bounds: job.bounds, state, isOfFiles: job.source.type === "files" });
+  progress.mode = plan.mode;
+  const landing = await createLanding(session, ordersByCursor(stream));
+  const reach = followCursor(stream, { plan, now: progress.startedAt });
+  const commit = (end: PartEnd) => commitPart(job, { session, progress, plan, landing, end });
+  const readJob = {
     stream: stream.name,
-    range: EVERYTHING,
+    range: plan.range,
+    readsAgain: plan.readsAgain,
     traffic: result,
     signal: ctx.signal,
+    warehouse: { engine, session, tables },
     parents: () => parentsOf(job),
-    restart: landing.restart,
-    onBatch: async ({ number, lastNumber, records }) => {
+  };
+  await readInParts(job.reader, readJob, {
+    ctx,
+    stream,
+    plan,
+    reach,
+    commitRecords: settings.commitRecords,
+    land: async ({ number, lastNumber, records }) => {
       await landing.add(number, records);
       reportPage(ctx, result, { page: number, pages: lastNumber, records: records.length });
     },
+    commit,
+    takeBack: () => job.inTurn(() => takeBack(job, { session, progress, plan })),
+    restart: landing.restart,
   });
-  result.pages = outcome.pages;
-  await landing.flush();
-  const committed = await job.inTurn(() => {
-    const entry = { ...entryOf(job, progress), outcome: "ok" as const, error: null };
-    return commitLoad({ engine, session, tables, stream: stream.name, landed: landing.table, entry });
-  });
-  result.loadId = committed.loadId;
-  result.counts = committed.counts;
-  reportQuarantine(job, result, committed.keyless);
+  reportCursor(job, reach);
+  reportQuarantine(job, result, progress.keyless);
 }
 
-function parentsOf({ engine, tables, source, stream, parent }: StreamJob): AsyncIterable<string> {
+/** Of two versions of a record in one load the one with the newer cursor counts, unless the stream says otherwise. */
+function ordersByCursor(stream: StreamDefinition): StreamDefinition {
+  const { updatedAt, cursor } = stream;
+  const isTime = cursor !== undefined && (cursor.type ?? "time") === "time" && cursor.unit === undefined;
+  return updatedAt === undefined && isTime ? { ...stream, updatedAt: cursor.field } : stream;
+}
+
+function parentsOf({ engine, source, stream, parent }: StreamJob): AsyncIterable<string> {
   if (parent === undefined) throw new Error(`${stream.name} has no parent`);
   const { name, loading } = parent;
-  return parentRecords({ engine, tables, source: source.name, stream: stream.name, parent: name, loading });
+  return parentRecords({ engine, source: source.name, stream: stream.name, parent: name, loading });
 }
 
 /** A record without a readable key may be any of those that did not come, so none of them is taken for deleted. */
@@ -114,11 +114,6 @@ function reportQuarantine({ ctx, source }: StreamJob, result: StreamResult, keyl
       keyless,
     },
   );
-}
-
-function entryOf({ ctx }: StreamJob, { result, startedAt }: Progress) {
-  const { pages, requests, retries, sizeBytes } = result;
-  return { pages, requests, retries, sizeBytes, startedAt, endedAt: ctx.clock.now() };
 }
 
 function streamError(job: StreamJob, error: unknown): ProjectError {
@@ -148,8 +143,14 @@ async function recordFailure(
   const text = ctx.secrets.mask([error.message, ...error.why].join("; "));
   try {
     result.loadId = await job.inTurn(() => {
-      const entry = { ...entryOf(job, progress), outcome: "failed" as const, counts: NO_COUNTS, error: text };
-      return writeFailedLoad({ engine, session, tables, stream: stream.name }, entry);
+      const entry = {
+        ...entryOf(job, progress),
+        cursor: null,
+        outcome: "failed" as const,
+        counts: NO_COUNTS,
+        error: text,
+      };
+      return recordLoad({ engine, session, tables, stream: stream.name }, entry);
     });
   } catch (writeError) {
     // The result says already what failed; this is a second fault, such as a full disk.
@@ -188,6 +189,7 @@ function report(ctx: Context, result: StreamResult): void {
       code: error?.code,
     });
   } else {
-    ctx.log.warn("stream_interrupted", `${nameOf(result)}: interrupted; nothing of it was changed`, fields);
+    const kept = result.loadId === null ? "nothing of it was changed" : "what had been committed stays";
+    ctx.log.warn("stream_interrupted", `${nameOf(result)}: interrupted; ${kept}`, fields);
   }
 }

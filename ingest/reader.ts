@@ -1,3 +1,5 @@
+import type { Engine, Session } from "../engines/engine.ts";
+import type { RawTables } from "./raw/tables.ts";
 import type { RawRecord } from "./records/raw-record.ts";
 import type { Traffic } from "./stream-result.ts";
 
@@ -28,10 +30,29 @@ export interface ReadJob {
   signal: AbortSignal;
   /** Of a child stream: the texts of all current records of its parent. Throws ProjectError. */
   parents(): AsyncIterable<string>;
+  /** What earlier loads have read is read again. */
+  readsAgain: boolean;
+  /** Where a reader keeps what it has to know of earlier loads; null when there is none yet and nothing is written. */
+  warehouse: Warehouse | null;
   /** Called before the first batch, and again when everything is read anew. */
   restart(): Promise<void>;
   /** Called for each batch, in any order. Resolves when more can be taken. */
   onBatch(batch: Batch): Promise<void>;
+}
+
+export interface Warehouse {
+  engine: Engine;
+  /** The load's own. */
+  session: Session;
+  tables: RawTables;
+}
+
+/** What a load has to know when only a part of what the source holds was read. */
+export interface LoadedPart {
+  /** SQL: whether a version (`versions`) of a key that did not come counts as deleted. */
+  mayBeGone: string;
+  /** Inside the load's transaction, after its versions. `landed` is the table of what came; `isCertain` is false when no deletion was concluded. */
+  commit(load: { loadId: number; landed: string; isCertain: boolean }): Promise<void>;
 }
 
 export interface ReadOutcome {
@@ -39,12 +60,16 @@ export interface ReadOutcome {
   pages: number;
   /** Records that the source announced; null when it did not. */
   total: number | null;
+  /** Left out when everything was read. */
+  part?: LoadedPart;
 }
 
 /** Reads the streams of one source. Nothing of the world is asked before the first `read`. */
 export interface Reader {
   /** Reads a stream to its end. Throws ProjectError. */
   read(job: ReadJob): Promise<ReadOutcome>;
+  /** Asks whether the source is there; resolves with what was found. Throws ProjectError. */
+  reach?(signal: AbortSignal): Promise<string>;
   close(): Promise<void>;
 }
 

@@ -22,6 +22,8 @@ export const ingestSettings = z
     max_body_mb: seconds(64),
     max_pages: count(100_000),
     allowed_hosts: z.array(allowedHost).default([]),
+    commit_records: count(50_000),
+    allowed_folders: z.array(z.string()).default([]),
   })
   .transform((map) => ({
     /** Requests at once to one host. */
@@ -40,6 +42,10 @@ export const ingestSettings = z
     maxPages: map.max_pages,
     /** Hosts other than a source's own that requests may go to. */
     allowedHosts: map.allowed_hosts,
+    /** Records after which a stream whose cursor is ordered commits a part. */
+    commitRecords: map.commit_records,
+    /** Outside the project, from which files may be read. */
+    allowedFolders: map.allowed_folders,
   }));
 
 export type IngestSettings = z.output<typeof ingestSettings>;

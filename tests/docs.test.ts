@@ -158,7 +158,7 @@ describe("the examples", { timeout: 240_000 }, () => {
     const { stdout, stderr } = await run(["show", "--json", "--inline", sql], { cwd });
     expect(stderr).toBe("");
     const counts = JSON.parse(stdout).rows.map(({ n }: { n: string }) => Number(n));
-    expect(counts).toEqual([2, 2, 1, 0, 1, 1, 1]);
+    expect(counts).toEqual([2, 2, 2, 1, 0, 1, 1, 1]);
   });
 });
 

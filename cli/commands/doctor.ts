@@ -2,12 +2,16 @@ import { existsSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { systemClock } from "../../core/context.ts";
 import { EXIT, messageOf, ProjectError, projectErrorsOf } from "../../core/errors.ts";
+import type { SourceDefinition } from "../../core/sillon.ts";
 import { endOfNode, isAtLeast } from "../../core/versions.ts";
 import { engineVersion, openDuckdb } from "../../engines/duckdb.ts";
 import { resolveBaseUrl } from "../../ingest/http/base-url.ts";
+import { createHostGate } from "../../ingest/http/host-gate.ts";
+import { openReader } from "../../ingest/ingest.ts";
 import { loadSources } from "../../ingest/load-sources.ts";
 import { modelsOf, testsOf } from "../../runner/graph/nodes.ts";
 import { acquireLock } from "../../state/lock.ts";
+import { readIngestSettings } from "../ingest-step.ts";
 import { NEWER_NODE, unmaintained } from "../node-line.ts";
 import type { Outcome } from "../outcome.ts";
 import { type Colors, formatTable, plural } from "../print.ts";
@@ -122,14 +126,15 @@ function checkDisk({ ctx, target }: Workspace): Found {
   return freeGb < LITTLE_GB ? warning(found, "free some space before a large load") : ok(found);
 }
 
-async function checkSources({ ctx }: Workspace): Promise<Finding[]> {
+async function checkSources(workspace: Workspace): Promise<Finding[]> {
   const findings: Finding[] = [];
   const loaded = await attempt("sources", async () => {
+    const { ctx } = workspace;
     const sources = await loadSources(ctx);
     for (const source of sources) {
       findings.push(
         await attempt(`source ${source.name}`, async () => {
-          if (source.type !== undefined && source.type !== "rest") return ok(`of type ${source.type}`);
+          if (source.type !== undefined && source.type !== "rest") return reachSource(workspace, source);
           const { url, authorization, variable } = resolveBaseUrl(ctx, source);
           const isOpen = source.authentication === undefined;
           return reach(url, { authorization, variable, isOpen });
@@ -142,6 +147,19 @@ async function checkSources({ ctx }: Workspace): Promise<Finding[]> {
 }
 
 const REACH_TIMEOUT_MS = 5000;
+
+/** A database or files: their reader looks. */
+async function reachSource(workspace: Workspace, source: SourceDefinition): Promise<Found> {
+  const { ctx } = workspace;
+  const settings = readIngestSettings(workspace);
+  const gateFor = () => createHostGate(ctx, settings.concurrency);
+  const reader = openReader(ctx, source, { settings, gateFor });
+  try {
+    return ok((await reader.reach?.(AbortSignal.timeout(REACH_TIMEOUT_MS))) ?? `of type ${source.type}`);
+  } finally {
+    await reader.close();
+  }
+}
 
 /** Any answer shows that somebody is there. Only the base URL's credentials are tried: `isOpen` when it has all. */
 async function reach(

@@ -1,25 +1,74 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { EXIT, ProjectError } from "../../core/errors.ts";
+import type { StreamPreview } from "../../ingest/dry-run.ts";
+import { previewIngest } from "../../ingest/ingest.ts";
+import type { LoadBounds } from "../../ingest/load-plan.ts";
 import { formatStreams, summarizeStreams } from "../answers.ts";
-import { ingestStep, planIngest } from "../ingest-step.ts";
-import { streamJson } from "../json.ts";
+import { type IngestPlan, ingestStep, planIngest } from "../ingest-step.ts";
+import { errorJson, streamJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
+import { formatTable } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
 import { withWarehouse } from "../warehouse.ts";
 import type { CommonOptions, Workspace } from "../workspace.ts";
 
-export interface IngestCommandOptions extends CommonOptions {
+export interface IngestCommandOptions extends CommonOptions, LoadBounds {
   failed?: boolean;
+  dryRun?: boolean;
+}
+
+function boundsOf({ full, since, until, limit }: IngestCommandOptions): LoadBounds {
+  return {
+    ...(full === undefined ? {} : { full }),
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+    ...(limit === undefined ? {} : { limit }),
+  };
+}
+
+/** `run ingest --dry-run`: from the first page of each stream. */
+async function dryRun(workspace: Workspace, terminal: Terminal, plan: IngestPlan): Promise<Outcome> {
+  const { ctx, target } = workspace;
+  const isThere = existsSync(resolve(ctx.projectDir, target.duckdb.path));
+  const previews = isThere
+    ? await withWarehouse(workspace, "run ingest --dry-run", (engine) => previewIngest(ctx, engine, plan))
+    : await previewIngest(ctx, null, plan);
+  const rows = previews.map((one) => [
+    `${one.source}.${one.stream}`,
+    one.mode,
+    one.range.since ?? "the start",
+    one.range.until ?? "the end",
+    one.error === null ? one.firstRecords : terminal.colors.red(one.error.message),
+    one.pages ?? "not told",
+  ]);
+  const head = ["stream", "mode", "from", "to", "records of page 1", "pages"];
+  const summary = "nothing was written";
+  return {
+    exitCode: exitCodeFor(
+      previews,
+      previews.some(({ error }) => error !== null),
+    ),
+    summary,
+    text: `${formatTable(head, rows, terminal.colors)}\n\n${summary}`,
+    json: { streams: previews.map(previewJson) },
+  };
+}
+
+function previewJson({ range, firstRecords, error, ...same }: StreamPreview): Record<string, unknown> {
+  return { ...same, ...range, first_records: firstRecords, error: error === null ? null : errorJson(error) };
 }
 
 /** `run ingest [stream…]`: what the sources hold now, into the raw tables. */
 export async function runIngest(
   workspace: Workspace,
   terminal: Terminal,
-  streams: string[],
-  options: IngestCommandOptions,
+  { streams, options }: { streams: string[]; options: IngestCommandOptions },
 ): Promise<Outcome> {
-  const plan = await planIngest(workspace, streams, options);
+  const { failed = false } = options;
+  const plan = await planIngest(workspace, streams, { failed, bounds: boundsOf(options) });
   if (plan.sources.length === 0) throw sourcesMissing();
+  if (options.dryRun) return dryRun(workspace, terminal, plan);
   const results = await withWarehouse(workspace, "run ingest", (engine) =>
     ingestStep(workspace, engine, plan),
   );

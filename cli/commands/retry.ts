@@ -94,9 +94,10 @@ function planRetry(
   const { options } = command;
   const selected = new Set(open.map(({ unique_id }) => unique_id).filter((id) => scope.graph.nodes.has(id)));
   tellGone(workspace, scope, open);
-  const { eventTimeStart, eventTimeEnd, empty = false } = options;
+  const { eventTimeStart, eventTimeEnd, asOf, empty = false } = options;
   const plan = planGraph(workspace, scope, {
     empty,
+    ...(asOf === undefined ? {} : { asOf }),
     ...(eventTimeStart === undefined ? {} : { eventTimeStart }),
     ...(eventTimeEnd === undefined ? {} : { eventTimeEnd }),
   });

@@ -1,3 +1,4 @@
+import { parseAsOf } from "../../core/as-of.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { type Rows, SqlError } from "../../engines/engine.ts";
 import { sqlProjectError } from "../../runner/build/models.ts";
@@ -5,16 +6,18 @@ import { type CompiledNode, type CompileScope, compileInline } from "../../runne
 import { isEphemeral } from "../../runner/graph/ephemeral.ts";
 import { type ModelNode, modelsOf } from "../../runner/graph/nodes.ts";
 import { toCell } from "../answers.ts";
+import { asQueries, checkAsOf } from "../as-of.ts";
 import { checkBuilt, findModel, tellPublished } from "../built-model.ts";
 import { rowJson } from "../json.ts";
 import type { Outcome } from "../outcome.ts";
 import { formatTable, plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
-import { type ReadView, withReadView } from "../warehouse.ts";
+import { type ReadView, withReadView, withWarehouse } from "../warehouse.ts";
 import { openGraph, type Workspace } from "../workspace.ts";
 
 export interface ShowOptions {
   inline?: string;
+  asOf?: string;
   limit: number;
 }
 
@@ -26,6 +29,7 @@ export async function runShow(
 ): Promise<Outcome> {
   if ((model === undefined) === (options.inline === undefined)) throw showUsage();
   const scope = openGraph(workspace);
+  if (options.asOf !== undefined) return showAsOf(workspace, terminal, { model, options, scope });
   const query =
     model === undefined
       ? compileInline(workspace.ctx, scope, options.inline ?? "")
@@ -35,6 +39,10 @@ export async function runShow(
     origin: view.origin,
   }));
   if (origin === "published") tellPublished(workspace.ctx);
+  return shown(rows, origin, terminal);
+}
+
+function shown(rows: Rows, origin: ReadView["origin"], terminal: Terminal): Outcome {
   return {
     exitCode: EXIT.ok,
     summary: plural(rows.rows.length, "row"),
@@ -50,6 +58,25 @@ export async function runShow(
       rows: rows.rows.map((row) => rowJson(rows, row)),
     },
   };
+}
+
+/** What the model's or the command line's query makes of the sources as they were; no table of a model is read. */
+async function showAsOf(
+  workspace: Workspace,
+  terminal: Terminal,
+  { model, options, scope }: { model: string | undefined; options: ShowOptions; scope: CompileScope },
+): Promise<Outcome> {
+  const asOf = parseAsOf(options.asOf ?? "");
+  if (model !== undefined) findModel(scope, model, "run show");
+  const then = { ...scope, graph: asQueries(scope.graph), asOf };
+  const sql = model === undefined ? (options.inline ?? "") : `select * from {{ ref('${model}') }}`;
+  const query = compileInline(workspace.ctx, then, sql);
+  const rows = await withWarehouse(workspace, "run show --as-of", async (engine) => {
+    await checkAsOf(engine, asOf);
+    const view = { engine, origin: "warehouse" as const };
+    return previewRows(view, query, { model: undefined, limit: options.limit, scope: then });
+  });
+  return shown(rows, "warehouse", terminal);
 }
 
 function showUsage(): ProjectError {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cursorForm, positionOf } from "../cursor/position.ts";
 
 /** Names become names of schemas and tables. */
 export const name = z.string().regex(/^[a-z][a-z0-9_]*$/, "expected snake_case: small letters, digits, _");
@@ -11,7 +12,7 @@ const bound = z.number().exactOptional();
 const isSchema = (value: unknown): value is z.ZodType =>
   typeof value === "object" && value !== null && "safeParse" in value;
 
-const cursor = z.strictObject({
+const cursorShape = z.strictObject({
   field: text,
   type: z.enum(["time", "number", "text"]).exactOptional(),
   unit: z.enum(["s", "ms"]).exactOptional(),
@@ -19,6 +20,17 @@ const cursor = z.strictObject({
   untilParameter: text.exactOptional(),
   lookBack: z.number().nonnegative().exactOptional(),
   start: z.union([z.string(), z.number()]).exactOptional(),
+  ordered: z.boolean().exactOptional(),
+});
+
+const cursor = cursorShape.superRefine((definition, context) => {
+  const issue = (path: string, message: string) =>
+    context.addIssue({ code: "custom", path: [path], message });
+  const { type = "time", unit, lookBack, start } = definition;
+  if (unit !== undefined && type !== "time") issue("unit", "of use only with times");
+  if (lookBack !== undefined && type === "text") issue("lookBack", "texts have no distance");
+  if (start !== undefined && positionOf(definition, String(start)) === null)
+    issue("start", `expected a value of the cursor (${cursorForm(definition)})`);
 });
 
 const contract = z.strictObject({
@@ -57,6 +69,6 @@ export function checkMode(stream: Modes, context: z.RefinementCtx): void {
     issue("key", "expected at least one member's name (only append streams have none)");
   if (stream.mode === "incremental" && stream.cursor === undefined)
     issue("cursor", "expected one, since the mode is incremental");
-  if (stream.mode !== "incremental" && stream.cursor !== undefined)
-    issue("cursor", 'of use only with mode: "incremental"');
+  if ((stream.mode ?? "full") === "full" && stream.cursor !== undefined)
+    issue("cursor", 'of use only with mode: "incremental" or "append"');
 }

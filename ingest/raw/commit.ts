@@ -1,4 +1,5 @@
 import type { Engine, Session } from "../../engines/engine.ts";
+import type { LoadedPart } from "../reader.ts";
 import { NO_COUNTS, type StreamCounts } from "../stream-result.ts";
 import { type LoadEntry, nextLoadId, writeLoad } from "./loads.ts";
 import { createStreamTable, type RawTables, sqlTime } from "./tables.ts";
@@ -8,10 +9,19 @@ export interface Load {
   session: Session;
   tables: RawTables;
   stream: string;
-  /** The name of the landing table for SQL. */
+  /** What was landed, for SQL: a table or a query in brackets. */
   landed: string;
+  /** Whether the keys that did not come are gone. */
+  concludesDeletions: boolean;
+  /**
+   * How records are told from those that are there: by key, so that a changed one ends a version; by content, so
+   * that all others are new; or not at all.
+   */
+  compare: "key" | "content" | "nothing";
   /** What is known of the load but its counts. */
   entry: Omit<LoadEntry, "counts">;
+  /** When only a part of the source was read. */
+  part?: LoadedPart | undefined;
 }
 
 /** What the statements of one load share. */
@@ -29,9 +39,9 @@ export interface Committed {
   keyless: number;
 }
 
-/** Compares what was landed with the current versions and commits the difference, the counts with it. */
+/** Compares what was landed with the current versions and commits the difference, the counts and the cursor with it. */
 export async function commitLoad(load: Load): Promise<Committed> {
-  const { session, engine, tables, stream } = load;
+  const { session, engine, tables, stream, compare } = load;
   const verdicts = await session.createLandingTable(`${stream}_verdicts`, {
     page: "integer",
     position: "integer",
@@ -46,20 +56,23 @@ export async function commitLoad(load: Load): Promise<Committed> {
     const step: Step = {
       ...load,
       verdicts,
-      loadId: await nextLoadId(session, tables),
+      loadId: await nextLoadId(session, tables, engine.nameOf(relation)),
       table: engine.nameOf(relation),
       loadedAt: sqlTime(engine, load.entry.endedAt),
     };
-    await session.run(judgeSql(step));
+    await session.run(JUDGE[compare](step));
     const counts = await countVerdicts(step);
     if (counts.new + counts.changed > 0) {
-      await session.run(endVersionsSql(step));
+      if (compare === "key") await session.run(endVersionsSql(step));
       await session.run(insertVersionsSql(step));
     }
     const keyless = counts.quarantined > 0 ? await countKeyless(step) : 0;
-    if (keyless === 0) counts.deleted = await session.run(insertDeletionsSql(step));
+    if (load.concludesDeletions && keyless === 0)
+      counts.deleted = await session.run(insertDeletionsSql(step));
     if (counts.deleted > 0) await session.run(endDeletedSql(step));
     if (counts.quarantined > 0) await session.run(quarantineSql(step));
+    const isCertain = load.concludesDeletions && keyless === 0;
+    await load.part?.commit({ loadId: step.loadId, landed: load.landed, isCertain });
     await writeLoad(load, step.loadId, { ...load.entry, counts });
     return { loadId: step.loadId, counts, keyless };
   });
@@ -106,6 +119,31 @@ left join live on live._key = ranked."key"
 left join known on known._key = ranked."key" and known._hash = ranked.hash`;
 }
 
+/** A record that is there already, letter by letter, is the same one: it came again at the edge of two loads. */
+function judgeByContentSql({ verdicts, landed, table }: Step): string {
+  return `insert into ${verdicts}
+with ranked as (
+  select *,
+    row_number() over (partition by "key", hash order by page, "position") as place,
+    count(*) over (partition by "key", hash) as copies
+  from ${landed}
+  where reason is null
+),
+known as (select distinct _key, _hash from ${table} where _key in (select "key" from ranked))
+select page, "position", cast(copies as integer), 1, "key",
+  case when known._key is null then 'new' else 'unchanged' end
+from ranked
+left join known on known._key = ranked."key" and known._hash = ranked.hash
+where place = 1`;
+}
+
+function judgeNothingSql({ verdicts, landed }: Step): string {
+  return `insert into ${verdicts}
+select page, "position", 1, 1, "key", 'new' from ${landed} as landed where reason is null`;
+}
+
+const JUDGE = { key: judgeSql, content: judgeByContentSql, nothing: judgeNothingSql };
+
 async function countVerdicts({ session, verdicts, landed }: Step): Promise<StreamCounts> {
   const counts = { ...NO_COUNTS };
   const judged = await session.query(
@@ -115,7 +153,7 @@ async function countVerdicts({ session, verdicts, landed }: Step): Promise<Strea
     counts[verdict as "new" | "changed" | "unchanged" | "duplicate"] += Number(count); // the four of judgeSql
     counts.duplicate += Number(copies);
   }
-  const refused = await session.query(`select count(*), count(reason) from ${landed}`);
+  const refused = await session.query(`select count(*), count(reason) from ${landed} as landed`);
   counts.received = Number(refused.rows[0]?.[0]);
   counts.quarantined = Number(refused.rows[0]?.[1]);
   return counts;
@@ -123,7 +161,7 @@ async function countVerdicts({ session, verdicts, landed }: Step): Promise<Strea
 
 async function countKeyless({ session, landed }: Step): Promise<number> {
   const found = await session.query(
-    `select count(*) from ${landed} where reason is not null and "key" is null`,
+    `select count(*) from ${landed} as landed where reason is not null and "key" is null`,
   );
   return Number(found.rows[0]?.[0]);
 }
@@ -152,11 +190,11 @@ order by landed.page, landed."position"`;
 }
 
 /** A key that came with a record in quarantine is still there. */
-function insertDeletionsSql({ table, landed, loadId, loadedAt }: Step): string {
+function insertDeletionsSql({ table, landed, loadId, loadedAt, part }: Step): string {
   return `insert into ${table} (_key, _hash, _from_load, _to_load, _loaded_at, _deleted, record)
 select _key, _hash, ${loadId}, null, ${loadedAt}, true, record
 from ${table} as versions
-where _to_load is null and not _deleted
+where _to_load is null and not _deleted and (${part?.mayBeGone ?? "true"})
   and not exists (select 1 from ${landed} as landed where landed."key" = versions._key)`;
 }
 

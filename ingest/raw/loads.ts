@@ -4,6 +4,10 @@ import { type RawTables, sqlTime } from "./tables.ts";
 
 /** A row of `_loads`. */
 export interface LoadEntry extends Traffic {
+  /** `full`, `incremental`, `append`, `backfill`; `reset` and `prune` are entries of those commands. */
+  mode: string;
+  /** The newest value of the cursor up to which all records are there; after `prune` the oldest load that can be read. */
+  cursor: string | null;
   outcome: "ok" | "failed";
   counts: StreamCounts;
   pages: number;
@@ -20,9 +24,15 @@ interface LoadPlace {
   stream: string;
 }
 
-/** One more than the source's highest. To be called inside the transaction that uses it. */
-export async function nextLoadId(session: Session, tables: RawTables): Promise<number> {
-  const found = await session.query(`select coalesce(max(load_id), 0) + 1 from ${tables.loads}`);
+/**
+ * One more than the source's highest. To be called inside the transaction that uses it. With a table of versions it
+ * is also above theirs: the rows of `_loads` may be lost.
+ */
+export async function nextLoadId(session: Session, tables: RawTables, versions?: string): Promise<number> {
+  const ofVersions = versions === undefined ? "0" : `(select coalesce(max(_from_load), 0) from ${versions})`;
+  const found = await session.query(
+    `select greatest(coalesce(max(load_id), 0), ${ofVersions}) + 1 from ${tables.loads}`,
+  );
   return Number(found.rows[0]?.[0]);
 }
 
@@ -31,7 +41,8 @@ export async function writeLoad(place: LoadPlace, loadId: number, entry: LoadEnt
   const values: Record<string, string> = {
     load_id: String(loadId),
     stream: engine.literal(stream),
-    mode: "'full'",
+    mode: engine.literal(entry.mode),
+    cursor: entry.cursor === null ? "null" : engine.literal(entry.cursor),
     outcome: engine.literal(entry.outcome),
     pages: String(entry.pages),
     requests: String(entry.requests),
@@ -46,8 +57,8 @@ export async function writeLoad(place: LoadPlace, loadId: number, entry: LoadEnt
   await session.run(`insert into ${tables.loads} (${columns}) values (${Object.values(values).join(", ")})`);
 }
 
-/** Writes down, by itself, that a load failed. Resolves with its id. */
-export async function writeFailedLoad(place: LoadPlace, entry: LoadEntry): Promise<number> {
+/** Writes down, by itself, a load that changed no record: one that failed, one that takes back a cursor. Resolves with its id. */
+export async function recordLoad(place: LoadPlace, entry: LoadEntry): Promise<number> {
   return place.session.transaction(async () => {
     const loadId = await nextLoadId(place.session, place.tables);
     await writeLoad(place, loadId, entry);

@@ -1,11 +1,11 @@
 import { ProjectError } from "../../core/errors.ts";
 import { type Engine, relationKey, type Session } from "../../engines/engine.ts";
 import type { StreamResult } from "../stream-result.ts";
-import type { RawTables } from "./tables.ts";
+import { rawSchema } from "./tables.ts";
 
 export interface ParentPlace {
-  engine: Engine;
-  tables: RawTables;
+  /** Null when there is no warehouse yet. */
+  engine: Engine | null;
   source: string;
   /** The child stream, for errors. */
   stream: string;
@@ -21,7 +21,7 @@ const ROWS_AT_ONCE = 2000;
  * in this run. Throws PARENT_FAILED, PARENT_MISSING.
  */
 export async function* parentRecords(place: ParentPlace): AsyncGenerator<string> {
-  const { engine, tables, parent } = place;
+  const { engine, parent } = place;
   const loaded = await place.loading;
   if (loaded !== undefined && loaded.status !== "ok") {
     throw parentError(place, {
@@ -30,8 +30,8 @@ export async function* parentRecords(place: ParentPlace): AsyncGenerator<string>
       hint: `correct what ${parent} complains about, then run again`,
     });
   }
-  const relation = { schema: tables.schema, name: `${parent}_latest` };
-  if (!(await engine.relations()).has(relationKey(relation))) {
+  const relation = { schema: rawSchema(place.source), name: `${parent}_latest` };
+  if (engine === null || !(await engine.relations()).has(relationKey(relation))) {
     throw parentError(place, {
       code: "PARENT_MISSING",
       what: `its parent ${parent} was never loaded`,

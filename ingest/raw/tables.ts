@@ -10,8 +10,12 @@ export interface RawTables {
   quarantine: string;
 }
 
+export function rawSchema(source: string): string {
+  return `raw_${source}`;
+}
+
 export function rawTables(engine: Engine, source: string): RawTables {
-  const schema = `raw_${source}`;
+  const schema = rawSchema(source);
   return {
     schema,
     loads: engine.nameOf({ schema, name: "_loads" }),
@@ -51,7 +55,7 @@ function quarantineTable(engine: Engine, tables: RawTables): string {
   )`;
 }
 
-/** Makes a stream's table of versions and the view of its latest ones, unless they are there. */
+/** Makes a stream's table of versions, the view of its latest ones and that of its changes, unless they are there. */
 export async function createStreamTable(
   session: Session,
   engine: Engine,
@@ -72,6 +76,30 @@ export async function createStreamTable(
       `create view ${view} as select * from ${table} where _to_load is null and not _deleted`,
     );
   }
+  const changes = { schema: relation.schema, name: `${relation.name}_changes` };
+  if (!existing.has(relationKey(changes))) await session.run(changesView(engine.nameOf(changes), table));
+}
+
+/** What each load did to each record; what came and went within one load is none of it. */
+function changesView(view: string, table: string): string {
+  return `create view ${view} as
+select
+  present._from_load as load_id,
+  present._key,
+  case
+    when present._deleted then 'delete'
+    when former._key is null or former._deleted then 'insert'
+    else 'update'
+  end as change,
+  present._loaded_at,
+  case when present._deleted then null else present.record end as record,
+  case when not former._deleted then former.record end as former_record
+from ${table} as present
+left join ${table} as former
+  on former._key = present._key
+  and former._to_load = present._from_load
+  and former._from_load < present._from_load
+where present._to_load is null or present._to_load > present._from_load`;
 }
 
 /** Makes all that loads of the sources write to, unless it is there. */

@@ -2,4 +2,6 @@
 export interface RawRecord {
   text: string;
   value: unknown;
+  /** Why the text is no record at all, with its place; its value is then undefined. */
+  fault?: string;
 }

@@ -22,12 +22,15 @@ const MAX_REASONS = 3;
 /** Judges a record by its stream's contract; its text is never changed. */
 export function judgeRecord(stream: StreamDefinition, record: RawRecord): Candidate {
   const { text, value } = record;
-  const isObject = text.startsWith("{");
+  const isObject = record.fault === undefined && text.startsWith("{");
   const members = isObject ? membersOf(text, 0) : [];
   const digest = hash("sha256", text).slice(0, HASH_DIGITS);
   const key = keyOf(stream, members, text);
   const reason =
-    textFault(members, record) ?? contractFault(stream, value) ?? (isObject ? null : "expected an object");
+    record.fault ??
+    textFault(members, record) ??
+    contractFault(stream, value) ??
+    (isObject ? null : "expected an object");
   return {
     key: key ?? (reason === null ? digest : null),
     hash: digest,
@@ -35,6 +38,11 @@ export function judgeRecord(stream: StreamDefinition, record: RawRecord): Candid
     reason,
     text,
   };
+}
+
+/** What tells a record apart; undefined when it does not say it. */
+export function recordKey(stream: StreamDefinition, text: string): string | undefined {
+  return text.startsWith("{") ? keyOf(stream, membersOf(text, 0), text) : undefined;
 }
 
 /** From the text as received, since JSON.parse rounds big numbers. Undefined when a part is null or absent. */

@@ -1,14 +1,14 @@
-const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?$/i;
+const ISO = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
 
-/** An ISO time stamp as UTC text that sorts by time, nanoseconds kept; one without a zone is UTC already. */
+/** An ISO time stamp as UTC text that sorts by time, every digit kept; one without a zone is UTC already. */
 export function comparableTime(value: unknown): string | null {
   if (typeof value !== "string") return null;
-  const [, date, minutes, seconds = "00", fraction = "", zone = "Z"] = ISO.exec(value) ?? [];
+  const [, date, minutes = "00:00", seconds = "00", fraction = "", zone = "Z"] = ISO.exec(value) ?? [];
   if (date === undefined) return null;
-  const nanoseconds = fraction.padEnd(9, "0");
+  const digits = fraction.replace(/0+$/, "").padEnd(9, "0");
   const text = `${date}T${minutes}:${seconds}`;
-  if (zone.toUpperCase() === "Z") return `${text}.${nanoseconds}`;
-  const offset = zone.includes(":") ? zone : `${zone.slice(0, 3)}:${zone.slice(3)}`;
+  if (zone.toUpperCase() === "Z") return `${text}.${digits}`;
+  const offset = zone.length === 3 ? `${zone}:00` : zone.replace(/^(...)(\d\d)$/, "$1:$2");
   const time = Date.parse(`${text}${offset}`);
-  return Number.isNaN(time) ? null : `${new Date(time).toISOString().slice(0, 19)}.${nanoseconds}`;
+  return Number.isNaN(time) ? null : `${new Date(time).toISOString().slice(0, 19)}.${digits}`;
 }

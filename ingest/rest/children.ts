@@ -37,11 +37,11 @@ export async function readChildren(
   const stop = new AbortController();
   const signal = AbortSignal.any([job.signal, stop.signal]);
   const parents = job.parents()[Symbol.asyncIterator]();
-  const sum: Sum = { pages: 0, total: 0, received: 0, batches: 0 };
+  const sum: Sum = { pages: 0, total: 0, batches: 0 };
   await job.restart();
   const work = async () => {
     try {
-      while (job.range.limit === null || sum.received < job.range.limit) {
+      for (;;) {
         const { done, value: text } = await parents.next();
         if (done || signal.aborted) return;
         await readList(children, { text, signal, sum }, read);
@@ -60,7 +60,6 @@ export async function readChildren(
 interface Sum {
   pages: number;
   total: number | null;
-  received: number;
   batches: number;
 }
 
@@ -98,7 +97,6 @@ async function readList(
   sum.total = total === null || sum.total === null ? null : sum.total + total;
   for (const records of waiting) {
     sum.batches += 1;
-    sum.received += records.length;
     await job.onBatch({ number: sum.batches, lastNumber: Number.POSITIVE_INFINITY, records });
   }
 }

@@ -40,19 +40,14 @@ async function readAll(reading: Reading): Promise<void> {
     if (isParallel) await readParallel(reading);
     await readSequential(reading, isParallel ? reading.lastPage + 1 : 2);
   }
-  if (isLimitReached(reading)) return;
   checkComplete(reading);
   await checkUnmoved(reading);
-}
-
-function isLimitReached({ job, received }: Reading): boolean {
-  return job.limit !== null && received >= job.limit;
 }
 
 /** From page to page, until one names no next. */
 async function readChain(reading: Reading, second: PagePlace["mark"]): Promise<void> {
   let mark = second;
-  for (let number = 2; mark !== null && !isLimitReached(reading); number++) {
+  for (let number = 2; mark !== null; number++) {
     const place = { number, offset: reading.received, mark };
     ({ next: mark } = await readPage(reading, place, reading.job.signal));
   }
@@ -61,7 +56,7 @@ async function readChain(reading: Reading, second: PagePlace["mark"]): Promise<v
 /** Until as many records came as were announced, and beyond the announced pages if need be; at last to an empty page. */
 async function readSequential(reading: Reading, from: number): Promise<void> {
   const { isByOffset } = reading.job.paging;
-  for (let number = from; !isLimitReached(reading); number++) {
+  for (let number = from; ; number++) {
     const isBeyond = isByOffset || number > reading.lastPage;
     if (isBeyond && reading.received === reading.total) return;
     const place = { number, offset: reading.received, mark: null };

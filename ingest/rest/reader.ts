@@ -1,5 +1,5 @@
 import type { Context } from "../../core/context.ts";
-import type { RestSourceDefinition, RestStreamDefinition, Scalar } from "../../core/sillon.ts";
+import type { RestSourceDefinition, RestStreamDefinition } from "../../core/sillon.ts";
 import { openAccess } from "../http/access.ts";
 import { type BaseUrl, resolveBaseUrl } from "../http/base-url.ts";
 import { createClient } from "../http/client.ts";
@@ -9,6 +9,7 @@ import { type Reader, type ReadJob, type StreamRange, streamName } from "../read
 import type { IngestSettings } from "../settings.ts";
 import { type ChildList, readChildren } from "./children.ts";
 import { pagingOf } from "./paging.ts";
+import { rangeParameters } from "./range-parameters.ts";
 import { readStream } from "./read-stream.ts";
 import type { RestReadJob } from "./reading.ts";
 import { requestOf } from "./request.ts";
@@ -53,7 +54,8 @@ export function openRestReader(
         return read(job, { ...job, stream, parent: undefined, limit: job.range.limit });
       const parent = source.streams.find((one) => one.name === stream.parent);
       if (parent === undefined) throw new Error(`no stream ${stream.parent}`);
-      const children = { job, stream, parent, listsAtOnce: settings.concurrency, source: source.name };
+      const listsAtOnce = job.range.limit === null ? settings.concurrency : 1;
+      const children = { job, stream, parent, listsAtOnce, source: source.name };
       return readChildren(children, (list) => read(job, { ...list, limit: null }));
     },
     close: () => access.dispatcher.destroy(),
@@ -83,14 +85,6 @@ function requestsFor(
     pageSize: stream.pageSize ?? source.pageSize ?? DEFAULT_PAGE_SIZE,
     isUsual: given === undefined && stream.records === undefined && stream.format === undefined,
   });
-  const bounds = boundsOf(stream, range);
+  const bounds = rangeParameters(stream.cursor, range);
   return { paging, request: () => requestOf({ base, stream, headers: source.headers ?? {}, bounds }) };
-}
-
-/** The parameters by which the service leaves out what is not asked for. */
-function boundsOf({ cursor }: RestStreamDefinition, { since, until }: StreamRange): Record<string, Scalar> {
-  const bounds: Record<string, Scalar> = {};
-  if (cursor?.parameter !== undefined && since !== null) bounds[cursor.parameter] = since;
-  if (cursor?.untilParameter !== undefined && until !== null) bounds[cursor.untilParameter] = until;
-  return bounds;
 }

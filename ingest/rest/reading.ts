@@ -19,7 +19,7 @@ export interface RestReadJob {
   settings: IngestSettings;
   traffic: Traffic;
   signal: AbortSignal;
-  /** Records after which reading may end. */
+  /** Records of the load after which `onPage` ends the reading: pages are not asked for ahead of it. */
   limit: number | null;
   /** Of a child stream: the record of the parent whose list it is, for people. */
   parent: string | undefined;

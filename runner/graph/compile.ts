@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { AsOf } from "../../core/as-of.ts";
 import type { Context } from "../../core/context.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { nearestLine } from "../../core/nearest.ts";
@@ -42,6 +43,8 @@ export interface CompileScope {
   target: { name: string; profileName: string; schema: string; threads: number; database: string };
   /** Whether models read no rows: their tables get columns and nothing else. */
   isEmpty?: boolean;
+  /** The moment of loading as of which sources are read; now when absent. */
+  asOf?: AsOf;
 }
 
 export interface CompiledNode extends PlacedSql {
@@ -250,9 +253,9 @@ interface Rendering {
 }
 
 function renderTemplate(ctx: Context, scope: RenderScope, rendering: Rendering): CompiledNode {
-  const emptied = new Map<string, string>();
-  const rendered = rendering.template.render(templateContext(ctx, scope, { ...rendering, emptied }));
-  return namedLikeTables({ ...rendered, sql: withoutEnd(rendered.text) }, emptied);
+  const subqueries = new Map<string, string>();
+  const rendered = rendering.template.render(templateContext(ctx, scope, { ...rendering, subqueries }));
+  return namedLikeTables({ ...rendered, sql: withoutEnd(rendered.text) }, subqueries);
 }
 
 /** A statement's own semicolon would end the one that it is put into. */
@@ -278,8 +281,8 @@ function templateContext(
   ctx: Context,
   scope: RenderScope,
   rendering: Rendering & {
-    /** Is given the names of the tables that subqueries without rows stand for. */
-    emptied: Map<string, string>;
+    /** Is given the names of the tables that subqueries stand for. */
+    subqueries: Map<string, string>;
   },
 ): TemplateContext {
   const { template, relation, isIncremental = false, isBatched = false } = rendering;
@@ -287,10 +290,10 @@ function templateContext(
   const resolve = (name: "ref" | "source", args: unknown[], where: string) => {
     const found = resolveReference(scope.index, { name, args: args as Literal[], where });
     checkIsKnown(rendering, found, where);
-    const whole = referenceSql(scope.dialect, found);
+    const whole = referenceSql(scope.dialect, found, scope.asOf);
     const isEmptied = rendering.isEmpty && !isEphemeral(found);
     const sql = isEmptied ? withoutRows(whole) : whole;
-    if (isEmptied) rendering.emptied.set(sql, scope.dialect.quote(found.relation.name));
+    if (sql.startsWith("(")) rendering.subqueries.set(sql, scope.dialect.quote(found.relation.name));
     const eventTime = eventTimeOf(found);
     return isBatched && eventTime !== null ? inBatch(sql, eventTime) : sql;
   };

@@ -1,3 +1,4 @@
+import { type AsOf, loadAsOf, validAt } from "../../core/as-of.ts";
 import type { Dialect } from "../../engines/engine.ts";
 import type { Graph, ModelNode, Node, RelationNode } from "./nodes.ts";
 
@@ -17,8 +18,21 @@ export function isEphemeral(
 }
 
 /** What `ref` and `source` put into SQL: the relation, or the name of the CTE that stands for an ephemeral model. */
-export function referenceSql(dialect: Dialect, node: RelationNode): string {
-  return isEphemeral(node) ? dialect.quote(cteName(node)) : dialect.nameOf(node.relation);
+export function referenceSql(dialect: Dialect, node: RelationNode, asOf: AsOf | null = null): string {
+  if (isEphemeral(node)) return dialect.quote(cteName(node));
+  return (asOf === null ? undefined : sourceAsOf(dialect, node, asOf)) ?? dialect.nameOf(node.relation);
+}
+
+/** What a raw table of `run ingest` was at a moment; undefined for all other relations. */
+function sourceAsOf(dialect: Dialect, node: RelationNode, asOf: AsOf): string | undefined {
+  const { schema, name } = node.relation;
+  if (node.kind !== "source" || !schema.startsWith("raw_")) return undefined;
+  const load = loadAsOf(asOf, dialect.nameOf({ ...node.relation, name: "_loads" }));
+  if (["_loads", "_quarantine"].includes(name) || name.endsWith("_changes"))
+    return `(select * from ${dialect.nameOf(node.relation)} where load_id <= ${load})`;
+  if (!name.endsWith("_latest")) return undefined;
+  const versions = dialect.nameOf({ ...node.relation, name: name.slice(0, -"_latest".length) });
+  return `(select * from ${versions} where ${validAt(load)})`;
 }
 
 function cteName({ name }: ModelNode): string {

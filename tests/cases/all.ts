@@ -1,6 +1,10 @@
 import type { Case } from "./case.ts";
+import { killedFullLoad } from "./i01-killed-full.ts";
+import { killedIncrementalLoad } from "./i02-killed-incremental.ts";
 import { endlessPaging } from "./i07-endless.ts";
 import { changingWhilePaged } from "./i08-changing.ts";
+import { tiesOfTheCursor } from "./i09-ties.ts";
+import { absurdCursor } from "./i10-absurd-cursor.ts";
 import { onePartFails } from "./i14-one-part.ts";
 import { otherHosts } from "./i15-other-hosts.ts";
 import { killedWhileBuilding } from "./m01-killed.ts";
@@ -26,6 +30,10 @@ export const QUICK_CASES: readonly Case[] = [
   malformedSql,
   attacks,
   dataTestsDoNotLie,
+  killedFullLoad,
+  killedIncrementalLoad,
+  tiesOfTheCursor,
+  absurdCursor,
   endlessPaging,
   changingWhilePaged,
 ];

@@ -7,6 +7,7 @@ import type { SourceDefinition } from "../../core/sillon.ts";
 import { openDuckdb } from "../../engines/duckdb.ts";
 import type { Engine, Value } from "../../engines/engine.ts";
 import { ingest } from "../../ingest/ingest.ts";
+import type { LoadBounds } from "../../ingest/load-plan.ts";
 import { ingestSettings } from "../../ingest/settings.ts";
 import { source as moovitamix } from "../../ingest/sources/moovitamix.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
@@ -15,6 +16,7 @@ import type { StreamResult } from "../../ingest/stream-result.ts";
 export interface World {
   ctx: Context;
   engine: Engine;
+  source: SourceDefinition;
   log: LogEntry[];
   /** The waits of the clock in ms, in order. */
   sleeps: number[];
@@ -34,6 +36,7 @@ interface LoadOptions {
   streams?: string[];
   onlyFailed?: boolean;
   settings?: Settings;
+  bounds?: LoadBounds;
 }
 
 export interface WorldOptions {
@@ -70,12 +73,19 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   });
   const reader = await engine.openSession();
   const { source = moovitamix } = options;
-  const load = async ({ streams = [], settings = {}, onlyFailed = false }: LoadOptions = {}) =>
-    ingest(ctx, engine, { sources: [source], streams, onlyFailed, settings: ingestSettings.parse(settings) });
+  const load = async ({ streams = [], settings = {}, onlyFailed = false, bounds = {} }: LoadOptions = {}) =>
+    ingest(ctx, engine, {
+      sources: [source],
+      streams,
+      onlyFailed,
+      settings: ingestSettings.parse(settings),
+      bounds,
+    });
   const rows = async (sql: string) => (await reader.query(sql)).rows;
   return {
     ctx,
     engine,
+    source,
     log,
     sleeps,
     load,

@@ -14,7 +14,7 @@ const NAMES = ["a", "b", "c", "d", "e"];
 const LOADED = [
   "create schema raw_shop",
   "create table raw_shop.orders as select range as id from range(5)",
-  `create table raw_shop._loads as select 1 as load_id, 'orders' as stream, 'ok' as outcome, 5 as "new", 0 as changed, 0 as deleted`,
+  `create table raw_shop._loads as select 1 as load_id, 'orders' as stream, 'full' as mode, 'ok' as outcome, 5 as "new", 0 as changed, 0 as deleted`,
   "create table raw_shop._quarantine as select 1 as load_id",
 ];
 
@@ -51,7 +51,7 @@ const EDITS: Record<string, Edit> = {
     const id = Number((await rows("select max(load_id) + 1 from raw_shop._loads"))[0]?.[0]);
     await own(
       `insert into raw_shop.orders values (${random.integer(10, 99)})`,
-      `insert into raw_shop._loads values (${id}, 'orders', 'ok', 1, 0, 0)`,
+      `insert into raw_shop._loads values (${id}, 'orders', 'full', 'ok', 1, 0, 0)`,
     );
   },
   "a table that is gone": async ({ own }, random) =>

@@ -45,12 +45,12 @@ const LOADED = [
   "create schema raw_shop",
   "create table raw_shop.orders as select 1 as id, 'x' as name",
   "create table raw_shop.notes as select 1 as id",
-  `create table raw_shop._loads as select 1 as load_id, 'orders' as stream, 'ok' as outcome, 1 as "new", 0 as changed, 0 as deleted`,
+  `create table raw_shop._loads as select 1 as load_id, 'orders' as stream, 'full' as mode, 'ok' as outcome, 1 as "new", 0 as changed, 0 as deleted`,
   "create table raw_shop._quarantine as select 1 as load_id",
 ];
 
 const load = (id: number, changed: number) =>
-  `insert into raw_shop._loads values (${id}, 'orders', 'ok', 0, ${changed}, 0)`;
+  `insert into raw_shop._loads values (${id}, 'orders', 'full', 'ok', 0, ${changed}, 0)`;
 
 /** The project after its first build. */
 async function built(files: Readonly<Record<string, string>> = {}): Promise<Project> {
@@ -117,6 +117,11 @@ const SITUATIONS: Situation[] = [
     ran: { a: "raw.orders has a new load", ...BELOW_A },
   },
   { what: "a load with nothing new", change: ({ own }) => own(load(2, 0)), ran: {} },
+  {
+    what: "a stream that was reset",
+    change: ({ own }) => own("delete from raw_shop.orders", load(2, 0).replace("'full'", "'reset'")),
+    ran: { a: "raw.orders has a new load", ...BELOW_A },
+  },
   {
     what: "the materialization",
     change: ({ write }) => write({ "models/d.sql": "{{ config(materialized='view') }}select 1 as x" }),

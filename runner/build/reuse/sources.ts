@@ -12,13 +12,13 @@ export type Version = { version: string } | { unknown: string };
 
 /** The newest loads of each stream that is landed in this warehouse. */
 export interface Loads {
-  /** By `schema.stream`: the newest load that changed something. */
+  /** By `schema.stream`: the newest load, prune or reset that changed something. */
   streams: ReadonlyMap<string, string>;
   /** By schema: the newest load of all. */
   schemas: ReadonlyMap<string, string>;
 }
 
-const OWN_TABLES = ["_loads", "_quarantine"];
+const OWN_TABLES = ["_loads", "_quarantine", "_files", "_file_records"];
 
 /** Asks the `_loads` tables of the schemas that the sources are in. */
 export async function readLoads(
@@ -47,14 +47,14 @@ export async function readLoads(
   return loads;
 }
 
-/** Of each stream the newest load that changed something, and the newest of all. */
+/** Of each stream the newest entry that changed something, and the newest of all. */
 async function loadsOf(
   engine: Engine,
   session: Session,
   schema: string,
 ): Promise<{ stream: string; changed: number; newest: number }[]> {
   const count = ["new", "changed", "deleted"].map(engine.quote).join(" + ");
-  const sql = `select stream, coalesce(max(load_id) filter (where outcome = 'ok' and ${count} > 0), 0), max(load_id)
+  const sql = `select stream, coalesce(max(load_id) filter (where outcome = 'ok' and (${count} > 0 or mode in ('prune', 'reset'))), 0), max(load_id)
 from ${engine.nameOf({ schema, name: "_loads" })}
 group by stream
 order by stream`;
@@ -86,7 +86,7 @@ export function sourceVersion(
 ): Version {
   if (relation.database !== undefined) return { unknown: "is outside of the warehouse" };
   const key = relationKey(relation);
-  const stream = from.loads.streams.get(key) ?? from.loads.streams.get(key.replace(/_latest$/, ""));
+  const stream = from.loads.streams.get(key) ?? from.loads.streams.get(key.replace(/_(latest|changes)$/, ""));
   if (stream !== undefined) return { version: `load ${stream}` };
   const newest = from.loads.schemas.get(relation.schema.toLowerCase());
   if (newest !== undefined && OWN_TABLES.includes(relation.name.toLowerCase()))

@@ -1,0 +1,177 @@
+import { ProjectError } from "../../../core/errors.ts";
+import type { SqlStreamDefinition } from "../../../core/sillon.ts";
+import { type Batches, createBatches } from "../../batches.ts";
+import { type ReadJob, type ReadOutcome, streamName } from "../../reader.ts";
+import { wholeLines } from "../../whole-lines.ts";
+import { checkColumns, tableUnknown } from "../columns.ts";
+import { fromOf, quoteTable, tailOf } from "../statement.ts";
+import { type Connection, connect, sqlStateOf } from "./connection.ts";
+import { DESCRIBE_HEAD } from "./failure.ts";
+import type { PostgresParts } from "./parts.ts";
+
+/** One reading of a stream. */
+interface Reading {
+  parts: PostgresParts;
+  job: ReadJob;
+  stream: SqlStreamDefinition;
+  batches: Batches;
+}
+
+const BEGIN = "begin isolation level repeatable read read only";
+
+/** Reads the stream once, in one snapshot. Throws what the driver threw, or ProjectError. */
+export async function readOnce(
+  parts: PostgresParts,
+  job: ReadJob,
+  stream: SqlStreamDefinition,
+): Promise<ReadOutcome> {
+  const reading = { parts, job, stream, batches: createBatches(job, parts.source.batchSize) };
+  const pass = await parts.gate.enter({ isRetry: false, signal: job.signal });
+  let connection: Connection | undefined;
+  try {
+    connection = await open(reading, job.signal);
+    await connection.query(BEGIN);
+    await checkStream(reading, connection);
+    const ranges = await rangesOf(reading, connection);
+    if (ranges.length > 1) await readRanges(reading, connection, ranges);
+    else await copyRows(reading, connection, tailOf(stream, job.range, connection.literal));
+    await connection.query("commit");
+    return { pages: reading.batches.lastNumber(), total: null };
+  } finally {
+    await connection?.close();
+    pass.leave();
+  }
+}
+
+function open({ parts, job }: Reading, signal: AbortSignal): Promise<Connection> {
+  return connect(parts.place, { settings: parts.settings, traffic: job.traffic, signal });
+}
+
+/** Throws TABLE_UNKNOWN or COLUMN_UNKNOWN, and what the server says of a query. */
+async function checkStream({ parts, stream }: Reading, connection: Connection): Promise<void> {
+  const name = streamName({ source: parts.source, stream });
+  try {
+    const columns = await connection.columnsOf(`${DESCRIBE_HEAD}${fromOf(stream).text} as _record limit 0`);
+    checkColumns(name, stream, columns);
+  } catch (error) {
+    const isUnknown = ["42P01", "3F000"].includes(sqlStateOf(error));
+    if (!isUnknown || stream.table === undefined) throw error;
+    await connection.query("rollback");
+    throw tableUnknown(name, stream.table, await tablesOf(connection, stream.table));
+  }
+}
+
+async function tablesOf(connection: Connection, table: string): Promise<string[]> {
+  const rows = await connection.query(
+    "select table_schema as schema, table_name as name from information_schema.tables where table_schema not in ('pg_catalog', 'information_schema')",
+  );
+  return rows.map(({ schema, name }) => (table.includes(".") ? `${schema}.${name}` : String(name)));
+}
+
+/** Pages of 8 kB that one range of a table has. */
+const RANGE_PAGES = 1024;
+/** The first one that finds rows by ranges of their places. */
+const MINIMUM_VERSION = 140_000;
+
+/** Conditions that cut a big table into parts; none when it is read as one. */
+async function rangesOf({ stream, job }: Reading, connection: Connection): Promise<string[]> {
+  if (stream.table === undefined || stream.cursor !== undefined || job.range.limit !== null) return [];
+  const [found] = await connection.query(
+    `select pg_relation_size(oid) / current_setting('block_size')::int as pages,
+      current_setting('server_version_num')::int as version
+    from pg_class where oid = to_regclass($1) and relkind in ('r', 'm')`,
+    [quoteTable(stream.table)],
+  );
+  const count = Math.floor(Number(found?.pages ?? 0) / RANGE_PAGES);
+  if (count < 2 || Number(found?.version) < MINIMUM_VERSION) return [];
+  return Array.from({ length: count }, (_, index) => {
+    const from = `ctid >= '(${index * RANGE_PAGES},0)'`;
+    // What was added since is not in the snapshot; the last range has no end, in case the size was of before.
+    return index + 1 === count
+      ? `where ${from}`
+      : `where ${from} and ctid < '(${(index + 1) * RANGE_PAGES},0)'`;
+  });
+}
+
+const MOST_CONNECTIONS = 4;
+
+/** As many connections as there are places for, all in the snapshot of the first one. */
+async function readRanges(reading: Reading, main: Connection, ranges: readonly string[]): Promise<void> {
+  const { job, parts } = reading;
+  const [row] = await main.query("select pg_export_snapshot() as snapshot");
+  const stop = new AbortController();
+  const signal = AbortSignal.any([job.signal, stop.signal]);
+  const left = [...ranges];
+  const done = new AbortController();
+  const drain = async (connection: Connection) => {
+    for (let range = left.shift(); range !== undefined; range = left.shift()) {
+      signal.throwIfAborted();
+      await copyRows(reading, connection, range);
+    }
+    done.abort();
+  };
+  const help = async () => {
+    const pass = await parts.gate
+      .enter({ isRetry: false, signal: AbortSignal.any([signal, done.signal]) })
+      .catch(() => undefined);
+    if (pass === undefined) return;
+    try {
+      if (left.length > 0) await drainApart(reading, { snapshot: String(row?.snapshot), signal, drain });
+    } finally {
+      pass.leave();
+    }
+  };
+  const helpers = Math.min(MOST_CONNECTIONS, parts.settings.concurrency, ranges.length) - 1;
+  const work = [drain(main), ...Array.from({ length: helpers }, help)].map((one) =>
+    one.catch((error: unknown) => stop.abort(error)),
+  );
+  await Promise.all(work);
+  job.signal.throwIfAborted();
+  stop.signal.throwIfAborted();
+}
+
+async function drainApart(
+  reading: Reading,
+  work: { snapshot: string; signal: AbortSignal; drain(connection: Connection): Promise<void> },
+): Promise<void> {
+  const connection = await open(reading, work.signal);
+  try {
+    await connection.query(BEGIN);
+    await connection.query(`set transaction snapshot ${connection.literal(work.snapshot)}`);
+    await work.drain(connection);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** The rows as JSON that the server writes, each on a line of COPY's. */
+async function copyRows(reading: Reading, connection: Connection, tail: string): Promise<void> {
+  const { stream, batches, parts } = reading;
+  const sql = `copy (select row_to_json(_record.*) from ${fromOf(stream).text} as _record ${tail}) to stdout`;
+  const collector = batches.collector();
+  const limit = { bytes: parts.settings.maxBodyBytes, exceeded: () => rowTooLarge(reading) };
+  for await (const lines of wholeLines(connection.copy(sql), limit)) {
+    for (const line of lines.toString("utf8").split("\n")) {
+      const text = line.includes("\\") ? unescaped(line) : line;
+      const taken = collector.add({ text, value: JSON.parse(text) });
+      if (taken !== undefined) await taken;
+    }
+  }
+  await collector.flush();
+}
+
+const ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
+
+/** A line of COPY's text format without its escapes. */
+function unescaped(line: string): string {
+  return line.replace(/\\(.)/g, (_, letter: string) => ESCAPES[letter] ?? letter);
+}
+
+function rowTooLarge({ parts, stream }: Reading): ProjectError {
+  const name = streamName({ source: parts.source, stream });
+  return new ProjectError("ROW_TOO_LARGE", {
+    message: `${name}: a row is larger than ${parts.settings.maxBodyBytes / 1_048_576} MB`,
+    where: name,
+    hint: "leave the large column out with a query, or raise ingest: max_body_mb in project.yml",
+  });
+}
