@@ -35,6 +35,7 @@ export const WARNINGS = [
     "selection_empty",
     "snapshot_skipped",
   ],
+  ...["cursor_odd", "records_unasked", "secret_readable", "secret_short"],
   ...["stream_interrupted", "test_skipped", "test_warned"],
 ] as const;
 /** These pass by themselves, and say nothing of the project: never errors. */
@@ -43,8 +44,10 @@ export const PASSING = [
     "host_paused",
     "lock_awaited",
     "node_unmaintained",
+    "parts_stopped",
     "reading_restarted",
     "request_retried",
+    "sign_in_retried",
     "warehouse_awaited",
   ],
 ] as const;

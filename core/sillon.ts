@@ -26,24 +26,6 @@ export interface CursorDefinition {
   ordered?: boolean;
 }
 
-/** What is promised of a stream, and what becomes of a load that breaks it. */
-export interface ContractDefinition {
-  /** What becomes of a record that does not look as `record` says; `quarantine` unless said otherwise. */
-  onInvalid?: "accept" | "quarantine" | "fail";
-  /** The load fails when more records are invalid: a number of them, a share of those received. */
-  maxInvalid?: number;
-  maxInvalidShare?: number;
-  /** Records of a full load; of an incremental one, those received. */
-  minRows?: number;
-  maxRows?: number;
-  /** The largest share of nulls by member. */
-  maxNullShare?: Readonly<Record<string, number>>;
-  /** Bounds of numbers by member. */
-  ranges?: Readonly<Record<string, { min?: number; max?: number }>>;
-  /** The newest `updatedAt` (or cursor) may be older by so much, in seconds. */
-  maxAgeSeconds?: number;
-}
-
 /** One list of records. */
 export interface StreamDefinition {
   /** snake_case: names the raw table. */
@@ -65,7 +47,6 @@ export interface StreamDefinition {
   mode?: "full" | "incremental" | "append";
   /** Needed for `incremental`. With it `append` asks only for what is newer, and tells by content what came before. */
   cursor?: CursorDefinition;
-  contract?: ContractDefinition;
 }
 
 /** Where an answer announces the number of records of the whole list: a place in the body, or a header. */

@@ -6,8 +6,6 @@ export const name = z.string().regex(/^[a-z][a-z0-9_]*$/, "expected snake_case: 
 
 export const text = z.string().min(1, "expected a text that is not empty");
 export const count = z.number().int().positive();
-const share = z.number().min(0).max(1);
-const bound = z.number().exactOptional();
 
 const isSchema = (value: unknown): value is z.ZodType =>
   typeof value === "object" && value !== null && "safeParse" in value;
@@ -33,17 +31,6 @@ const cursor = cursorShape.superRefine((definition, context) => {
     issue("start", `expected a value of the cursor (${cursorForm(definition)})`);
 });
 
-const contract = z.strictObject({
-  onInvalid: z.enum(["accept", "quarantine", "fail"]).exactOptional(),
-  maxInvalid: z.number().int().nonnegative().exactOptional(),
-  maxInvalidShare: share.exactOptional(),
-  minRows: z.number().int().nonnegative().exactOptional(),
-  maxRows: z.number().int().nonnegative().exactOptional(),
-  maxNullShare: z.record(z.string(), share).exactOptional(),
-  ranges: z.record(z.string(), z.strictObject({ min: bound, max: bound })).exactOptional(),
-  maxAgeSeconds: z.number().positive().exactOptional(),
-});
-
 /** What streams of every kind of source have. */
 export const streamShape = {
   name,
@@ -52,7 +39,6 @@ export const streamShape = {
   record: z.custom<z.ZodType>(isSchema, "expected a zod schema"),
   mode: z.enum(["full", "incremental", "append"]).exactOptional(),
   cursor: cursor.exactOptional(),
-  contract: contract.exactOptional(),
 };
 
 interface Modes {
