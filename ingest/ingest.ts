@@ -64,12 +64,14 @@ export async function previewIngest(
   engine: Engine | null,
   options: IngestOptions,
 ): Promise<StreamPreview[]> {
-  const { settings, bounds = {} } = options;
+  const { settings, bounds = {}, onlyFailed = false } = options;
   const chosen = chooseStreams(options);
   const readers = openReaders(ctx, { chosen, settings });
   const previews: StreamPreview[] = [];
   try {
     for (const { source, stream } of chosen) {
+      if (onlyFailed && engine !== null && (await wellLoadedStreams(engine, source.name)).has(stream.name))
+        continue;
       const reader = readers.get(source);
       if (reader === undefined) throw new Error(`no reader for ${source.name}`);
       const [above] = ancestorsOf(source, stream);
@@ -218,7 +220,7 @@ async function prepareJobs(
     const tables = rawTables(engine, source.name);
     if (!prepared.has(source.name)) {
       await createSourceTables(engine, tables);
-      prepared.set(source.name, onlyFailed ? await wellLoadedStreams(engine, tables) : new Set());
+      prepared.set(source.name, onlyFailed ? await wellLoadedStreams(engine, source.name) : new Set());
     }
     if (prepared.get(source.name)?.has(stream.name)) continue;
     const ancestors = ancestorsOf(source, stream);

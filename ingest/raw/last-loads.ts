@@ -1,14 +1,16 @@
-import type { Engine } from "../../engines/engine.ts";
-import type { RawTables } from "./tables.ts";
+import { type Engine, relationKey } from "../../engines/engine.ts";
+import { rawTables } from "./tables.ts";
 
 /** The streams of a source whose last load went well, and that were not reset since. */
-export async function wellLoadedStreams(engine: Engine, tables: RawTables): Promise<Set<string>> {
+export async function wellLoadedStreams(engine: Engine, source: string): Promise<Set<string>> {
+  const { schema, loads } = rawTables(engine, source);
+  if (!(await engine.relations()).has(relationKey({ schema, name: "_loads" }))) return new Set();
   const session = await engine.openSession();
   try {
     const { rows } = await session.query(
       `select stream from (
         select stream, outcome, mode, row_number() over (partition by stream order by load_id desc) as place
-        from ${tables.loads} where mode <> 'prune'
+        from ${loads} where mode <> 'prune'
       ) as loads where place = 1 and outcome = 'ok' and mode <> 'reset'`,
     );
     return new Set(rows.map(([stream]) => String(stream)));
