@@ -45,8 +45,17 @@ async function bundle() {
   const program = await rolldown({
     input: Object.fromEntries(entries.map((name) => [name, join(build, `${name}.js`)])),
     platform: "node",
-    // Native code, and what is loaded by name.
-    external: [/^node:/, /^#/, "libsql", "@duckdb/node-bindings", "jiti", "@faker-js/faker"],
+    // Native code, what is loaded by name, and large packages that only some commands need.
+    external: [
+      /^node:/,
+      /^#/,
+      "libsql",
+      "@duckdb/node-bindings",
+      "jiti",
+      "@faker-js/faker",
+      "undici",
+      /^pg($|-)/,
+    ],
   });
   const { output } = await program.write({ dir: made, format: "esm", chunkFileNames: "chunks/[name].js" });
   await program.close();

@@ -11,7 +11,7 @@ beforeAll(() => {
   if (!isOn) console.warn("skipped: PACKAGE_TEST is not 1");
 });
 
-const MAX_TARBALL_BYTES = 1_500_000;
+const MAX_TARBALL_BYTES = 1_000_000;
 
 const SOURCE = `import { defineMacro, defineSource } from "sillon";
 import { z } from "zod";
