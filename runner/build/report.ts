@@ -41,14 +41,18 @@ function reportRelation(
   else if (error !== null) ctx.log.error(`${kind}_failed`, describeError(error), fields);
 }
 
+function breaks(failures: number | null): string {
+  return failures === 1 ? "1 row breaks it" : `${failures} rows break it`;
+}
+
 function reportTest(ctx: Context, { node, status, failures, reason, error }: TestResult): void {
   const fields = { test: node.name, status, failures };
   if (status === "pass") ctx.log.debug("test_passed", `passed ${node.name}`, fields);
   else if (status === "skipped") ctx.log.warn("test_skipped", `skipped ${node.name}: ${reason}`, fields);
   else if (status === "warn")
-    ctx.log.debug("test_warned", `test ${node.name}: ${failures} rows break it`, fields);
+    ctx.log.debug("test_warned", `test ${node.name}: ${breaks(failures)}`, fields);
   else if (status === "fail")
-    ctx.log.error("test_failed", `test ${node.name} failed: ${failures} rows break it`, fields);
+    ctx.log.error("test_failed", `test ${node.name} failed: ${breaks(failures)}`, fields);
   else if (error !== null && error.code !== "TEST_RELATION_MISSING")
     ctx.log.error("test_errored", describeError(error), fields);
 }

@@ -78,7 +78,9 @@ export function loadGroups(
   for (const model of models) {
     const { group } = model.config;
     if (group !== undefined && !groups.has(group))
-      mistakes.add(groupUnknown(model, group, [...groups.keys()]));
+      mistakes.add(
+        groupUnknown(model, group, { known: [...groups.keys()], where: groupPlace(model, group, files) }),
+      );
     for (const parent of model.dependsOn.flatMap((id) => byId.get(id) ?? [])) {
       if (parent.config.access === "private" && parent.config.group !== group)
         mistakes.add(refPrivate(model, parent));
@@ -96,10 +98,25 @@ function twice(kind: string, name: string, where: string): ProjectError {
   });
 }
 
-function groupUnknown(model: ModelNode, group: string, known: readonly string[]): ProjectError {
+/** Where the model was given its group: in its template, in its YAML, or else by its folder. */
+function groupPlace(model: ModelNode, group: string, files: readonly PropertiesFile[]): string {
+  const call = model.template.uses.find(({ name, named }) => name === "config" && named.group === group);
+  if (call !== undefined) return call.where;
+  const { file, properties } = files.find(({ file }) => file.path === model.patchFile) ?? {};
+  const place = properties?.models.findIndex(({ name }) => name === model.name) ?? -1;
+  if (file === undefined || properties === undefined || place < 0) return `${model.file}:1:1`;
+  const isDirect = properties.models[place]?.group === group;
+  return file.locate(["models", place, ...(isDirect ? ["group"] : ["config", "group"])]);
+}
+
+function groupUnknown(
+  model: ModelNode,
+  group: string,
+  { known, where }: { known: readonly string[]; where: string },
+): ProjectError {
   return new ProjectError("GROUP_UNKNOWN", {
     message: `model "${model.name}" belongs to an unknown group "${group}"`,
-    where: `${model.patchFile ?? model.file}:1:1`,
+    where,
     why: [...nearestLine(group, known), `groups: ${known.join(", ") || "none"}`],
     hint: "correct the name, or add the group under groups: in a YAML file below models/",
     exitCode: EXIT.usage,

@@ -99,7 +99,7 @@ describe("groups and access", () => {
     expect(mistakesIn(files("sales")).map(({ code, where, hint }) => [code, where, hint])).toEqual([
       [
         "GROUP_UNKNOWN",
-        "models/g.yml:1:1",
+        "models/g.yml:2:80",
         "correct the name, or add the group under groups: in a YAML file below models/",
       ],
       ["REF_PRIVATE", "models/b.sql:1:18", 'put "b" into that group, or give "a" access: protected'],
