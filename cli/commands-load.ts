@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { examples, execute, type Work } from "./command-parts.ts";
 import type { IngestCommandOptions } from "./commands/ingest.ts";
 import { addIngestCommands } from "./ingest-commands.ts";
@@ -32,8 +32,22 @@ export function addLoadCommands(program: Command, invocation: Invocation): void 
     .option("--since <value>", "from this value of the cursor on")
     .option("--until <value>", "up to before this value of the cursor")
     .addOption(numberOption("--limit <n>", "records of each stream at most", 1))
+    .addOption(
+      new Option("--record <folder>", "keep every request and its answer, secrets masked").conflicts(
+        "replay",
+      ),
+    )
+    .option("--replay <folder>", "load from a recording, without network")
     .option("--dry-run", "ask for the first pages, say what would be loaded, and write nothing")
-    .addHelpText("after", examples("run ingest", "run ingest tracks users", "run ingest --failed"))
+    .addHelpText(
+      "after",
+      examples(
+        "run ingest",
+        "run ingest tracks users",
+        "run ingest --failed",
+        "run ingest --record fixtures/july",
+      ),
+    )
     .action(async (streams: string[], options: IngestCommandOptions) => {
       const { runIngest } = await import("./commands/ingest.ts");
       const work: Work = (workspace, terminal) => runIngest(workspace, terminal, { streams, options });

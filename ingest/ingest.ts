@@ -12,6 +12,9 @@ import { loadStream } from "./load-stream.ts";
 import { wellLoadedStreams } from "./raw/last-loads.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
 import { type Reader, streamName } from "./reader.ts";
+import { withoutSecrets } from "./recording/player.ts";
+import { checkReplay, tellUnrecorded } from "./recording/scope.ts";
+import type { Tape } from "./recording/tape.ts";
 import { openRestReader } from "./rest/reader.ts";
 import type { IngestSettings } from "./settings.ts";
 import { openPostgresReader } from "./sql/postgres/reader.ts";
@@ -28,12 +31,15 @@ export interface IngestOptions {
   onlyFailed?: boolean;
   settings: IngestSettings;
   bounds?: LoadBounds;
+  /** Where the exchange with services is kept, or comes from. */
+  tape?: Tape | undefined;
 }
 
 /** Finds what is wrong with the call. Throws STREAM_UNKNOWN, INGEST_BOUNDS, BASE_URL_*, SECRET* (exit 2). */
 export function checkIngest(ctx: Context, options: IngestOptions): void {
-  const chosen = chooseStreams(options);
-  openReaders(ctx, { chosen, settings: options.settings });
+  const { settings, tape } = options;
+  // A recording begins with the load.
+  openReaders(ctx, { chosen: chooseStreams(options), settings, tape: tape?.isReplay ? tape : undefined });
 }
 
 /**
@@ -44,10 +50,11 @@ export async function ingest(ctx: Context, engine: Engine, options: IngestOption
   // Every wait of every stream listens to it.
   const signal = AbortSignal.any([ctx.signal]);
   setMaxListeners(0, signal);
-  const run: Context = { ...ctx, signal };
-  const { settings, bounds = {} } = options;
+  const { settings, bounds = {}, tape } = options;
+  const run: Context = { ...(tape?.contextOf(ctx) ?? ctx), signal };
   const chosen = chooseStreams(options);
-  const readers = openReaders(run, { chosen, settings });
+  if (tape?.isReplay === false) tellUnrecorded(ctx, new Set(chosen.map(({ source }) => source)));
+  const readers = openReaders(run, { chosen, settings, tape });
   try {
     const { onlyFailed = false } = options;
     return await runBounded(
@@ -64,9 +71,9 @@ export async function previewIngest(
   engine: Engine | null,
   options: IngestOptions,
 ): Promise<StreamPreview[]> {
-  const { settings, bounds = {}, onlyFailed = false } = options;
+  const { settings, bounds = {}, onlyFailed = false, tape } = options;
   const chosen = chooseStreams(options);
-  const readers = openReaders(ctx, { chosen, settings });
+  const readers = openReaders(ctx, { chosen, settings, tape });
   const previews: StreamPreview[] = [];
   try {
     for (const { source, stream } of chosen) {
@@ -125,9 +132,10 @@ type Readers = ReadonlyMap<SourceDefinition, Reader>;
 
 /** One for each source; sources of one host share its gate. */
 function openReaders(
-  ctx: Context,
-  { chosen, settings }: { chosen: readonly Choice[]; settings: IngestSettings },
+  given: Context,
+  { chosen, settings, tape }: { chosen: readonly Choice[]; settings: IngestSettings; tape: Tape | undefined },
 ): Readers {
+  const ctx = tape?.contextOf(given) ?? given;
   const gates = new Map<string, HostGate>();
   const gateFor = ({ url }: { url: URL }) => {
     const gate = gates.get(url.origin) ?? createHostGate(ctx, settings.concurrency);
@@ -138,7 +146,7 @@ function openReaders(
   const errors = stdinMistakes(chosen);
   for (const source of new Set(chosen.map((choice) => choice.source))) {
     try {
-      readers.set(source, openReader(ctx, source, { settings, gateFor }));
+      readers.set(source, openReader(ctx, source, { settings, gateFor, tape }));
     } catch (error) {
       const mistakes = projectErrorsOf(error);
       if (mistakes.length === 0) throw error;
@@ -173,12 +181,18 @@ function stdinMistakes(chosen: readonly Choice[]): ProjectError[] {
 export function openReader(
   ctx: Context,
   source: SourceDefinition,
-  parts: { settings: IngestSettings; gateFor: (base: { url: URL }) => HostGate },
+  parts: {
+    settings: IngestSettings;
+    gateFor: (base: { url: URL }) => HostGate;
+    tape?: Tape | undefined;
+  },
 ): Reader {
+  const isReplay = parts.tape?.isReplay === true;
+  if (isReplay) checkReplay(source);
   switch (source.type) {
     case undefined:
     case "rest":
-      return openRestReader(ctx, { source, ...parts });
+      return openRestReader(ctx, { source: isReplay ? withoutSecrets(source) : source, ...parts });
     case "files":
       return openFileReader(ctx, { source, ...parts });
     default:

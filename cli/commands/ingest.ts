@@ -15,6 +15,8 @@ import type { CommonOptions, Workspace } from "../workspace.ts";
 
 export interface IngestCommandOptions extends CommonOptions, LoadBounds {
   failed?: boolean;
+  record?: string;
+  replay?: string;
   dryRun?: boolean;
 }
 
@@ -65,8 +67,9 @@ export async function runIngest(
   terminal: Terminal,
   { streams, options }: { streams: string[]; options: IngestCommandOptions },
 ): Promise<Outcome> {
-  const { failed = false } = options;
-  const plan = await planIngest(workspace, streams, { failed, bounds: boundsOf(options) });
+  const { failed = false, record, replay } = options;
+  const recording = { record, replay };
+  const plan = await planIngest(workspace, streams, { failed, bounds: boundsOf(options), recording });
   if (plan.sources.length === 0) throw sourcesMissing();
   if (options.dryRun) return dryRun(workspace, terminal, plan);
   const results = await withWarehouse(workspace, "run ingest", (engine) =>

@@ -2,6 +2,7 @@ import type { Context } from "../../core/context.ts";
 import type { FileSourceDefinition } from "../../core/sillon.ts";
 import type { BaseUrl } from "../http/base-url.ts";
 import type { HostGate } from "../http/host-gate.ts";
+import type { Tape } from "../recording/tape.ts";
 import type { IngestSettings } from "../settings.ts";
 
 /** What it takes to read a source's files. */
@@ -10,6 +11,7 @@ export interface FileParts {
   source: FileSourceDefinition;
   settings: IngestSettings;
   gateFor(base: BaseUrl): HostGate;
+  tape?: Tape | undefined;
 }
 
 /** What is to be read of one file. */

@@ -25,12 +25,12 @@ export interface RemoteFile {
 
 /** Requests follow the same rules as those to APIs. Throws BASE_URL_INVALID (exit 2) before any request. */
 export function openRemoteFile(
-  { ctx, source, settings, gateFor }: FileParts,
+  { ctx, source, settings, gateFor, tape }: FileParts,
   stream: FileStreamDefinition,
 ): RemoteFile {
   const place = { env: "the stream's path", default: stream.path };
   const base = resolveBaseUrl(ctx, { name: source.name, baseUrl: place, streams: [] });
-  const access = openAccess(ctx, { source: { name: source.name }, base, settings });
+  const access = openAccess(ctx, { source: { name: source.name }, base, settings, tape });
   const client = createClient({ ctx, settings, gate: gateFor(base), base, ...access });
   const request = { url: base.url, method: "GET", headers: {}, body: undefined, accepted: [] } as const;
   const names = { source: source.name, stream: stream.name, parent: undefined, page: 1 };

@@ -1,6 +1,8 @@
+import type { Dispatcher } from "undici";
 import type { Context } from "../../core/context.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import type { Authentication, RestSourceDefinition } from "../../core/sillon.ts";
+import type { Tape } from "../recording/tape.ts";
 import type { IngestSettings } from "../settings.ts";
 import { type Authenticator, createAuthenticator } from "./authentication.ts";
 import type { BaseUrl } from "./base-url.ts";
@@ -12,7 +14,7 @@ import type { TargetRules } from "./target.ts";
 /** How a source is entered: where its requests may go, through which connections, with which credentials. */
 export interface Access {
   rules: TargetRules;
-  dispatcher: ReturnType<typeof createAgent>;
+  dispatcher: Dispatcher;
   authenticator: Authenticator | undefined;
 }
 
@@ -23,27 +25,42 @@ export function openAccess(
     source,
     base,
     settings,
+    tape,
   }: {
-    source: Pick<RestSourceDefinition, "name" | "authentication">;
+    source: Pick<RestSourceDefinition, "name" | "authentication"> & { baseUrl?: { env: string } };
     base: BaseUrl;
     settings: IngestSettings;
+    /** Where the exchange is kept, or comes from. */
+    tape?: Tape | undefined;
   },
 ): Access {
   const { authentication } = source;
   const { allowedHosts } = settings;
   const rules = { own: [base.url], allowedHosts };
+  const connect = (to: TargetRules): Dispatcher => {
+    const agent = createAgent(to);
+    if (tape === undefined) return agent;
+    const { name, baseUrl } = source;
+    const secretParams = [...base.url.searchParams.keys(), ...keyParams(authentication)];
+    return agent.compose(tape.wire({ source: name, variable: baseUrl?.env, url: base.url, secretParams }));
+  };
   if (authentication?.type !== "oauth2_client_credentials") {
     const authenticator = authentication === undefined ? undefined : createAuthenticator(ctx, authentication);
-    return { rules, dispatcher: createAgent(rules), authenticator };
+    return { rules, dispatcher: connect(rules), authenticator };
   }
   const tokenUrl = resolveTokenUrl(source.name, authentication, base);
-  const dispatcher = createAgent({ own: [base.url, tokenUrl], allowedHosts });
+  const dispatcher = connect({ own: [base.url, tokenUrl], allowedHosts });
   const place = { url: tokenUrl, rules: { own: [tokenUrl], allowedHosts: [] }, dispatcher };
   const authenticator = createOauth(ctx, authentication, {
     settings,
     post: (signIn) => exchange({ ...place, ...signIn, method: "POST", settings, signal: ctx.signal }),
   });
   return { rules, dispatcher, authenticator };
+}
+
+/** The parameter that holds a key. */
+function keyParams(authentication: Authentication | undefined): string[] {
+  return authentication?.type === "api_key" && authentication.in === "query" ? [authentication.name] : [];
 }
 
 type Oauth = Extract<Authentication, { type: "oauth2_client_credentials" }>;

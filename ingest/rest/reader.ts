@@ -6,6 +6,7 @@ import { createClient } from "../http/client.ts";
 import type { HostGate } from "../http/host-gate.ts";
 import type { TargetRules } from "../http/target.ts";
 import { type Reader, type ReadJob, type StreamRange, streamName } from "../reader.ts";
+import type { Tape } from "../recording/tape.ts";
 import type { IngestSettings } from "../settings.ts";
 import { type ChildList, readChildren } from "./children.ts";
 import { pagingOf } from "./paging.ts";
@@ -23,10 +24,16 @@ export function openRestReader(
     source,
     settings,
     gateFor,
-  }: { source: RestSourceDefinition; settings: IngestSettings; gateFor: (base: BaseUrl) => HostGate },
+    tape,
+  }: {
+    source: RestSourceDefinition;
+    settings: IngestSettings;
+    gateFor: (base: BaseUrl) => HostGate;
+    tape?: Tape | undefined;
+  },
 ): Reader {
   const base = resolveBaseUrl(ctx, source);
-  const access = openAccess(ctx, { source, base, settings });
+  const access = openAccess(ctx, { source, base, settings, tape });
   const client = createClient({ ctx, settings, gate: gateFor(base), base, ...access });
   const read = (job: ReadJob, { stream, parent, signal, limit, restart, onBatch }: List) => {
     const { traffic, range } = job;

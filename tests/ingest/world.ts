@@ -8,6 +8,7 @@ import { openDuckdb } from "../../engines/duckdb.ts";
 import type { Engine, Value } from "../../engines/engine.ts";
 import { ingest } from "../../ingest/ingest.ts";
 import type { LoadBounds } from "../../ingest/load-plan.ts";
+import type { Tape } from "../../ingest/recording/tape.ts";
 import { ingestSettings } from "../../ingest/settings.ts";
 import { source as moovitamix } from "../../ingest/sources/moovitamix.ts";
 import type { StreamResult } from "../../ingest/stream-result.ts";
@@ -37,6 +38,7 @@ interface LoadOptions {
   onlyFailed?: boolean;
   settings?: Settings;
   bounds?: LoadBounds;
+  tape?: Tape;
 }
 
 export interface WorldOptions {
@@ -73,13 +75,20 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   });
   const reader = await engine.openSession();
   const { source = moovitamix } = options;
-  const load = async ({ streams = [], settings = {}, onlyFailed = false, bounds = {} }: LoadOptions = {}) =>
+  const load = async ({
+    streams = [],
+    settings = {},
+    onlyFailed = false,
+    bounds = {},
+    tape,
+  }: LoadOptions = {}) =>
     ingest(ctx, engine, {
       sources: [source],
       streams,
       onlyFailed,
       settings: ingestSettings.parse(settings),
       bounds,
+      tape,
     });
   const rows = async (sql: string) => (await reader.query(sql)).rows;
   return {
