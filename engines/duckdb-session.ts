@@ -2,6 +2,7 @@ import type { DuckDBConnection, DuckDBResult, DuckDBType } from "@duckdb/node-ap
 import { faultPoint } from "#faults";
 import { csvQuery, firstWrongValue, readCsv } from "./duckdb-csv.ts";
 import { duckdbError, nulInStatement } from "./duckdb-errors.ts";
+import { joinColumns, landJoined } from "./duckdb-landing.ts";
 import { literal, quote } from "./duckdb-names.ts";
 import * as statements from "./duckdb-statements.ts";
 import {
@@ -115,17 +116,36 @@ export class DuckdbSession implements Session {
   }
 
   async land(table: string, columns: readonly (readonly (string | number | null)[])[]): Promise<void> {
-    const { DuckDBDataChunk, INTEGER, VARCHAR } = await import("@duckdb/node-api");
     this.signal.throwIfAborted();
     const name = table.replace(/^temp\.main\."(.*)"$/, "$1").replaceAll('""', '"');
-    const types: DuckDBType[] = (this.landingTypes.get(name) ?? []).map((type) =>
-      type === "text" ? VARCHAR : INTEGER,
-    );
+    const types = this.landingTypes.get(name) ?? [];
     const rowCount = columns[0]?.length ?? 0;
+    const joined = joinColumns(columns);
+    if (joined !== undefined) {
+      const { sql, texts } = landJoined(table, { types, rowCount, joined });
+      if ((await this.run(sql, texts)) === rowCount) return;
+    }
+    await this.appendRows(name, { types, columns, rowCount });
+  }
+
+  private async appendRows(
+    table: string,
+    {
+      types,
+      columns,
+      rowCount,
+    }: {
+      types: readonly LandingType[];
+      columns: readonly (readonly (string | number | null)[])[];
+      rowCount: number;
+    },
+  ): Promise<void> {
+    const { DuckDBDataChunk, INTEGER, VARCHAR } = await import("@duckdb/node-api");
+    const chunkTypes: DuckDBType[] = types.map((type) => (type === "text" ? VARCHAR : INTEGER));
     try {
-      const appender = await this.connection.createAppender(name, "main", "temp");
+      const appender = await this.connection.createAppender(table, "main", "temp");
       for (let start = 0; start < rowCount; start += CHUNK_ROWS) {
-        const chunk = DuckDBDataChunk.create(types);
+        const chunk = DuckDBDataChunk.create(chunkTypes);
         chunk.setColumns(columns.map((column) => column.slice(start, start + CHUNK_ROWS)));
         appender.appendDataChunk(chunk);
       }

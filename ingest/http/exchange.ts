@@ -3,7 +3,7 @@ import type { Dispatcher } from "undici";
 import type { IngestSettings } from "../settings.ts";
 import { decodeBody, tooLarge } from "./decode-body.ts";
 import { AttemptFailure, cutFailure, networkFailure, type Progress } from "./failure.ts";
-import { rawFetch } from "./raw-fetch.ts";
+import { type AnswerHeaders, type Received, receive } from "./raw-fetch.ts";
 import { checkTarget, type TargetRules } from "./target.ts";
 
 export interface ExchangeRequest {
@@ -24,7 +24,7 @@ export interface ExchangeRequest {
 
 export interface Answer {
   status: number;
-  headers: Headers;
+  headers: AnswerHeaders;
   /** Decompressed. */
   body: Buffer;
   /** As it was sent. */
@@ -55,49 +55,51 @@ export async function exchange(request: ExchangeRequest): Promise<Answer> {
 
 async function readAnswer(request: ExchangeRequest, url: URL, watch: Watch): Promise<Answer> {
   checkTarget(url, request.rules);
-  const { method, body: content, dispatcher } = request;
-  const response = await ky(addressOf(request, url), {
+  const { method, body: content, dispatcher, settings } = request;
+  const progress: Progress & { hasBegun: boolean } = {
+    hasBegun: false,
+    receivedBytes: 0,
+    expectedBytes: undefined,
+  };
+  const onBytes = (count: number, headers: AnswerHeaders) => {
+    watch.onByte();
+    if (!progress.hasBegun) {
+      const announced = headers.get("content-length");
+      progress.expectedBytes = announced === null ? undefined : Number(announced);
+      progress.hasBegun = true;
+    }
+    progress.receivedBytes += count;
+    const largest = Math.max(progress.receivedBytes, progress.expectedBytes ?? 0);
+    if (largest > settings.maxBodyBytes) throw tooLarge(settings.maxBodyBytes);
+  };
+  let received: Received | undefined;
+  await ky(addressOf(request, url), {
     method,
     headers: headersFor(request, url),
     ...(content === undefined ? {} : { body: content }),
-    signal: watch.signal,
     retry: 0,
     timeout: false,
     throwHttpErrors: false,
     redirect: "manual",
-    fetch: (input, init) => rawFetch(dispatcher, input, init),
+    fetch: async (input, init) => {
+      const sent = input instanceof Request ? input : new Request(input, init);
+      received = await receive(sent, { dispatcher, signal: watch.signal, onBytes });
+      // The answer itself is taken as it came.
+      return new Response();
+    },
   }).catch((error: unknown) => {
-    throw watch.reason() ?? networkFailure(error);
+    if (error instanceof AttemptFailure) throw error;
+    throw watch.reason() ?? (progress.hasBegun ? cutFailure(error, progress) : networkFailure(error));
   });
-  watch.onByte();
-  const sent = await readBody(response, request.settings, watch);
+  if (received === undefined) throw new Error("no answer");
+  const { status, headers, body: sent } = received;
+  const isContent = sent.length > 0 || (status >= 200 && status < 300);
   const body = await decodeBody({
     body: sent,
-    encoding: sent.length > 0 || response.ok ? response.headers.get("content-encoding") : null,
-    maxBytes: request.settings.maxBodyBytes,
+    encoding: isContent ? headers.get("content-encoding") : null,
+    maxBytes: settings.maxBodyBytes,
   });
-  return { status: response.status, headers: response.headers, body, sizeBytes: sent.length };
-}
-
-async function readBody(response: Response, settings: IngestSettings, watch: Watch): Promise<Buffer> {
-  const announced = response.headers.get("content-length");
-  const progress: Progress = {
-    receivedBytes: 0,
-    expectedBytes: announced === null ? undefined : Number(announced),
-  };
-  const chunks: Uint8Array[] = [];
-  try {
-    for await (const chunk of response.body ?? []) {
-      watch.onByte();
-      progress.receivedBytes += chunk.byteLength;
-      if (progress.receivedBytes > settings.maxBodyBytes) throw tooLarge(settings.maxBodyBytes);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof AttemptFailure) throw error;
-    throw watch.reason() ?? cutFailure(error, progress);
-  }
-  return Buffer.concat(chunks);
+  return { status, headers, body, sizeBytes: sent.length };
 }
 
 /** The limits of one exchange. They are of the real world: a clock that tests set does not move them. */

@@ -1,45 +1,90 @@
-import { Readable } from "node:stream";
-import { type Dispatcher, request as send } from "undici";
+import type { Dispatcher } from "undici";
 
-/** Statuses whose answer has no body. */
-const BODILESS = new Set([204, 205, 304]);
+/** Of an answer; several of one name are joined. */
+export interface AnswerHeaders {
+  /** The name in small letters. */
+  get(name: string): string | null;
+}
+
+export interface Received {
+  status: number;
+  headers: AnswerHeaders;
+  /** As it was sent. */
+  body: Buffer;
+}
+
+export interface ReceiveOptions {
+  dispatcher: Dispatcher;
+  /** Ends the exchange with its reason. */
+  signal: AbortSignal;
+  /** Called for the head of the answer and each piece of its body; what it throws ends the exchange. */
+  onBytes(count: number, headers: AnswerHeaders): void;
+}
 
 /**
- * fetch for ky that connects as the dispatcher allows, follows no redirect and hands over the body as it was sent: the standard one takes a
- * compressed body that breaks off for a whole one.
+ * Sends a request of fetch straight through the dispatcher, follows no redirect and collects the body as it was sent:
+ * the standard fetch takes a compressed body that breaks off for a whole one, and its streams cost more than the
+ * request. Rejects with what broke the exchange.
  */
-export async function rawFetch(
-  dispatcher: Dispatcher,
-  input: string | URL | Request,
-  init?: RequestInit,
-): Promise<Response> {
-  const request = new Request(input, init);
-  const headers: Record<string, string> = {};
-  request.headers.forEach((value, name) => {
-    headers[name] = value;
-  });
-  const answer = await send(request.url, {
-    dispatcher,
-    method: request.method as Dispatcher.HttpMethod,
-    headers,
-    body: request.body === null ? null : Buffer.from(await request.arrayBuffer()),
-    signal: request.signal,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
-  if (BODILESS.has(answer.statusCode)) await answer.body.dump();
-  // The types of Node's and of the standard's streams differ in name only.
-  const body = BODILESS.has(answer.statusCode) ? null : (Readable.toWeb(answer.body) as ReadableStream);
-  return new Response(body, {
-    status: answer.statusCode,
-    headers: headersOf(answer.headers),
+export async function receive(request: Request, options: ReceiveOptions): Promise<Received> {
+  const { dispatcher, signal, onBytes } = options;
+  const { origin, pathname, search } = new URL(request.url);
+  const headers = Object.fromEntries(request.headers);
+  const body = request.body === null ? null : Buffer.from(await request.arrayBuffer());
+  const method = request.method as Dispatcher.HttpMethod;
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    let abort: ((reason: Error) => void) | undefined;
+    const onAbort = () => {
+      abort?.(signal.reason);
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    const chunks: Buffer[] = [];
+    let head: Omit<Received, "body"> = { status: 0, headers: headersOf({}) };
+    const note = (controller: Dispatcher.DispatchController, count: number) => {
+      try {
+        onBytes(count, head.headers);
+      } catch (error) {
+        reject(error);
+        controller.abort(error as Error);
+      }
+    };
+    dispatcher.dispatch(
+      { origin, path: `${pathname}${search}`, method, headers, body, headersTimeout: 0, bodyTimeout: 0 },
+      {
+        onRequestStart: (controller) => {
+          abort = (reason) => controller.abort(reason);
+          if (signal.aborted) abort(signal.reason);
+        },
+        onResponseStart: (controller, status, received) => {
+          if (status < 200) return;
+          head = { status, headers: headersOf(received) };
+          note(controller, 0);
+        },
+        onResponseData: (controller, chunk) => {
+          chunks.push(chunk);
+          note(controller, chunk.length);
+        },
+        onResponseEnd: () => {
+          signal.removeEventListener("abort", onAbort);
+          const [first] = chunks;
+          resolve({ ...head, body: chunks.length === 1 && first ? first : Buffer.concat(chunks) });
+        },
+        onResponseError: (_controller, error) => {
+          signal.removeEventListener("abort", onAbort);
+          reject(error);
+        },
+      },
+    );
   });
 }
 
-function headersOf(received: Record<string, string | string[] | undefined>): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(received)) {
-    for (const one of [value ?? []].flat()) headers.append(name, one);
-  }
-  return headers;
+function headersOf(received: Record<string, string | string[] | undefined>): AnswerHeaders {
+  return {
+    get: (name) => {
+      const value = received[name];
+      return value === undefined ? null : Array.isArray(value) ? value.join(", ") : value;
+    },
+  };
 }

@@ -1,10 +1,12 @@
+import type { AnswerHeaders } from "./raw-fetch.ts";
+
 const DAY_NAME = /^(mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s/i;
 
 /**
  * The wait in ms that a Retry-After header asks for; undefined when it asks for none or cannot be read.
  * A date is taken relative to the answer's own Date, so that the two clocks need not agree.
  */
-export function parseRetryAfter(headers: Headers, now: Date): number | undefined {
+export function parseRetryAfter(headers: AnswerHeaders, now: Date): number | undefined {
   const value = headers.get("retry-after")?.trim() ?? "";
   if (/^\d+(\.\d+)?$/.test(value)) return positive(Number(value) * 1000);
   const until = parseHttpDate(value);

@@ -21,11 +21,11 @@ const MAX_REASONS = 3;
 
 /** Judges a record by its stream's contract; its text is never changed. */
 export function judgeRecord(stream: StreamDefinition, record: RawRecord): Candidate {
-  const { text, value } = record;
+  const { text, value, isCanonical = false } = record;
   const isObject = record.fault === undefined && text.startsWith("{");
-  const members = isObject ? membersOf(text, 0) : [];
+  const members = isObject && !isCanonical ? membersOf(text, 0) : [];
   const digest = hash("sha256", text).slice(0, HASH_DIGITS);
-  const key = keyOf(stream, members, text);
+  const key = isObject && isCanonical ? canonicalKey(stream, value) : keyOf(stream, members, text);
   const reason =
     record.fault ??
     textFault(members, record) ??
@@ -58,6 +58,19 @@ function keyOf(stream: StreamDefinition, members: readonly Member[], text: strin
   const [single = ""] = parts;
   if (parts.length > 1) return `[${parts.join(",")}]`;
   return single.startsWith('"') ? String(JSON.parse(single)) : single;
+}
+
+/** As `keyOf`, from the value: it says all that the text does. */
+function canonicalKey({ key }: StreamDefinition, value: unknown): string | undefined {
+  const parts: unknown[] = [];
+  for (const name of key) {
+    const part = Object.hasOwn(Object(value), name) ? Object(value)[name] : null;
+    if (part === null) return undefined;
+    parts.push(part);
+  }
+  if (parts.length > 1) return JSON.stringify(parts);
+  const [single = ""] = parts;
+  return typeof single === "string" ? single : JSON.stringify(single);
 }
 
 /** What readers of JSON do not agree on, or refuse. */

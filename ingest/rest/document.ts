@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { TotalPlace } from "../../core/sillon.ts";
 import { AttemptFailure } from "../http/failure.ts";
+import type { AnswerHeaders } from "../http/raw-fetch.ts";
 import { excerpt } from "../http/status.ts";
 import { parsePlace, RepeatedMember, spanAt, valueAt } from "../records/places.ts";
 import type { Written } from "./request.ts";
@@ -25,7 +26,7 @@ const mark = z.union([z.string(), z.number(), z.literal(false), z.null()], {
 /** A document in JSON with its text, or an answer that has nothing but records. */
 export function pageDocument(
   content: { text: string; value: unknown } | null,
-  headers: Headers,
+  headers: AnswerHeaders,
 ): PageDocument {
   const read = <T>(schema: z.ZodType<T>, place: string): T => {
     const parsed = schema.safeParse(valueAt(content?.value, parsePlace(place)));
@@ -52,7 +53,7 @@ export function pageDocument(
   };
 }
 
-function headerCount(headers: Headers, name: string): number | null {
+function headerCount(headers: AnswerHeaders, name: string): number | null {
   const text = headers.get(name);
   if (text === null || /^\s*\*?\s*$/.test(text)) return null;
   if (/^\s*\d+\s*$/.test(text)) return Number(text);
