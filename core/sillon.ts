@@ -145,7 +145,7 @@ export interface RestStreamDefinition extends StreamDefinition {
   /** The source's when left out. */
   pagination?: Pagination;
   pageSize?: number;
-  /** A stream of this source: each of its current records is asked for its list. */
+  /** A stream of this source: each of its current records is asked for its list. With a `cursor` each list has its own. */
   parent?: string;
   /** Members of the parent's record, put before those of each record: `{ album_id: "id" }`. */
   fromParent?: Readonly<Record<string, string>>;

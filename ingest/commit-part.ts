@@ -97,7 +97,7 @@ function addCounts(one: StreamCounts, other: StreamCounts): StreamCounts {
 }
 
 /** What the cursor did not follow, and what the source sent unasked. */
-export function reportCursor({ ctx, stream }: StreamJob, reach: Reach): void {
+export function reportCursor({ ctx, stream }: StreamJob, reach: Pick<Reach, "odd" | "outside">): void {
   const about = { stream: stream.name };
   for (const { what, count, keys } of reach.odd()) {
     const shown = `${keys.join(", ")}${count > keys.length ? ", …" : ""}`;

@@ -2,11 +2,12 @@ import type { Context } from "../core/context.ts";
 import { type ProjectError, projectErrorsOf } from "../core/errors.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import { type Engine, relationKey } from "../engines/engine.ts";
+import { hasCursorPerParent, planOfList } from "./child-parts.ts";
 import { type CursorState, readCursor } from "./cursor/state.ts";
 import { type LoadBounds, type LoadPlan, planLoad } from "./load-plan.ts";
 import { parentRecords } from "./raw/parent-records.ts";
 import { rawTables } from "./raw/tables.ts";
-import type { Batch, Reader } from "./reader.ts";
+import type { Batch, Parent, Reader, StreamRange } from "./reader.ts";
 
 /** What a load of a stream would be. */
 export interface StreamPreview {
@@ -66,7 +67,7 @@ export async function previewStream(job: PreviewJob): Promise<StreamPreview> {
           : { engine, session, tables: rawTables(engine, source.name) },
       traffic: { requests: 0, retries: 0, sizeBytes: 0 },
       signal: ctx.signal,
-      parents: () => parentsOf(job),
+      parents: () => parentsOf(job, plan.range),
       restart: async () => {},
       onBatch: async ({ records, lastNumber }: Batch) => {
         preview.firstRecords = records.length;
@@ -86,15 +87,21 @@ export async function previewStream(job: PreviewJob): Promise<StreamPreview> {
   return preview;
 }
 
-function parentsOf({ engine, source, stream, parent }: PreviewJob): AsyncIterable<string> {
+async function* parentsOf(
+  { engine, source, stream, parent, bounds }: PreviewJob,
+  range: StreamRange,
+): AsyncGenerator<Parent> {
   if (parent === undefined) throw new Error(`${stream.name} has no parent`);
   const names = { source: source.name, stream: stream.name, parent: parent.name };
-  return parentRecords({ engine, ...names, loading: undefined });
+  for await (const one of parentRecords({ engine, ...names, loading: undefined })) {
+    const ownRange = hasCursorPerParent(stream) ? planOfList(stream, bounds, one).range : range;
+    yield { key: one.key, text: one.text, range: { ...ownRange, limit: 1 } };
+  }
 }
 
 async function storedCursor({ engine, source, stream }: PreviewJob): Promise<CursorState> {
   const nothing = { cursor: null, loadedAt: null };
-  if (engine === null || stream.cursor === undefined) return nothing;
+  if (engine === null || stream.cursor === undefined || hasCursorPerParent(stream)) return nothing;
   const tables = rawTables(engine, source.name);
   const relations = await engine.relations();
   if (!relations.has(relationKey({ schema: tables.schema, name: "_loads" }))) return nothing;

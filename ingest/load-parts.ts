@@ -32,7 +32,7 @@ export interface PartWork {
 }
 
 /** No more records are wanted. */
-class Enough extends Error {
+export class Enough extends Error {
   override readonly name = "Enough";
 }
 

@@ -2,6 +2,7 @@ import type { Context } from "../core/context.ts";
 import { describeError, messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
 import type { StreamDefinition } from "../core/sillon.ts";
 import { type Session, SqlError } from "../engines/engine.ts";
+import { hasCursorPerParent, type ParentWork, readByParent } from "./child-parts.ts";
 import { commitPart, entryOf, type Progress, reportCursor, startProgress, takeBack } from "./commit-part.ts";
 import { followCursor } from "./cursor/reach.ts";
 import { readCursor } from "./cursor/state.ts";
@@ -9,8 +10,9 @@ import { type PartEnd, readInParts } from "./load-parts.ts";
 import { planLoad } from "./load-plan.ts";
 import { createLanding } from "./raw/landing.ts";
 import { recordLoad } from "./raw/loads.ts";
-import { parentRecords } from "./raw/parent-records.ts";
-import { streamName } from "./reader.ts";
+import { createCursorTable, writeCursors } from "./raw/parent-cursors.ts";
+import { parentRecords, type StoredParent } from "./raw/parent-records.ts";
+import { type Batch, type Parent, type ReadJob, type StreamRange, streamName } from "./reader.ts";
 import type { StreamJob } from "./stream-job.ts";
 import { NO_COUNTS, type StreamResult } from "./stream-result.ts";
 
@@ -51,12 +53,18 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
   const { ctx, engine, tables, stream, settings } = job;
   const { result } = progress;
   const place = { engine, session, tables, stream: stream.name };
-  const state = stream.cursor ? await readCursor(place, stream.cursor) : { cursor: null, loadedAt: null };
+  const isByParent = hasCursorPerParent(stream);
+  const state =
+    stream.cursor && !isByParent ? await readCursor(place, stream.cursor) : { cursor: null, loadedAt: null };
   const plan = planLoad(stream, { bounds: job.bounds, state, isOfFiles: job.source.type === "files" });
   progress.mode = plan.mode;
   const landing = await createLanding(session, ordersByCursor(stream));
   const reach = followCursor(stream, { plan, now: progress.startedAt });
   const commit = (end: PartEnd) => commitPart(job, { session, progress, plan, landing, end });
+  const land = async ({ number, lastNumber, records }: Batch) => {
+    await landing.add(number, records);
+    reportPage(ctx, result, { page: number, pages: lastNumber, records: records.length });
+  };
   const readJob = {
     stream: stream.name,
     range: plan.range,
@@ -64,22 +72,25 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     traffic: result,
     signal: ctx.signal,
     warehouse: { engine, session, tables },
-    parents: () => parentsOf(job),
   };
-  await readInParts(job.reader, readJob, {
-    ctx,
-    stream,
-    plan,
-    reach,
-    commitRecords: settings.commitRecords,
-    land: async ({ number, lastNumber, records }) => {
-      await landing.add(number, records);
-      reportPage(ctx, result, { page: number, pages: lastNumber, records: records.length });
+  const common = { ctx, stream, plan, commitRecords: settings.commitRecords, land, restart: landing.restart };
+  if (isByParent) {
+    const read = await loadByParent(job, { readJob, common, session, startedAt: progress.startedAt, commit });
+    reportCursor(job, read);
+    reportQuarantine(job, result, progress.keyless);
+    return;
+  }
+  const parents = () => everything(parentsOf(job), plan.range);
+  await readInParts(
+    job.reader,
+    { ...readJob, parents },
+    {
+      ...common,
+      reach,
+      commit,
+      takeBack: () => job.inTurn(() => takeBack(job, { session, progress, plan })),
     },
-    commit,
-    takeBack: () => job.inTurn(() => takeBack(job, { session, progress, plan })),
-    restart: landing.restart,
-  });
+  );
   reportCursor(job, reach);
   reportQuarantine(job, result, progress.keyless);
 }
@@ -91,7 +102,45 @@ function ordersByCursor(stream: StreamDefinition): StreamDefinition {
   return updatedAt === undefined && isTime ? { ...stream, updatedAt: cursor.field } : stream;
 }
 
-function parentsOf({ engine, source, stream, parent }: StreamJob): AsyncIterable<string> {
+/** A child stream whose lists go on from cursors of their own. */
+async function loadByParent(
+  job: StreamJob,
+  {
+    readJob,
+    common,
+    session,
+    startedAt,
+    commit,
+  }: {
+    readJob: Omit<ReadJob, "restart" | "onBatch" | "parents">;
+    common: Omit<ParentWork, "bounds" | "now" | "parents" | "commit">;
+    session: Session;
+    startedAt: Date;
+    commit(end: PartEnd): Promise<void>;
+  },
+) {
+  const { engine, tables, stream, bounds } = job;
+  const place = { engine, session, tables };
+  await job.inTurn(() => createCursorTable(place));
+  const isWhole = common.plan.concludesDeletions;
+  return readByParent(job.reader, readJob, {
+    ...common,
+    bounds,
+    now: startedAt,
+    parents: () => parentsOf(job),
+    commit: (end, cursors) => {
+      const write = ({ loadId }: { loadId: number }) =>
+        writeCursors(place, { stream: stream.name, cursors, loadId, startedAt, isWhole });
+      return commit({ ...end, read: { mayBeGone: "true", commit: write } });
+    },
+  });
+}
+
+async function* everything(parents: AsyncIterable<StoredParent>, range: StreamRange): AsyncGenerator<Parent> {
+  for await (const { key, text } of parents) yield { key, text, range };
+}
+
+function parentsOf({ engine, source, stream, parent }: StreamJob): AsyncIterable<StoredParent> {
   if (parent === undefined) throw new Error(`${stream.name} has no parent`);
   const { name, loading } = parent;
   return parentRecords({ engine, source: source.name, stream: stream.name, parent: name, loading });

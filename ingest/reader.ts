@@ -10,6 +10,16 @@ export interface Batch {
   /** As far as it is known; else infinite. */
   lastNumber: number;
   records: readonly RawRecord[];
+  /** The key of the parent whose whole list it is, where the lists of a child stream have cursors of their own. */
+  parent?: string;
+}
+
+/** A record of the parent stream, whose list is to be asked for. */
+export interface Parent {
+  key: string;
+  text: string;
+  /** What of its list. */
+  range: StreamRange;
 }
 
 /** What of a stream is asked for. Bounds are values of its cursor, as they stand in records; `since` belongs to it, `until` does not. */
@@ -28,8 +38,8 @@ export interface ReadJob {
   /** Counted up as reading goes on. */
   traffic: Traffic;
   signal: AbortSignal;
-  /** Of a child stream: the texts of all current records of its parent. Throws ProjectError. */
-  parents(): AsyncIterable<string>;
+  /** Of a child stream: all current records of its parent. Throws ProjectError. */
+  parents(): AsyncIterable<Parent>;
   /** What earlier loads have read is read again. */
   readsAgain: boolean;
   /** Where a reader keeps what it has to know of earlier loads; null when there is none yet and nothing is written. */

@@ -3,6 +3,7 @@ import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import { type Engine, relationKey } from "../engines/engine.ts";
 import { forgetFiles } from "./files/file-tables.ts";
 import { nextLoadId, writeLoad } from "./raw/loads.ts";
+import { forgetCursors } from "./raw/parent-cursors.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
 import { NO_COUNTS } from "./stream-result.ts";
 
@@ -35,6 +36,7 @@ export async function resetStream(
       const versions = drop && isThere ? await session.run(`delete from ${table}`) : 0;
       const own = `stream = ${engine.literal(stream.name)}`;
       const quarantined = drop ? await session.run(`delete from ${tables.quarantine} where ${own}`) : 0;
+      await forgetCursors({ engine, session, tables }, stream.name);
       await forgetFiles({ engine, session, tables }, stream.name);
       const now = ctx.clock.now();
       await writeLoad({ engine, session, tables, stream: stream.name }, loadId, {

@@ -1,6 +1,8 @@
 import { type AsOf, loadAsOf, validAt } from "../core/as-of.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import { type Engine, relationKey, type Session, type Value } from "../engines/engine.ts";
+import { hasCursorPerParent } from "./child-parts.ts";
+import { cursorTable } from "./raw/parent-cursors.ts";
 import { rawTables } from "./raw/tables.ts";
 
 /** What is there of a stream. Times are in milliseconds since 1970. */
@@ -40,6 +42,9 @@ export async function streamStatus(
       found.push({
         ...asked,
         ...(isThere("_loads") ? await loadsOf(engine, session, { ...asked, asOf }) : NO_LOADS),
+        ...(hasCursorPerParent(stream)
+          ? await listsOf(session, cursorTable(engine, schema), { asked, isThere })
+          : {}),
         ...(isThere(stream.name) ? await versionsOf(engine, session, { ...asked, asOf }) : NO_VERSIONS),
       });
     }
@@ -90,6 +95,17 @@ where ${own} and mode <> 'prune' and ${condition} order by load_id desc limit 1`
     cursor: textOf(state?.[5]),
     quarantined: Number(refused.rows[0]?.[0]),
   };
+}
+
+/** The cursors of a child stream's lists, counted. They are those of now, whatever moment is asked for. */
+async function listsOf(
+  session: Session,
+  { relation, name }: ReturnType<typeof cursorTable>,
+  { asked, isThere }: { asked: { stream: string }; isThere(name: string): boolean },
+): Promise<{ cursor: string | null }> {
+  if (!isThere(relation.name)) return { cursor: null };
+  const { rows } = await session.query(`select count(*) from ${name} where stream = ?`, [asked.stream]);
+  return { cursor: `of ${rows[0]?.[0]} parents` };
 }
 
 async function versionsOf(engine: Engine, session: Session, { source, stream, asOf }: Asked) {

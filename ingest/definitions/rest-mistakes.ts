@@ -22,7 +22,6 @@ export function requestMistakes(stream: StreamParts): Mistake[] {
       if (stream[member] !== undefined) found(member, "of use only with a parent");
   } else {
     if (holes.length === 0) found("path", "expected a member of the parent's record, such as {id}");
-    if (stream.mode === "incremental") found("mode", "streams with a parent are full or append");
   }
   return mistakes;
 }

@@ -1,6 +1,7 @@
 import { ProjectError } from "../../core/errors.ts";
 import { type Engine, relationKey, type Session } from "../../engines/engine.ts";
 import type { StreamResult } from "../stream-result.ts";
+import { cursorTable, type ParentCursor } from "./parent-cursors.ts";
 import { rawSchema } from "./tables.ts";
 
 export interface ParentPlace {
@@ -14,13 +15,20 @@ export interface ParentPlace {
   loading: Promise<StreamResult> | undefined;
 }
 
+export interface StoredParent {
+  key: string;
+  text: string;
+  /** How far its list of the child stream has come; null when that has no cursor yet. */
+  reached: ParentCursor | null;
+}
+
 const ROWS_AT_ONCE = 2000;
 
 /**
- * The texts of all current records of a stream, in the order of their keys; of this run's load when it is loaded
+ * All current records of a stream, in the order of their keys; of this run's load when it is loaded
  * in this run. Throws PARENT_FAILED, PARENT_MISSING.
  */
-export async function* parentRecords(place: ParentPlace): AsyncGenerator<string> {
+export async function* parentRecords(place: ParentPlace): AsyncGenerator<StoredParent> {
   const { engine, parent } = place;
   const loaded = await place.loading;
   if (loaded !== undefined && loaded.status !== "ok") {
@@ -38,21 +46,37 @@ export async function* parentRecords(place: ParentPlace): AsyncGenerator<string>
       hint: `load both: run ingest ${place.source}.${parent} ${place.source}.${place.stream}`,
     });
   }
+  const cursors = cursorTable(engine, rawSchema(place.source));
+  const hasCursors = (await engine.relations()).has(relationKey(cursors.relation));
   const session = await engine.openSession();
   try {
-    yield* recordsOf(session, engine, engine.nameOf(relation));
+    const names = { view: engine.nameOf(relation), cursors: hasCursors ? cursors.name : null };
+    yield* recordsOf(session, engine, { ...names, stream: place.stream });
   } finally {
     session.close();
   }
 }
 
-async function* recordsOf(session: Session, engine: Engine, view: string): AsyncGenerator<string> {
+async function* recordsOf(
+  session: Session,
+  engine: Engine,
+  { view, cursors, stream }: { view: string; cursors: string | null; stream: string },
+): AsyncGenerator<StoredParent> {
+  const known =
+    cursors === null
+      ? "select _key, record, null, null from parents"
+      : `select parents._key, parents.record, known."cursor", ${engine.epochMs("known.started_at")}
+from parents left join ${cursors} as known on known.parent = parents._key and known.stream = ${engine.literal(stream)}`;
   let after = "";
   for (;;) {
     const { rows } = await session.query(
-      `select _key, record from ${view} ${after} order by _key limit ${ROWS_AT_ONCE}`,
+      `with parents as (select _key, record from ${view} ${after} order by _key limit ${ROWS_AT_ONCE})
+${known} order by parents._key`,
     );
-    for (const [, record] of rows) yield String(record);
+    for (const [key, record, cursor, startedMs] of rows) {
+      const reached = cursor == null ? null : { text: String(cursor), at: new Date(Number(startedMs)) };
+      yield { key: String(key), text: String(record), reached };
+    }
     if (rows.length < ROWS_AT_ONCE) return;
     after = `where _key > ${engine.literal(String(rows.at(-1)?.[0]))}`;
   }

@@ -1,7 +1,7 @@
 import { ProjectError } from "../../core/errors.ts";
 import type { RestStreamDefinition } from "../../core/sillon.ts";
 import { placeholdersOf } from "../definitions/rest-mistakes.ts";
-import type { Batch, ReadJob, ReadOutcome } from "../reader.ts";
+import type { Batch, Parent, ReadJob, ReadOutcome, StreamRange } from "../reader.ts";
 import { parsePlace, spanAt, valueAt } from "../records/places.ts";
 import type { RawRecord } from "../records/raw-record.ts";
 
@@ -11,6 +11,7 @@ export interface ChildList {
   parent: string;
   /** The child stream, its path and parameters filled with members of that record. */
   stream: RestStreamDefinition;
+  range: StreamRange;
   signal: AbortSignal;
   restart(): Promise<void>;
   onBatch(batch: Batch): Promise<void>;
@@ -27,7 +28,8 @@ export interface ChildrenJob {
 
 /**
  * Reads the lists of all records of the parent stream, several at once. A list is handed on when it is complete.
- * The first that fails ends the others.
+ * The first that fails ends the others; where lists have cursors of their own the others go on, unless the fault is of
+ * the service as a whole.
  */
 export async function readChildren(
   children: ChildrenJob,
@@ -38,13 +40,17 @@ export async function readChildren(
   const signal = AbortSignal.any([job.signal, stop.signal]);
   const parents = job.parents()[Symbol.asyncIterator]();
   const sum: Sum = { pages: 0, total: 0, batches: 0 };
+  const failures: ProjectError[] = [];
   await job.restart();
   const work = async () => {
     try {
       for (;;) {
-        const { done, value: text } = await parents.next();
+        const { done, value: parent } = await parents.next();
         if (done || signal.aborted) return;
-        await readList(children, { text, signal, sum }, read);
+        await readList(children, { parent, signal, sum }, read).catch((error: unknown) => {
+          if (!isOfOneList(children, error) || failures.length === MOST_FAILURES) throw error;
+          failures.push(error);
+        });
       }
     } catch (error) {
       stop.abort(error);
@@ -54,7 +60,28 @@ export async function readChildren(
   await parents.return?.();
   job.signal.throwIfAborted();
   stop.signal.throwIfAborted();
+  if (failures[0] !== undefined) throw listsError(failures[0], failures.length);
   return { pages: sum.pages, total: sum.total };
+}
+
+/** Lists that may fail before the others are given up. */
+const MOST_FAILURES = 20;
+
+/** What is wrong with one list need not be with the next one. */
+const OF_ONE_LIST =
+  /^(API_NOT_FOUND|API_FORBIDDEN|API_REFUSED|API_FAILING|API_BODY_\w+|PAGE_\w+|PARENT_MEMBER_MISSING)$/;
+
+function isOfOneList({ stream, job }: ChildrenJob, error: unknown): error is ProjectError {
+  if (stream.cursor === undefined || job.readsAgain || job.signal.aborted) return false;
+  return error instanceof ProjectError && OF_ONE_LIST.test(error.code);
+}
+
+function listsError(first: ProjectError, count: number): ProjectError {
+  const { code, message, where, why, exitCode, cause } = first;
+  const hint = first.hint?.replace(/: nothing of this stream was changed$/, "");
+  const others =
+    count === 1 ? "the other lists were loaded" : `${count} lists failed; the others were loaded`;
+  return new ProjectError(code, { message, where, why: [...why, others], hint, exitCode, cause });
 }
 
 interface Sum {
@@ -65,7 +92,7 @@ interface Sum {
 
 async function readList(
   { job, stream, parent, source }: ChildrenJob,
-  { text, signal, sum }: { text: string; signal: AbortSignal; sum: Sum },
+  { parent: { key, text, range }, signal, sum }: { parent: Parent; signal: AbortSignal; sum: Sum },
   read: (list: ChildList) => Promise<ReadOutcome>,
 ): Promise<void> {
   const record: ParentRecord = {
@@ -85,6 +112,7 @@ async function readList(
   const { pages, total } = await read({
     parent: labelOf(record),
     stream: filled(record),
+    range,
     signal,
     restart: async () => {
       waiting = [];
@@ -95,9 +123,14 @@ async function readList(
   });
   sum.pages += pages;
   sum.total = total === null || sum.total === null ? null : sum.total + total;
+  const lastNumber = Number.POSITIVE_INFINITY;
+  if (stream.cursor !== undefined) {
+    sum.batches += 1;
+    return job.onBatch({ number: sum.batches, lastNumber, records: waiting.flat(), parent: key });
+  }
   for (const records of waiting) {
     sum.batches += 1;
-    await job.onBatch({ number: sum.batches, lastNumber: Number.POSITIVE_INFINITY, records });
+    await job.onBatch({ number: sum.batches, lastNumber, records });
   }
 }
 

@@ -35,8 +35,8 @@ export function openRestReader(
   const base = resolveBaseUrl(ctx, source);
   const access = openAccess(ctx, { source, base, settings, tape });
   const client = createClient({ ctx, settings, gate: gateFor(base), base, ...access });
-  const read = (job: ReadJob, { stream, parent, signal, limit, restart, onBatch }: List) => {
-    const { traffic, range } = job;
+  const read = (job: ReadJob, { stream, parent, range, signal, limit, restart, onBatch }: List) => {
+    const { traffic } = job;
     const requests = requestsFor(source, { base, rules: access.rules, stream, range });
     const common = { client, base, settings, source: source.name, traffic };
     return readStream(
