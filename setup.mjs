@@ -57,7 +57,13 @@ async function bundle() {
       /^pg($|-)/,
     ],
   });
-  const { output } = await program.write({ dir: made, format: "esm", chunkFileNames: "chunks/[name].js" });
+  const { output } = await program.write({
+    dir: made,
+    format: "esm",
+    chunkFileNames: "chunks/[name].js",
+    // Comments and indentation take as long to skip as code; names stay, for the stack of a bug.
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+  });
   await program.close();
   writeFileSync(join(made, LICENSES), licensesOf(output.flatMap(({ moduleIds }) => moduleIds ?? [])));
   // npm makes the program executable when it links it, and not again when it was compiled anew.

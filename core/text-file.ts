@@ -1,13 +1,48 @@
 import { isUtf8 } from "node:buffer";
-import { readFileSync, realpathSync } from "node:fs";
-import { join, sep } from "node:path";
+import { closeSync, constants, openSync, readFileSync, realpathSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
 import { EXIT, ProjectError } from "./errors.ts";
 
-/** The text of a project's file, without its byte order mark. Throws FILE_NOT_TEXT (exit 2) when it is not UTF-8. */
+/**
+ * The text of a project's file, without its byte order mark. Throws FILE_NOT_TEXT (exit 2) when it is not UTF-8, and
+ * FILE_OUTSIDE (exit 2) when it lies elsewhere.
+ */
 export function readTextFile(projectDir: string, file: string): string {
-  const path = join(projectDir, file);
-  checkInside(projectDir, path, file);
-  const bytes = readFileSync(path);
+  return createTextReader(projectDir)(file);
+}
+
+/** `readTextFile` for many files of a project: where their folders lie is looked up once each. */
+export function createTextReader(projectDir: string): (file: string) => string {
+  const inside = new Set<string>();
+  return (file) => {
+    const path = join(projectDir, file);
+    const folder = dirname(path);
+    const bytes = inside.has(folder) ? readUnlinked(path) : undefined;
+    if (bytes !== undefined) return textOf(bytes, file);
+    checkInside(projectDir, path, file);
+    const text = textOf(readFileSync(path), file);
+    if (isInside(projectDir, folder)) inside.add(folder);
+    return text;
+  };
+}
+
+/** The bytes of a file that is no link; undefined for links, and where the system cannot tell them apart. */
+function readUnlinked(path: string): Buffer | undefined {
+  if (constants.O_NOFOLLOW === undefined) return undefined;
+  let opened: number;
+  try {
+    opened = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch {
+    return undefined; // Whoever reads it by its path is told why.
+  }
+  try {
+    return readFileSync(opened);
+  } finally {
+    closeSync(opened);
+  }
+}
+
+function textOf(bytes: Buffer, file: string): string {
   const text = decode(bytes);
   if (text !== undefined && !text.includes("\u0000")) return text;
   throw new ProjectError("FILE_NOT_TEXT", {
@@ -20,14 +55,18 @@ export function readTextFile(projectDir: string, file: string): string {
 
 /** A link may lead out of the project, and what it leads to would show up in messages and artifacts. */
 function checkInside(projectDir: string, path: string, file: string): void {
-  const [folder, target] = [realpathSync.native(projectDir), realpathSync.native(path)];
-  if (target.startsWith(`${folder}${sep}`)) return;
+  if (isInside(projectDir, path)) return;
   throw new ProjectError("FILE_OUTSIDE", {
     message: "the file is a link that leads out of the project",
     where: `${file}:1:1`,
     hint: "copy the file into the project",
     exitCode: EXIT.usage,
   });
+}
+
+function isInside(projectDir: string, path: string): boolean {
+  const [folder, target] = [realpathSync.native(projectDir), realpathSync.native(path)];
+  return target.startsWith(`${folder}${sep}`);
 }
 
 function decode(bytes: Uint8Array): string | undefined {

@@ -39,7 +39,7 @@ export function loadGenericTests(
 ): { tests: TestNode[]; disabled: TestNode[] } {
   const disabled: TestNode[] = [];
   const tests = new Map<string, TestNode>();
-  for (const declaration of files.flatMap((file) => declarationsIn(file, scope.index))) {
+  for (const declaration of files.flatMap((file) => declarationsIn(file, scope))) {
     const test = scope.mistakes.attempt(() => genericTest(declaration, scope));
     if (test === undefined) continue;
     if (!test.config.enabled) {
@@ -67,7 +67,11 @@ interface Testable {
   tests: DataTestInput[];
 }
 
-function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex): Declaration[] {
+function declarationsIn(
+  { file, properties }: PropertiesFile,
+  { index, project }: Pick<TestScope, "index" | "project">,
+): Declaration[] {
+  const folders = folderOf(project, file.path);
   const declarations: Declaration[] = [];
   const add = (
     subject: RelationNode,
@@ -77,7 +81,15 @@ function declarationsIn({ file, properties }: PropertiesFile, index: NameIndex):
     for (const key of ["data_tests", "tests"] as const) {
       for (const [place, input] of owner[key].entries()) {
         const path = [...at.path, key, place];
-        declarations.push({ input, subject, column: at.column, file, path, where: file.locate(path) });
+        declarations.push({
+          input,
+          subject,
+          column: at.column,
+          file,
+          folders,
+          path,
+          where: file.locate(path),
+        });
       }
     }
   };
@@ -123,7 +135,7 @@ function genericTest(declaration: Declaration, scope: TestScope): TestNode {
     args: column === null ? own : { ...own, column_name: column },
   };
   const name = givenName ?? genericTestName(named);
-  const fqn = [scope.project.name, ...folderOf(scope.project, declaration.file.path), name];
+  const fqn = [scope.project.name, ...declaration.folders, name];
   const config = mergeTestConfig([
     ...projectTestConfigs(scope.configs, fqn),
     ...defaultConfigs(definition),

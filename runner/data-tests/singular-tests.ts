@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { Context } from "../../core/context.ts";
-import { readTextFile } from "../../core/text-file.ts";
+import { createTextReader } from "../../core/text-file.ts";
 import type { TestNode } from "../graph/nodes.ts";
 import { listFiles } from "../project/files.ts";
 import { templateConfig } from "../project/model-config.ts";
@@ -24,9 +24,10 @@ export function loadSingularTests(
 ): { tests: TestNode[]; disabled: TestNode[] } {
   const { project, macros, mistakes, cache } = scope;
   const names = new Map<string, string>();
+  const read = createTextReader(ctx.projectDir);
   const all = listFiles(ctx.projectDir, project.testPaths, [".sql"]).flatMap((file) => {
     if (isGenericTestFile(project, file) || isFixtureFile(project, file)) return [];
-    const template = mistakes.attempt(() => cache.template(file, readTextFile(ctx.projectDir, file)));
+    const template = mistakes.attempt(() => cache.template(file, read(file)));
     if (template === undefined) return [];
     if (!hasSql(template.source)) mistakes.add(emptyTest(file));
     const name = basename(file, ".sql");

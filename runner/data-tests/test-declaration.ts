@@ -21,6 +21,8 @@ export interface Declaration {
   subject: RelationNode;
   column: string | null;
   file: YamlFile;
+  /** The folders that the file lies in, below that of its kind. */
+  folders: readonly string[];
   /** To its place in the file. */
   path: PropertyKey[];
   where: string;

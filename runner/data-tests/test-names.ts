@@ -62,8 +62,8 @@ export function pythonText(value: Literal | undefined): string {
 function pythonRepr(value: Literal | undefined): string {
   if (Array.isArray(value)) return `[${value.map(pythonRepr).join(", ")}]`;
   if (typeof value === "object" && value !== null) {
-    const items = Object.entries(value).sort(byKey);
-    return `{${items.map(([key, item]) => `${quoted(key)}: ${pythonRepr(item)}`).join(", ")}}`;
+    const items = Object.keys(value).sort();
+    return `{${items.map((key) => `${quoted(key)}: ${pythonRepr(value[key])}`).join(", ")}}`;
   }
   return quoted(pythonText(value));
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { projectFolders } from "../../core/config.ts";
 import type { Context } from "../../core/context.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
-import { readTextFile } from "../../core/text-file.ts";
+import { createTextReader } from "../../core/text-file.ts";
 import { validateYaml } from "../../core/yaml.ts";
 import type { Dialect } from "../../engines/engine.ts";
 import { loadGenericTests } from "../data-tests/data-test-nodes.ts";
@@ -191,17 +191,22 @@ function loadProperties(
   { engine, mistakes, cache }: { engine: Place; mistakes: Mistakes; cache: ParseCache },
 ): (PropertiesFile & { mayCall: boolean })[] {
   const context = callsContext(ctx, project, engine);
+  const read = createTextReader(ctx.projectDir);
   return listFiles(ctx.projectDir, describedFolders(project), [".yml", ".yaml"]).flatMap((path) => {
     const loaded = mistakes.attempt(() => {
-      const text = readTextFile(ctx.projectDir, path);
+      const text = read(path);
       const parsed = cache.yaml(path, text);
       // A backslash may be an escape that stands for a brace.
       const mayCall = text.includes("{{") || text.includes("\\");
+      const known = mayCall ? undefined : cache.properties(path, text);
+      if (known !== undefined) return { file: parsed, properties: known, mayCall };
       const value = mayCall
         ? renderCalls(parsed.value, { file: parsed, path: [] }, { context, mistakes })
         : parsed.value;
       const file = { ...parsed, value: withoutUnknownConfigs({ ...parsed, value }, mistakes) };
       const properties = mistakes.attempt(() => validateYaml(file, propertiesSchema));
+      if (properties !== undefined && file.value === parsed.value)
+        cache.keepProperties(path, text, properties);
       return { file, properties: properties ?? rightProperties(file.value), mayCall };
     });
     return loaded === undefined ? [] : [loaded];

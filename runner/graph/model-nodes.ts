@@ -2,7 +2,7 @@ import { basename, dirname } from "node:path";
 import type { Context } from "../../core/context.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { nearestLine } from "../../core/nearest.ts";
-import { readTextFile } from "../../core/text-file.ts";
+import { createTextReader } from "../../core/text-file.ts";
 import type { YamlFile } from "../../core/yaml.ts";
 import { parseHook } from "../build/hooks.ts";
 import { checkMaterialization } from "../build/materializations/check.ts";
@@ -68,12 +68,14 @@ export function loadModels(
   const disabled: ModelNode[] = [];
   const unread = new Set<string>();
   const fqns: string[][] = [];
+  const read = createTextReader(ctx.projectDir);
   for (const file of listFiles(ctx.projectDir, project.modelPaths, [".sql"])) {
     const name = basename(file, ".sql");
     const model = mistakes.attempt(() => {
-      return loadModel(ctx, project, {
+      return loadModel(project, {
         file,
         name,
+        read,
         described: described.get(name),
         configs,
         targetSchema: given.targetSchema,
@@ -99,11 +101,11 @@ export function loadModels(
 }
 
 function loadModel(
-  ctx: Context,
   project: Project,
   given: {
     file: string;
     name: string;
+    read: (file: string) => string;
     described: Described | undefined;
     configs: ConfigTree;
     targetSchema: string;
@@ -118,7 +120,7 @@ function loadModel(
     .split("/")
     .filter((step) => step !== ".");
   const fqn = [project.name, ...folders, name];
-  const template = given.cache.template(file, readTextFile(ctx.projectDir, file));
+  const template = given.cache.template(file, given.read(file));
   if (template.source.replace(COMMENTS, "").trim() === "") throw emptyModel(file);
   const properties = described?.properties;
   const configs = {
@@ -166,6 +168,8 @@ function loadHooks(
       template.uses.find((use) => use.name === "config" && `${kind}_hook` in use.named)?.where ??
       `${template.file}:1:1`,
   });
+  const inputs = [...configs.folders, ...configs.properties, ...configs.template];
+  if (!inputs.some(hasHooks)) return { pre: [], post: [] };
   const hooksOf = (kind: "pre" | "post") =>
     (["folders", "properties", "template"] as const).flatMap((origin) =>
       configs[origin]
@@ -173,6 +177,15 @@ function loadHooks(
         .flatMap((text) => mistakes.attempt(() => parseHook(text, whereIs(kind)[origin]())) ?? []),
     );
   return { pre: hooksOf("pre"), post: hooksOf("post") };
+}
+
+function hasHooks(input: ModelConfigInput): boolean {
+  return (
+    input.pre_hook !== undefined ||
+    input["pre-hook"] !== undefined ||
+    input.post_hook !== undefined ||
+    input["post-hook"] !== undefined
+  );
 }
 
 /** What dbt takes beside `config:` as well. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { packageRoot } from "../../core/config.ts";
 import { type ParsedYaml, parseYaml, type YamlFile } from "../../core/yaml.ts";
 import { type ParsedTemplate, parseTemplate, simpleTemplate, type Template } from "../templates/template.ts";
+import type { Properties } from "./properties.ts";
 
 /**
  * Parses files, reusing what an earlier command found in the same text at the same path. Only what follows from
@@ -13,6 +14,10 @@ import { type ParsedTemplate, parseTemplate, simpleTemplate, type Template } fro
 export interface ParseCache {
   yaml(path: string, text: string): YamlFile;
   template(path: string, text: string): Template;
+  /** What `keepProperties` was given for this text. */
+  properties(path: string, text: string): Properties | undefined;
+  /** To be given only what follows from the text, and is not changed any more. */
+  keepProperties(path: string, text: string, properties: Properties): void;
   /** Keeps what was parsed for later commands. A folder that cannot be written to is no mistake. */
   save(): void;
 }
@@ -21,6 +26,7 @@ interface Entry {
   hash: string;
   yaml?: ParsedYaml;
   template?: ParsedTemplate;
+  properties?: Properties;
 }
 
 /** The cache in `file`; an empty one when it is absent, damaged, or of another build of this program. */
@@ -31,6 +37,8 @@ export function openParseCache(file: string): ParseCache {
   let isChanged = false;
   const find = (path: string, text: string): Entry => {
     const hash = hashOf(text);
+    const present = entries.get(path);
+    if (present?.hash === hash) return present;
     const known = former[path];
     const entry = known?.hash === hash ? known : { hash };
     if (entry !== known) isChanged = true;
@@ -55,6 +63,14 @@ export function openParseCache(file: string): ParseCache {
       const { uses, parts } = template;
       if (parts !== undefined) entry.template = { uses, parts };
       return template;
+    },
+    properties: (path, text) => find(path, text).properties,
+    keepProperties: (path, text, properties) => {
+      const entry = find(path, text);
+      // What is parsed anew each time is checked anew.
+      if (entry.yaml === undefined) return;
+      isChanged = true;
+      entry.properties = properties;
     },
     save: () => {
       if (!isChanged && entries.size === Object.keys(former).length) return;

@@ -107,11 +107,16 @@ const entries = z.array(z.looseObject({ config: z.record(z.string(), z.json()).o
 const configured = z.looseObject({ models: entries.optional(), seeds: entries.optional() });
 const KNOWN = { models: modelConfigInput, seeds: seedConfigInput };
 
-/** The YAML of a dbt project without the configs that other engines and packages read; each is noted. */
+/** The YAML of a dbt project without the configs that other engines and packages read; each is noted. The file's own value when it has none. */
 export function withoutUnknownConfigs(file: YamlFile, mistakes: Mistakes): unknown {
   if (mistakes.unknownConfigs === "refused") return file.value;
   const parsed = configured.safeParse(file.value);
   if (!parsed.success) return file.value;
+  const isKnown = (kind: keyof typeof KNOWN) =>
+    (parsed.data[kind] ?? []).every(({ config = {} }) =>
+      Object.keys(config).every((key) => key in KNOWN[kind].shape),
+    );
+  if (isKnown("models") && isKnown("seeds")) return file.value;
   const value = { ...parsed.data };
   for (const kind of ["models", "seeds"] as const) {
     const list = value[kind];

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { run, temporaryFolder } from "./cli.ts";
@@ -61,4 +70,66 @@ test("mistakes are the same, at the same places, in files that were parsed befor
   const first = await run(["compile"], { cwd });
   expect(first.stderr).toContain(`models/m.sql:1:87  unknown model "base"`);
   expect(await run(["compile"], { cwd })).toEqual(first);
+});
+
+/** The manifest without what differs from one command to the next. */
+function manifestOf(cwd: string): unknown {
+  const text = readFileSync(join(cwd, "target/manifest.json"), "utf8");
+  const { metadata: _metadata, ...manifest } = JSON.parse(
+    text.replace(/"created_at":[\d.]+/g, '"created_at":0'),
+  );
+  return manifest;
+}
+
+/** All forms that a YAML file may give a thing in. */
+const NOTES = `models:
+  - name: base
+    description: "  The base. "
+    config: {tags: one, unique_key: id, post_hook: "select 1", pre-hook: [{sql: select 2, transaction: false}]}
+    tags: [two]
+    columns:
+      - name: id
+        tags: key
+        meta: {owner: {name: me}, levels: [1, 2.5, null]}
+        data_tests:
+          - unique
+          - accepted_values: {values: [1], quote: false, severity: WARN}
+          - {test_name: accepted_range, arguments: {min_value: 0}, config: {where: id > 0, tags: slow}}
+sources:
+  - name: raw
+    meta: {a: 1}
+    tables: [{name: t, loaded_at_field: at, freshness: {warn_after: {count: 1, period: day}}, columns: [{name: at}]}]
+unit_tests:
+  - {name: counts, model: m, given: [{input: ref('base'), rows: [{id: 2}]}], expect: {rows: [{x: 1}]}}
+exposures:
+  - {name: board, type: dashboard, owner: {name: me}, depends_on: [ref('m')]}
+groups: [{name: us, owner: {email: us@example.org}}]
+`;
+
+test.each([
+  ["project.yml", "name: shop\nvars: {size: 1}\n"],
+  ["dbt_project.yml", "name: shop\nprofile: shop\nvars: {size: 1}\n"],
+])("the manifest is the same, read anew or known, with %s", async (name, text) => {
+  const { cwd, write } = project();
+  rmSync(join(cwd, "project.yml"));
+  write(name, text);
+  write("models/notes.yml", NOTES);
+  const compile = async () => {
+    const { exitCode, stderr } = await run(["compile", "--quiet"], { cwd });
+    return { exitCode, stderr, manifest: manifestOf(cwd) };
+  };
+  const first = await compile();
+  expect(first).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(readFileSync(join(cwd, "target/cache/parsed"), "utf8")).toContain('"properties":{"models"');
+  expect(await compile()).toEqual(first);
+});
+
+test("a config that does nothing is told of every time", async () => {
+  const { cwd, write } = project();
+  renameSync(join(cwd, "project.yml"), join(cwd, "dbt_project.yml"));
+  write("dbt_project.yml", "name: shop\nprofile: shop\nvars: {size: 1}\n");
+  write("models/notes.yml", "models:\n  - {name: base, config: {snowflake_warehouse: big}}\n");
+  const first = await run(["ls"], { cwd });
+  expect(first.stderr).toContain('models/notes.yml:2:27  config "snowflake_warehouse"');
+  expect(await run(["ls"], { cwd })).toEqual(first);
 });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openParseCache } from "../../runner/project/parse-cache.ts";
+import { propertiesSchema } from "../../runner/project/properties.ts";
 
 let folder = "";
 let file = "";
@@ -90,6 +91,28 @@ describe("a file that was parsed before", () => {
   ])("keeps %s", (_, source, value) => {
     expect(locate(source, []).value).toEqual(value);
     expect(locate(source, []).value).toEqual(value);
+  });
+});
+
+describe("the properties of a file", () => {
+  const propertiesOf = (source: string) => {
+    const cache = openParseCache(file);
+    const { value } = cache.yaml("models/m.yml", source);
+    const known = cache.properties("models/m.yml", source);
+    cache.keepProperties("models/m.yml", source, propertiesSchema.parse(value));
+    cache.save();
+    return known;
+  };
+
+  test("are known again for the same text, with their defaults", () => {
+    expect(propertiesOf(YAML)).toBeUndefined();
+    expect(propertiesOf(YAML)).toEqual(propertiesSchema.parse(openParseCache(file).yaml("m", YAML).value));
+    expect(propertiesOf(YAML.replace("unique", "noneds"))).toBeUndefined();
+  });
+
+  test("are not kept of numbers that JSON has no word for", () => {
+    const source = "models:\n  - name: a\n    meta: {}\n# .nan\n";
+    expect([propertiesOf(source), propertiesOf(source)]).toEqual([undefined, undefined]);
   });
 });
 
