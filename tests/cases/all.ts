@@ -1,6 +1,10 @@
 import type { Case } from "./case.ts";
 import { killedFullLoad } from "./i01-killed-full.ts";
 import { killedIncrementalLoad } from "./i02-killed-incremental.ts";
+import { cutBodies } from "./i03-cut.ts";
+import { stallingServer } from "./i04-stalls.ts";
+import { randomFaults } from "./i05-random-faults.ts";
+import { tooManyRequests } from "./i06-429.ts";
 import { endlessPaging } from "./i07-endless.ts";
 import { changingWhilePaged } from "./i08-changing.ts";
 import { tiesOfTheCursor } from "./i09-ties.ts";
@@ -32,6 +36,10 @@ export const QUICK_CASES: readonly Case[] = [
   dataTestsDoNotLie,
   killedFullLoad,
   killedIncrementalLoad,
+  cutBodies,
+  stallingServer,
+  randomFaults,
+  tooManyRequests,
   tiesOfTheCursor,
   absurdCursor,
   endlessPaging,

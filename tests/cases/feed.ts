@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Files } from "./folders.ts";
 
@@ -11,6 +11,10 @@ export interface FeedServer {
   lists: Map<string, FeedRecord[]>;
   /** For the time stamps of records. */
   clock: number;
+  /** Records that it has sent. */
+  sent: number;
+  /** Answers a request instead of the list, when it returns true. */
+  onRequest: (request: IncomingMessage, response: ServerResponse) => boolean;
   stop(): Promise<void>;
 }
 
@@ -18,8 +22,15 @@ export interface FeedServer {
 export async function startFeed(
   isFrom: (record: FeedRecord, since: string) => boolean = ({ at }, since) => String(at) >= since,
 ): Promise<FeedServer> {
-  const feed = { url: "", lists: new Map<string, FeedRecord[]>(), clock: 0 };
+  const feed: Omit<FeedServer, "stop"> = {
+    url: "",
+    lists: new Map(),
+    clock: 0,
+    sent: 0,
+    onRequest: () => false,
+  };
   const server = createServer((request, response) => {
+    if (feed.onRequest(request, response)) return;
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://localhost");
     const since = searchParams.get("since");
     const all = feed.lists.get(pathname.slice(1)) ?? [];
@@ -27,6 +38,7 @@ export async function startFeed(
     const [page, size] = [Number(searchParams.get("page")), Number(searchParams.get("size"))];
     const items = list.slice((page - 1) * size, page * size);
     const pages = Math.ceil(list.length / size);
+    feed.sent += items.length;
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify({ items, total: list.length, page, size, pages }));
   });
