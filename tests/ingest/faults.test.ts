@@ -1,4 +1,6 @@
-import { expect, test } from "vitest";
+import v8 from "node:v8";
+import { runInNewContext } from "node:vm";
+import { expect, onTestFinished, test } from "vitest";
 import { type FaultRule, parseFaults } from "../../moovitamix/faults.ts";
 import { sendBody, sendPage, trackTexts } from "./scripted-api.ts";
 import { withApi, withScript, withWorld } from "./setup.ts";
@@ -139,6 +141,18 @@ test.each([
   expect(error?.message).toContain(message);
   expect(error?.hint).toMatch(hint);
 });
+
+test.each(["headers", "body", "drip"])(
+  "keeps its limits while memory is tidied up: stall in %s",
+  async (where) => {
+    v8.setFlagsFromString("--expose-gc");
+    const timer = setInterval(runInNewContext("gc"), 100);
+    onTestFinished(() => clearInterval(timer));
+    const { world } = await withApi({ faults: parseFaults(`stall(where=${where},ms=200)@tracks/2`) });
+    const { error } = await world.loadOne("tracks", { ...QUICK, max_attempts: 2 });
+    expect(error).toMatchObject({ code: "API_TIMEOUT", exitCode: 1 });
+  },
+);
 
 test("waits longer before each attempt", async () => {
   const { world } = await withApi({ faults: parseFaults("html@tracks/1") });
