@@ -1,4 +1,4 @@
-import type { StreamResult } from "../ingest/stream-result.ts";
+import { NO_COUNTS, type StreamCounts, type StreamResult } from "../ingest/stream-result.ts";
 import type {
   ModelResult,
   RelationResult,
@@ -45,6 +45,24 @@ export function formatStreams(streams: readonly StreamResult[], colors: Colors):
     ];
   });
   return formatTable(head, rows, colors);
+}
+
+/** What became of the records that came, over all streams. */
+export function totalsOf(streams: readonly StreamResult[]): StreamCounts {
+  const total = { ...NO_COUNTS };
+  for (const { counts } of streams)
+    for (const key of Object.keys(total) as (keyof StreamCounts)[]) total[key] += counts[key];
+  return total;
+}
+
+/** Every record that came is one of these. */
+const WHAT_BECAME = ["new", "changed", "unchanged", "duplicate", "quarantined"] as const;
+
+/** `5 received = 2 new + …`: nothing that came is lost from sight. */
+export function reconcileStreams(streams: readonly StreamResult[]): string {
+  const total = totalsOf(streams);
+  const parts = WHAT_BECAME.map((key) => `${formatCount(total[key])} ${key}`);
+  return `${formatCount(total.received)} received = ${parts.join(" + ")}`;
 }
 
 /** One line on what the load brought. */

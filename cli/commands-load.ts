@@ -51,7 +51,13 @@ export function addLoadCommands(program: Command, invocation: Invocation): void 
     .action(async (streams: string[], options: IngestCommandOptions) => {
       const { runIngest } = await import("./commands/ingest.ts");
       const work: Work = (workspace, terminal) => runIngest(workspace, terminal, { streams, options });
-      await execute(invocation, { name: "ingest", options, isRecorded: options.dryRun !== true, work });
+      const told = withEvents(options);
+      await execute(invocation, { name: "ingest", options: told, isRecorded: options.dryRun !== true, work });
     });
   addIngestCommands(ingest, invocation, execute);
+}
+
+/** With `--json` the story is events, so that a program can read how far the load has come. */
+function withEvents(options: IngestCommandOptions): IngestCommandOptions {
+  return options.json === true ? { logFormat: "json", ...options } : options;
 }

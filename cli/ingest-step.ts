@@ -4,9 +4,11 @@ import type { SourceDefinition } from "../core/sillon.ts";
 import { validateYaml } from "../core/yaml.ts";
 import type { Engine } from "../engines/engine.ts";
 import type { LoadBounds } from "../ingest/load-plan.ts";
+import type { StreamProgress } from "../ingest/progress.ts";
 import type { Tape } from "../ingest/recording/tape.ts";
 import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
+import { showProgress } from "./progress.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What `run ingest` needs, read and checked before anything is opened. */
@@ -78,5 +80,11 @@ export async function ingestStep(
   plan: IngestPlan,
 ): Promise<StreamResult[]> {
   const { ingest } = await import("../ingest/ingest.ts");
-  return ingest(workspace.ctx, engine, plan);
+  const progress: StreamProgress[] = [];
+  const shown = showProgress(workspace, progress);
+  try {
+    return await ingest(workspace.ctx, engine, { ...plan, progress });
+  } finally {
+    shown.stop();
+  }
 }

@@ -8,6 +8,8 @@ import { readFirstLine } from "./standard-input.ts";
 /** Where a program's text goes. */
 export interface Output {
   isTty: boolean;
+  /** Of the terminal, in characters. */
+  size?: () => { columns: number; rows: number };
   write(text: string): void;
   /** Resolves when all that was written has been taken over, also when nobody reads any longer. */
   flush(): Promise<void>;
@@ -52,6 +54,7 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 function outputTo(stream: NodeJS.WriteStream): Output {
   return {
     isTty: stream.isTTY,
+    size: () => ({ columns: stream.columns || 80, rows: stream.rows || 24 }),
     write: (text) => void stream.write(text),
     flush: () => new Promise((resolve) => stream.write("", () => resolve())),
   };

@@ -26,6 +26,7 @@ export function streamJson({
   requests,
   retries,
   sizeBytes,
+  waits,
   seconds,
   error,
 }: StreamResult) {
@@ -39,6 +40,8 @@ export function streamJson({
     requests,
     retries,
     size_bytes: sizeBytes,
+    waits: waits?.count ?? 0,
+    waited_seconds: (waits?.totalMs ?? 0) / 1000,
     seconds,
     error: error === null ? null : errorJson(error),
   };

@@ -28,27 +28,43 @@ export interface StoryOptions {
   isQuiet: boolean;
   isDebug: boolean;
   format: LogFormat;
+  /** Whether the terminal cannot move its cursor. */
+  isDumb?: boolean;
   /** Whether errors wait until they are released. */
   holdsErrors?: boolean;
 }
 
-/** The story of a run on stderr: one line an event, and on a terminal one live line below them. */
+/** The story of a run on stderr: one line an event, and on a terminal a few live lines below them. */
 export function createStory(output: Output, options: StoryOptions): Story {
   const { colors } = options;
   const isJson = options.format === "json";
   const held: LogEntry[] = [];
-  let live = "";
+  const canLive = output.isTty && !options.isDumb && !options.isQuiet && !isJson;
+  let live: readonly string[] = [];
+  let isHeld = false;
+  /** Back to where the live lines begin, and all from there on removed. */
+  const erasure = () => {
+    if (live.length === 0) return "";
+    return `\r${live.length > 1 ? `\u001b[${live.length - 1}A` : ""}\u001b[J`;
+  };
   const clear = () => {
-    if (live !== "") output.write("\r\u001b[2K");
-    live = "";
+    if (live.length > 0) output.write(erasure());
+    live = [];
+    isHeld = false;
+  };
+  const show = (lines: readonly string[]) => {
+    const text = erasure() + lines.join("\n");
+    live = lines;
+    if (text !== "") output.write(text);
   };
   const write = (entry: LogEntry) => {
-    clear();
-    output.write(`${isJson ? logLine(entry, new Date()) : decorate(entry, colors)}\n`);
+    const line = `${isJson ? logLine(entry, new Date()) : decorate(entry, colors)}\n`;
+    output.write(`${erasure()}${line}${isHeld ? live.join("\n") : ""}`);
+    if (!isHeld) live = [];
   };
   const sink: LogSink = (entry) => {
     if (entry.level === "debug" && !options.isDebug) {
-      if (output.isTty && !options.isQuiet && !isJson) showLive(entry);
+      if (canLive && !isHeld) show([colors.dim(entry.message.slice(0, size().columns - 1))]);
       return;
     }
     if (options.isQuiet && entry.level !== "error" && entry.level !== "warn") return;
@@ -58,12 +74,13 @@ export function createStory(output: Output, options: StoryOptions): Story {
   const release = () => {
     for (const entry of held.splice(0)) write(entry);
   };
-  const showLive = (entry: LogEntry) => {
-    clear();
-    live = entry.message.slice(0, 100);
-    output.write(colors.dim(live));
+  const showLive = (lines: readonly string[]) => {
+    show(lines);
+    isHeld = lines.length > 0;
   };
-  return { sink, write, release, clear };
+  const form = options.isQuiet ? "silent" : isJson ? "events" : canLive ? "live" : "lines";
+  const size = () => output.size?.() ?? { columns: 80, rows: 24 };
+  return { sink, write, release, clear, showLive, form, size, colors };
 }
 
 export interface Story {
@@ -73,8 +90,14 @@ export interface Story {
   write(entry: LogEntry): void;
   /** Writes the errors that were held. */
   release(): void;
-  /** Removes the live line. */
+  /** Removes the live lines. */
   clear(): void;
+  /** Lines that stay below all others until they are replaced or removed; each must fit into the terminal's width. */
+  showLive(lines: readonly string[]): void;
+  /** How it is told how far the work has come: by live lines, by lines, by events, or not at all. */
+  form: "live" | "lines" | "events" | "silent";
+  size(): { columns: number; rows: number };
+  colors: Colors;
 }
 
 function decorate({ level, message }: LogEntry, colors: Colors): string {
@@ -110,7 +133,7 @@ export function formatTable(
 }
 
 /** In columns of a terminal. */
-function widthOf(text = ""): number {
+export function widthOf(text = ""): number {
   return /^[\x20-\x7e]*$/.test(text) ? text.length : stringWidth(text);
 }
 
@@ -129,9 +152,21 @@ function isNumber(cell: Cell): boolean {
 function formatCell(cell: Cell, colors: Colors): string {
   if (cell === null) return colors.dim("null");
   if (typeof cell === "number") return formatCount(cell);
-  const text = printable(String(cell));
-  return text.length > MAX_CELL ? `${text.slice(0, MAX_CELL - 1)}…` : text;
+  const text = String(cell);
+  const bare = colors.isColorSupported ? text.replace(PAINTED, "$2") : text;
+  if (bare.length > MAX_CELL) return `${printable(bare).slice(0, MAX_CELL - 1)}…`;
+  // What is painted is ours; what it holds may come from outside.
+  return colors.isColorSupported
+    ? text
+        .split(PAINTED_WHOLE)
+        .map((piece, index) => (index % 2 === 1 ? piece : printable(piece)))
+        .join("")
+    : printable(text);
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these begin and end what `Colors` paints
+const PAINTED = /\u001b\[([12]|3[123])m([^\u0000-\u001f\u007f-\u009f]*)\u001b\[(22|39)m/g;
+const PAINTED_WHOLE = new RegExp(`(${PAINTED.source.replace(/\(/g, "(?:")})`, "g");
 
 /** Text of the outside world without what a terminal would obey. */
 function printable(text: string): string {

@@ -52,6 +52,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
       isQuiet,
       isDebug,
       format: logFormat,
+      isDumb: env.TERM === "dumb",
       holdsErrors,
     }),
   };

@@ -10,6 +10,7 @@ import { loadGraph } from "../runner/graph/load.ts";
 import { loadProject, type Project } from "../runner/project/project.ts";
 import type { Literal } from "../runner/templates/template.ts";
 import type { LogFormat } from "./log-json.ts";
+import type { Story } from "./print.ts";
 import type { Terminal } from "./terminal.ts";
 import { createWarnings, type WarnErrorOptions, type Warnings } from "./warnings.ts";
 
@@ -40,6 +41,8 @@ export interface Workspace {
   /** Where it was typed. */
   cwd: string;
   warnings: Warnings;
+  /** Where it is told how far the work has come. */
+  story: Story;
   /** Its graph, where that was read already. */
   scope?: CompileScope;
   /** Ids that a command keeps to, of those that it chooses. */
@@ -57,7 +60,8 @@ export function openWorkspace(terminal: Terminal, options: CommonOptions): Works
     sink: warnings.through(terminal.story.sink),
     signal: terminal.signal,
   });
-  return readSettings({ ctx, options, invocation: terminal.invocation, cwd: terminal.cwd, warnings });
+  const { invocation, cwd, story } = terminal;
+  return readSettings({ ctx, options, invocation, cwd, warnings, story });
 }
 
 /** The same project with other options: its settings are read again. Throws as `openWorkspace`. */
@@ -72,7 +76,8 @@ function readSettings({
   invocation,
   cwd,
   warnings,
-}: Pick<Workspace, "ctx" | "options" | "invocation" | "cwd" | "warnings">): Workspace {
+  story,
+}: Pick<Workspace, "ctx" | "options" | "invocation" | "cwd" | "warnings" | "story">): Workspace {
   const project = loadProject(ctx, { vars: parseVars(options.vars) });
   const target = loadTarget(ctx, project.profileName, {
     target: options.target,
@@ -80,7 +85,7 @@ function readSettings({
   });
   if (options.threads !== undefined) target.duckdb.threads = options.threads;
   const folders = projectFolders(ctx.projectDir, project.targetPath);
-  return { ctx, folders, project, target, options, invocation, cwd, warnings };
+  return { ctx, folders, project, target, options, invocation, cwd, warnings, story };
 }
 
 /** The same workspace in which some environment variables have other values. */

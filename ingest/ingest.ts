@@ -9,6 +9,7 @@ import { openFileReader } from "./files/reader.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
 import { checkBounds, type LoadBounds } from "./load-plan.ts";
 import { loadStream } from "./load-stream.ts";
+import { type StreamProgress, waitingProgress } from "./progress.ts";
 import { wellLoadedStreams } from "./raw/last-loads.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
 import { type Reader, streamName } from "./reader.ts";
@@ -33,6 +34,8 @@ export interface IngestOptions {
   bounds?: LoadBounds;
   /** Where the exchange with services is kept, or comes from. */
   tape?: Tape | undefined;
+  /** Gets an entry for each stream, in the order of the results, before the first is begun. */
+  progress?: StreamProgress[];
 }
 
 /** Finds what is wrong with the call. Throws STREAM_UNKNOWN, INGEST_BOUNDS, BASE_URL_*, SECRET* (exit 2). */
@@ -56,9 +59,9 @@ export async function ingest(ctx: Context, engine: Engine, options: IngestOption
   if (tape?.isReplay === false) tellUnrecorded(ctx, new Set(chosen.map(({ source }) => source)));
   const readers = openReaders(run, { chosen, settings, tape });
   try {
-    const { onlyFailed = false } = options;
+    const { onlyFailed = false, progress = [] } = options;
     return await runBounded(
-      await prepareJobs(run, engine, { settings, bounds, chosen, readers, onlyFailed }),
+      await prepareJobs(run, engine, { settings, bounds, chosen, readers, onlyFailed, progress }),
     );
   } finally {
     await Promise.all([...readers.values()].map((reader) => reader.close()));
@@ -216,12 +219,14 @@ async function prepareJobs(
     chosen,
     readers,
     onlyFailed,
+    progress,
   }: {
     settings: IngestSettings;
     bounds: LoadBounds;
     chosen: readonly Choice[];
     readers: Readers;
     onlyFailed: boolean;
+    progress: StreamProgress[];
   },
 ): Promise<PreparedJob[]> {
   // One load commits at a time: load ids follow each other, and the engine sees no two writers of one table.
@@ -238,7 +243,9 @@ async function prepareJobs(
     }
     if (prepared.get(source.name)?.has(stream.name)) continue;
     const ancestors = ancestorsOf(source, stream);
-    const parts = { ctx, engine, settings, source, stream, reader, tables, bounds, inTurn };
+    const shown = waitingProgress(source.name, stream.name);
+    progress.push(shown);
+    const parts = { ctx, engine, settings, source, stream, reader, tables, bounds, inTurn, progress: shown };
     jobs.push({ ...parts, parentStream: ancestors[0], depth: ancestors.length });
   }
   return jobs;

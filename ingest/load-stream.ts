@@ -34,6 +34,7 @@ export async function loadStream(job: StreamJob): Promise<StreamResult> {
     error: null,
   };
   const progress = startProgress(job, result, startedAt);
+  Object.assign(job.progress, { state: "loading", traffic: result, startedMs: startedAt.getTime() });
   let session: Session | undefined;
   try {
     session = await job.engine.openSession();
@@ -44,6 +45,7 @@ export async function loadStream(job: StreamJob): Promise<StreamResult> {
   } finally {
     session?.close();
   }
+  job.progress.state = "ended";
   result.seconds = (ctx.clock.now().getTime() - startedAt.getTime()) / 1000;
   report(ctx, result);
   return result;
@@ -60,9 +62,20 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
   progress.mode = plan.mode;
   const landing = await createLanding(session, ordersByCursor(stream));
   const reach = followCursor(stream, { plan, now: progress.startedAt });
-  const commit = (end: PartEnd) => commitPart(job, { session, progress, plan, landing, end });
+  const shown = job.progress;
+  const commit = (end: PartEnd) => {
+    if (end.batch === null) shown.state = "committing";
+    return commitPart(job, { session, progress, plan, landing, end });
+  };
+  const restart = () => {
+    Object.assign(shown, { records: 0, page: 0, pages: null });
+    return landing.restart();
+  };
   const land = async ({ number, lastNumber, records }: Batch) => {
     await landing.add(number, records);
+    shown.records += records.length;
+    shown.page += 1;
+    shown.pages = Number.isFinite(lastNumber) ? lastNumber : null;
     reportPage(ctx, result, { page: number, pages: lastNumber, records: records.length });
   };
   const readJob = {
@@ -73,7 +86,7 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     signal: ctx.signal,
     warehouse: { engine, session, tables },
   };
-  const common = { ctx, stream, plan, commitRecords: settings.commitRecords, land, restart: landing.restart };
+  const common = { ctx, stream, plan, commitRecords: settings.commitRecords, land, restart };
   if (isByParent) {
     const read = await loadByParent(job, { readJob, common, session, startedAt: progress.startedAt, commit });
     reportCursor(job, read);

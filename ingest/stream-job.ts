@@ -2,6 +2,7 @@ import type { Context } from "../core/context.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine } from "../engines/engine.ts";
 import type { LoadBounds } from "./load-plan.ts";
+import type { StreamProgress } from "./progress.ts";
 import type { RawTables } from "./raw/tables.ts";
 import type { Reader } from "./reader.ts";
 import type { IngestSettings } from "./settings.ts";
@@ -17,6 +18,7 @@ export interface StreamJob {
   reader: Reader;
   tables: RawTables;
   bounds: LoadBounds;
+  progress: StreamProgress;
   /** Of a child stream: its parent's name, and the load of it in this run, if there is one. */
   parent: { name: string; loading: Promise<StreamResult> | undefined } | undefined;
   /** Lets one piece of work after another write to the source's tables. */

@@ -27,6 +27,8 @@ export interface Traffic {
   requests: number;
   retries: number;
   sizeBytes: number;
+  /** Before attempts, and because the host asked for it: how often, how long in all, and until when the latest. */
+  waits?: { count: number; totalMs: number; untilMs: number };
 }
 
 /** What became of one stream. Counts are zero unless it was loaded. */

@@ -4,7 +4,7 @@ import { EXIT, ProjectError } from "../../core/errors.ts";
 import type { StreamPreview } from "../../ingest/dry-run.ts";
 import { previewIngest } from "../../ingest/ingest.ts";
 import type { LoadBounds } from "../../ingest/load-plan.ts";
-import { formatStreams, summarizeStreams } from "../answers.ts";
+import { formatStreams, reconcileStreams, summarizeStreams, totalsOf } from "../answers.ts";
 import { type IngestPlan, ingestStep, planIngest } from "../ingest-step.ts";
 import { errorJson, streamJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
@@ -83,8 +83,8 @@ export async function runIngest(
       results.some(({ status }) => status !== "ok"),
     ),
     summary,
-    text: `${formatStreams(results, terminal.colors)}\n\n${summary}`,
-    json: { streams: results.map(streamJson) },
+    text: `${formatStreams(results, terminal.colors)}\n\n${reconcileStreams(results)}\n${summary}`,
+    json: { streams: results.map(streamJson), totals: totalsOf(results) },
   };
 }
 

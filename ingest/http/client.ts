@@ -2,6 +2,7 @@ import type { Dispatcher } from "undici";
 import type { Context } from "../../core/context.ts";
 import { ProjectError } from "../../core/errors.ts";
 import { maskUrl } from "../../core/secrets.ts";
+import { noteWait } from "../progress.ts";
 import type { IngestSettings } from "../settings.ts";
 import type { Traffic } from "../stream-result.ts";
 import type { AnswerSeen, Authenticator, Credentials } from "./authentication.ts";
@@ -168,6 +169,7 @@ function spareHost<T>(
   }
   if (isRateLimit) gate.slowDown(pass);
   const waitMs = retryAfterMs ?? backoffMs(parts, attempt);
+  noteWait(request.traffic, ctx.clock.now().getTime(), waitMs);
   if (!gate.isPaused()) {
     const { host } = request.url;
     const message = `${host}: ${failure.message}; no request is sent to it for ${secondsText(waitMs)}`;
@@ -178,6 +180,7 @@ function spareHost<T>(
 
 async function backOff(parts: ClientParts, request: PageRequest, tried: Tried): Promise<void> {
   const waitMs = backoffMs(parts, tried.attempts);
+  noteWait(request.traffic, parts.ctx.clock.now().getTime(), waitMs);
   const why = parts.ctx.secrets.mask(tried.failure.message);
   const { source, stream, page } = request;
   parts.ctx.log.warn(
