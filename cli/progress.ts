@@ -54,13 +54,12 @@ export function progressLines(streams: readonly StreamProgress[], place: Place):
   const shown = under.slice(0, most).map((stream) => partsOf(stream, place.nowMs));
   const width = place.columns - 1;
   const wide = (columns: readonly Column[]) =>
-    columns.reduce(
-      (sum, column) => sum + Math.max(0, ...shown.map((parts) => widthOf(parts[column]))) + 2,
-      -2,
-    );
-  const columns = CHOICES.find((choice) => wide(choice) <= width) ?? ["name"];
+    columns.reduce((sum, column) => sum + Math.max(ROOM[column], widest(shown, column)) + GAP.length, 0);
   const isDrawn = shown.some(({ share }) => share !== null);
-  const barWidth = isDrawn ? Math.min(BAR.most, width - wide(columns) - 2) : 0;
+  const fits = ({ columns, hasBar }: Layout) =>
+    (isDrawn || !hasBar) && wide(columns) + (hasBar ? BAR.least : -GAP.length) <= width;
+  const { columns, hasBar } = LAYOUTS.find(fits) ?? { columns: ["name", "pages"], hasBar: false };
+  const barWidth = hasBar ? Math.min(BAR.most, width - wide(columns)) : 0;
   const lines = shown.map((parts) => lineOf(parts, shown, { columns, barWidth, width }));
   const others = [
     ...(under.length > most ? [`${under.length - most} more under way`] : []),
@@ -75,12 +74,26 @@ export function progressLines(streams: readonly StreamProgress[], place: Place):
 
 type Column = "name" | "pages" | "records" | "rate" | "notes";
 
+const widest = (all: readonly Parts[], column: Column) =>
+  Math.max(0, ...all.map((parts) => widthOf(parts[column])));
+
+const GAP = "  ";
+/** Room for what comes and goes, so that nothing jumps. */
+const ROOM: Record<Column, number> = { name: 0, pages: 12, records: 15, rate: 8, notes: 15 };
+
+interface Layout {
+  columns: readonly Column[];
+  hasBar: boolean;
+}
+
 /** From all to least; the first that fits is taken. */
-const CHOICES: readonly (readonly Column[])[] = [
-  ["name", "pages", "records", "rate", "notes"],
-  ["name", "pages", "records", "notes"],
-  ["name", "records", "notes"],
-  ["name", "records"],
+const LAYOUTS: readonly Layout[] = [
+  { columns: ["name", "pages", "records", "rate", "notes"], hasBar: true },
+  { columns: ["name", "pages", "records", "notes"], hasBar: true },
+  { columns: ["name", "pages", "records", "notes"], hasBar: false },
+  { columns: ["name", "pages", "notes"], hasBar: true },
+  { columns: ["name", "records", "notes"], hasBar: false },
+  { columns: ["name", "records"], hasBar: false },
 ];
 
 type Parts = Record<Column, string> & { share: number | null };
@@ -89,12 +102,16 @@ function partsOf(stream: StreamProgress, nowMs: number): Parts {
   const { page, pages, records } = stream;
   return {
     name: `${stream.source}.${stream.stream}`,
-    pages: page === 0 ? "" : `page ${formatCount(page)}${pages === null ? "" : ` of ${formatCount(pages)}`}`,
+    pages: page === 0 ? "" : pagesText(page, pages),
     records: `${formatCount(records)} records`,
     rate: `${formatCount(rateOf(stream, nowMs))}/s`,
     notes: notesOf(stream, nowMs),
     share: pages === null || pages === 0 ? null : Math.min(1, page / pages),
   };
+}
+
+function pagesText(page: number, pages: number | null): string {
+  return pages === null ? `page ${formatCount(page)}` : `page ${formatCount(page)}/${formatCount(pages)}`;
 }
 
 function rateOf({ records, startedMs }: StreamProgress, nowMs: number): number {
@@ -116,12 +133,11 @@ function lineOf(
   { columns, barWidth, width }: { columns: readonly Column[]; barWidth: number; width: number },
 ): string {
   const cells = columns.map((column) => {
-    const wide = Math.max(...all.map((other) => widthOf(other[column])));
-    const space = " ".repeat(wide - widthOf(parts[column]));
+    const space = " ".repeat(Math.max(ROOM[column], widest(all, column)) - widthOf(parts[column]));
     return column === "name" || column === "notes" ? parts[column] + space : space + parts[column];
   });
-  if (barWidth >= BAR.least) cells.splice(1, 0, barOf(parts.share, barWidth));
-  return cells.join("  ").trimEnd().slice(0, width);
+  if (barWidth > 0) cells.splice(1, 0, barOf(parts.share, barWidth));
+  return cells.join(GAP).trimEnd().slice(0, width);
 }
 
 /** Empty when it is not known how much there is. */

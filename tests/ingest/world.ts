@@ -8,6 +8,7 @@ import { openDuckdb } from "../../engines/duckdb.ts";
 import type { Engine, Value } from "../../engines/engine.ts";
 import { ingest } from "../../ingest/ingest.ts";
 import type { LoadBounds } from "../../ingest/load-plan.ts";
+import type { StreamProgress } from "../../ingest/progress.ts";
 import type { Tape } from "../../ingest/recording/tape.ts";
 import { ingestSettings } from "../../ingest/settings.ts";
 import { source as moovitamix } from "../../ingest/sources/moovitamix.ts";
@@ -39,6 +40,7 @@ interface LoadOptions {
   settings?: Settings;
   bounds?: LoadBounds;
   tape?: Tape;
+  progress?: StreamProgress[];
 }
 
 export interface WorldOptions {
@@ -81,6 +83,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     onlyFailed = false,
     bounds = {},
     tape,
+    progress = [],
   }: LoadOptions = {}) =>
     ingest(ctx, engine, {
       sources: [source],
@@ -89,6 +92,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       settings: ingestSettings.parse(settings),
       bounds,
       tape,
+      progress,
     });
   const rows = async (sql: string) => (await reader.query(sql)).rows;
   return {
