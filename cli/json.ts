@@ -1,5 +1,6 @@
 import type { ProjectError } from "../core/errors.ts";
 import type { Rows } from "../engines/engine.ts";
+import { changeJson } from "../ingest/drift/change.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
 import type {
   ModelResult,
@@ -28,6 +29,7 @@ export function streamJson({
   sizeBytes,
   waits,
   seconds,
+  drift,
   error,
 }: StreamResult) {
   return {
@@ -43,6 +45,7 @@ export function streamJson({
     waits: waits?.count ?? 0,
     waited_seconds: (waits?.totalMs ?? 0) / 1000,
     seconds,
+    drift: drift.map(changeJson),
     error: error === null ? null : errorJson(error),
   };
 }

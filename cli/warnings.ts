@@ -35,7 +35,8 @@ export const WARNINGS = [
     "selection_empty",
     "snapshot_skipped",
   ],
-  ...["cursor_odd", "records_unasked", "secret_readable", "secret_short", "source_unrecorded"],
+  ...["contract_broken", "cursor_odd", "records_unasked", "schema_drift"],
+  ...["secret_readable", "secret_short", "source_unrecorded"],
   ...["stream_interrupted", "test_skipped", "test_warned"],
 ] as const;
 /** These pass by themselves, and say nothing of the project: never errors. */

@@ -45,8 +45,38 @@ export interface StreamDefinition {
    * is compared.
    */
   mode?: "full" | "incremental" | "append";
+  /** What becomes of records that break `record`, and what a whole load must be like. */
+  contract?: ContractDefinition;
   /** Needed for `incremental`. With it `append` asks only for what is newer, and tells by content what came before. */
   cursor?: CursorDefinition;
+}
+
+/**
+ * What a stream is held to. A load that is not so fails before anything of it is committed; one that commits part by
+ * part is judged before each part.
+ */
+export interface ContractDefinition {
+  /**
+   * What becomes of a record that breaks `record`: it goes to `quarantine` (the default), is landed all the same
+   * (`accept`), or fails the load. What is no JSON object, or one that readers do not agree on, is never landed.
+   */
+  onInvalid?: "quarantine" | "accept" | "fail";
+  /** Broken records that are let pass, and their share of all that came (0 to 1); more fail the load. */
+  maxInvalid?: number;
+  maxInvalidShare?: number;
+  /**
+   * Records that came. `announced` is how far their number may be from the total that the service announced, as a
+   * share of it. A load of a part (`--since`, `--until`, `--limit`) is held to `max` only.
+   */
+  rows?: { min?: number; max?: number; announced?: number };
+  /** No key comes twice. */
+  unique?: boolean;
+  /** By member: which share of the records may have none, or null. Dots lead into objects, here and below. */
+  nullShare?: Readonly<Record<string, number>>;
+  /** By member: bounds of its values, numbers or times and texts; both belong to it. */
+  range?: Readonly<Record<string, { min?: number | string; max?: number | string }>>;
+  /** The newest time of a member may be so old. With `unit` it is a number since 1970. */
+  fresh?: { field: string; maxAgeSeconds: number; unit?: "s" | "ms" };
 }
 
 /** Where an answer announces the number of records of the whole list: a place in the body, or a header. */

@@ -72,7 +72,8 @@ export async function readByParent(
       restart: work.restart,
       onBatch: (batch) => inTurn(() => take(batch)),
     });
-    await commit({ batch: null, pages: outcome.pages, cursor: null });
+    const whole = { total: outcome.total };
+    await commit({ batch: null, pages: outcome.pages, cursor: null, whole });
     return { ...outcome, ...tally };
   } catch (error) {
     const isEnough = error instanceof Enough;

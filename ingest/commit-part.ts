@@ -1,10 +1,17 @@
 import type { Session } from "../engines/engine.ts";
+import { type Judged, judgeBatch } from "./contract/judge.ts";
+import { repeatedKeys } from "./contract/repeated-keys.ts";
+import { emptyTally, mergeTally, type Tally } from "./contract/tally.ts";
 import type { Reach } from "./cursor/reach.ts";
+import { changeJson, changeText, type SchemaChange } from "./drift/change.ts";
+import { findDrift } from "./drift/find-drift.ts";
+import { writeDifference } from "./drift/schema-table.ts";
 import type { PartEnd } from "./load-parts.ts";
 import type { LoadPlan } from "./load-plan.ts";
 import { commitLoad } from "./raw/commit.ts";
 import type { Landing } from "./raw/landing.ts";
 import { recordLoad } from "./raw/loads.ts";
+import { streamName } from "./reader.ts";
 import type { StreamJob } from "./stream-job.ts";
 import { NO_COUNTS, type StreamCounts, type StreamResult, type Traffic } from "./stream-result.ts";
 
@@ -17,11 +24,23 @@ export interface Progress {
   told: Traffic & { pages: number };
   /** Refused records without a readable key. */
   keyless: number;
+  /** All of the load that has come to a commit. */
+  seen: Tally;
+  /** What a broken contract keeps from being committed, for SQL: its refused records go to quarantine. */
+  refused: { landed: string; error: unknown } | null;
 }
 
 export function startProgress(job: StreamJob, result: StreamResult, startedAt: Date): Progress {
   const told = { pages: 0, requests: 0, retries: 0, sizeBytes: 0 };
-  return { result, startedAt, mode: job.stream.mode ?? "full", told, keyless: 0 };
+  return {
+    result,
+    startedAt,
+    mode: job.stream.mode ?? "full",
+    told,
+    keyless: 0,
+    seen: emptyTally(),
+    refused: null,
+  };
 }
 
 /** What is known of a part for its row in `_loads`. */
@@ -46,15 +65,28 @@ export interface PartOfLoad {
 /** Commits what has landed up to the end of a part, with its cursor. */
 export async function commitPart(
   job: StreamJob,
-  { session, progress, plan, landing, end }: PartOfLoad & { landing: Landing; end: PartEnd },
+  {
+    session,
+    progress,
+    plan,
+    landing,
+    reach,
+    end,
+  }: PartOfLoad & { landing: Landing; reach: Reach; end: PartEnd },
 ): Promise<void> {
   const { engine, tables, stream } = job;
   const { result } = progress;
+  if (progress.refused !== null) throw progress.refused.error;
   await landing.flush();
   const landed =
     end.batch === null ? landing.table : `(select * from ${landing.table} where page <= ${end.batch})`;
   result.pages = end.pages;
-  const committed = await job.inTurn(() => {
+  const tally = landing.takeTally(end.batch);
+  mergeTally(progress.seen, tally);
+  const place = { engine, session, tables, stream: stream.name };
+  const committed = await job.inTurn(async () => {
+    const drift = await findDrift({ ...place, landed }, tally.members, plan.mode !== "backfill");
+    await judgePart(job, { session, progress, plan, end, landed, tally, reach, drift: drift.changes });
     const entry = {
       ...entryOf(job, progress),
       cursor: end.cursor?.text ?? null,
@@ -63,17 +95,16 @@ export async function commitPart(
     };
     const compare = !plan.isAppend ? "key" : stream.cursor === undefined ? "nothing" : "content";
     const { concludesDeletions } = plan;
-    return commitLoad({
-      engine,
-      session,
-      tables,
-      stream: stream.name,
+    const load = await commitLoad({
+      ...place,
       landed,
       entry,
       concludesDeletions,
       compare,
       part: end.read,
+      alsoWrite: (loadId) => writeDifference(place, loadId, drift),
     });
+    return { ...load, drift: drift.changes };
   });
   if (end.batch !== null) await session.run(`delete from ${landing.table} where page <= ${end.batch}`);
   const { pages, requests, retries, sizeBytes } = result;
@@ -81,6 +112,62 @@ export async function commitPart(
   progress.keyless += committed.keyless;
   result.loadId = committed.loadId;
   result.counts = addCounts(result.counts, committed.counts);
+  result.drift.push(...committed.drift);
+  reportDrift(job, committed.drift);
+}
+
+/** Throws CONTRACT_BROKEN or CHECK_FAILED. */
+async function judgePart(
+  { source, stream }: StreamJob,
+  {
+    session,
+    progress,
+    plan,
+    end,
+    landed,
+    tally,
+    reach,
+    drift,
+  }: PartOfLoad & { end: PartEnd; landed: string; tally: Tally; reach: Reach; drift: SchemaChange[] },
+): Promise<void> {
+  const { contract } = stream;
+  if (contract === undefined) return;
+  const { seen, result, startedAt } = progress;
+  const isAll = end.whole !== undefined && plan.mode !== "backfill";
+  const judged: Judged = {
+    name: streamName({ source, stream }),
+    contract,
+    part: tally,
+    load: seen,
+    invalid: seen.invalid,
+    given: seen.received + reach.outside(),
+    whole: isAll ? (end.whole ?? null) : null,
+    repeated: contract.unique === true ? await repeatedKeys(session, landed) : null,
+    now: startedAt,
+    isBegun: result.loadId !== null,
+    drift: drift.map(changeText),
+  };
+  try {
+    judgeBatch(judged);
+  } catch (error) {
+    progress.refused = { landed, error };
+    throw error;
+  }
+}
+
+/** Changes that one line tells. */
+const TOLD_CHANGES = 5;
+
+function reportDrift({ ctx, source, stream }: StreamJob, drift: readonly SchemaChange[]): void {
+  if (drift.length === 0) return;
+  const more = drift.length > TOLD_CHANGES ? [`${drift.length - TOLD_CHANGES} more`] : [];
+  const told = [...drift.slice(0, TOLD_CHANGES).map(changeText), ...more].join("; ");
+  const name = streamName({ source, stream });
+  ctx.log.warn("schema_drift", `${name}: the records have changed: ${told}`, {
+    source: source.name,
+    stream: stream.name,
+    changes: drift.map(changeJson),
+  });
 }
 
 /** Sets the cursor back to where it was before the load. */

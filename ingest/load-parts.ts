@@ -12,6 +12,8 @@ export interface PartEnd {
   /** From the first batch on. */
   pages: number;
   cursor: Position | null;
+  /** All has come that there is; `total` is what the source announced, if it did. */
+  whole?: { total: number | null };
   /** What the source says of what it was read of. */
   read?: LoadedPart;
 }
@@ -73,7 +75,14 @@ export async function readInParts(
     });
     isEnded = true;
     const read = plan.isNoted && outcome.part !== undefined ? { read: outcome.part } : {};
-    await work.commit({ batch: null, pages: outcome.pages, cursor: wholeCursor(plan, reach), ...read });
+    const whole = { total: outcome.total };
+    await work.commit({
+      batch: null,
+      pages: outcome.pages,
+      cursor: wholeCursor(plan, reach),
+      whole,
+      ...read,
+    });
     return outcome;
   } catch (error) {
     if (!(error instanceof Enough)) throw error;

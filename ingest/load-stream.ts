@@ -1,6 +1,4 @@
-import type { Context } from "../core/context.ts";
-import { describeError, messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
-import type { StreamDefinition } from "../core/sillon.ts";
+import { messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
 import { type Session, SqlError } from "../engines/engine.ts";
 import { hasCursorPerParent, type ParentWork, readByParent } from "./child-parts.ts";
 import { commitPart, entryOf, type Progress, reportCursor, startProgress, takeBack } from "./commit-part.ts";
@@ -12,7 +10,11 @@ import { createLanding } from "./raw/landing.ts";
 import { recordLoad } from "./raw/loads.ts";
 import { createCursorTable, writeCursors } from "./raw/parent-cursors.ts";
 import { parentRecords, type StoredParent } from "./raw/parent-records.ts";
+import { quarantineSql } from "./raw/quarantine.ts";
+import { sqlTime } from "./raw/tables.ts";
 import { type Batch, type Parent, type ReadJob, type StreamRange, streamName } from "./reader.ts";
+import { ordersByCursor } from "./records/record.ts";
+import { nameOf, report, reportAccepted, reportPage, reportQuarantine } from "./report-stream.ts";
 import type { StreamJob } from "./stream-job.ts";
 import { NO_COUNTS, type StreamResult } from "./stream-result.ts";
 
@@ -31,6 +33,7 @@ export async function loadStream(job: StreamJob): Promise<StreamResult> {
     retries: 0,
     sizeBytes: 0,
     seconds: 0,
+    drift: [],
     error: null,
   };
   const progress = startProgress(job, result, startedAt);
@@ -60,12 +63,14 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     stream.cursor && !isByParent ? await readCursor(place, stream.cursor) : { cursor: null, loadedAt: null };
   const plan = planLoad(stream, { bounds: job.bounds, state, isOfFiles: job.source.type === "files" });
   progress.mode = plan.mode;
-  const landing = await createLanding(session, ordersByCursor(stream));
+  const landing = await createLanding(session, ordersByCursor(stream), {
+    inParts: plan.inParts || isByParent,
+  });
   const reach = followCursor(stream, { plan, now: progress.startedAt });
   const shown = job.progress;
   const commit = (end: PartEnd) => {
     if (end.batch === null) shown.state = "committing";
-    return commitPart(job, { session, progress, plan, landing, end });
+    return commitPart(job, { session, progress, plan, landing, reach, end });
   };
   const restart = () => {
     Object.assign(shown, { records: 0, page: 0, pages: null });
@@ -91,6 +96,7 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     const read = await loadByParent(job, { readJob, common, session, startedAt: progress.startedAt, commit });
     reportCursor(job, read);
     reportQuarantine(job, result, progress.keyless);
+    reportAccepted(job, progress);
     return;
   }
   const parents = () => everything(parentsOf(job), plan.range);
@@ -106,13 +112,7 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
   );
   reportCursor(job, reach);
   reportQuarantine(job, result, progress.keyless);
-}
-
-/** Of two versions of a record in one load the one with the newer cursor counts, unless the stream says otherwise. */
-function ordersByCursor(stream: StreamDefinition): StreamDefinition {
-  const { updatedAt, cursor } = stream;
-  const isTime = cursor !== undefined && (cursor.type ?? "time") === "time" && cursor.unit === undefined;
-  return updatedAt === undefined && isTime ? { ...stream, updatedAt: cursor.field } : stream;
+  reportAccepted(job, progress);
 }
 
 /** A child stream whose lists go on from cursors of their own. */
@@ -159,25 +159,6 @@ function parentsOf({ engine, source, stream, parent }: StreamJob): AsyncIterable
   return parentRecords({ engine, source: source.name, stream: stream.name, parent: name, loading });
 }
 
-/** A record without a readable key may be any of those that did not come, so none of them is taken for deleted. */
-function reportQuarantine({ ctx, source }: StreamJob, result: StreamResult, keyless: number): void {
-  const { quarantined } = result.counts;
-  if (quarantined === 0) return;
-  const held =
-    keyless > 0 ? `; ${keyless} of them without a readable key, so that no deletion is concluded` : "";
-  const look = `run show --inline "select * from raw_${source.name}._quarantine"`;
-  ctx.log.warn(
-    "records_quarantined",
-    `${nameOf(result)}: ${quarantined} in quarantine${held}; to see them: ${look}`,
-    {
-      source: result.source,
-      stream: result.stream,
-      quarantined,
-      keyless,
-    },
-  );
-}
-
 function streamError(job: StreamJob, error: unknown): ProjectError {
   const [known] = projectErrorsOf(error);
   if (known !== undefined) return known;
@@ -212,7 +193,13 @@ async function recordFailure(
         counts: NO_COUNTS,
         error: text,
       };
-      return recordLoad({ engine, session, tables, stream: stream.name }, entry);
+      const { refused } = progress;
+      const place = { engine, session, tables, stream: stream.name };
+      return recordLoad(place, entry, async (loadId) => {
+        if (refused === null) return;
+        const loadedAt = sqlTime(engine, entry.endedAt);
+        await session.run(quarantineSql({ ...place, landed: refused.landed, loadId, loadedAt }));
+      });
     });
   } catch (writeError) {
     // The result says already what failed; this is a second fault, such as a full disk.
@@ -220,38 +207,5 @@ async function recordFailure(
       "load_unrecorded",
       `${nameOf(result)}: its failure is not in _loads: ${messageOf(writeError)}`,
     );
-  }
-}
-
-function nameOf({ source, stream }: StreamResult): string {
-  return `${source}.${stream}`;
-}
-
-function reportPage(
-  ctx: Context,
-  result: StreamResult,
-  landed: { page: number; pages: number; records: number },
-): void {
-  const { source, stream } = result;
-  const pages = Number.isFinite(landed.pages) ? landed.pages : null;
-  const end = pages === null ? "" : ` of ${pages}`;
-  const message = `${nameOf(result)}: page ${landed.page}${end} landed`;
-  ctx.log.debug("page_landed", message, { ...landed, source, stream, pages });
-}
-
-function report(ctx: Context, result: StreamResult): void {
-  const { source, stream, status, counts, seconds, error } = result;
-  const fields = { source, stream, ...counts, seconds, requests: result.requests, retries: result.retries };
-  if (status === "ok") {
-    const message = `${nameOf(result)}: ${counts.received} records, ${counts.new} new, ${counts.changed} changed, ${counts.deleted} deleted, ${counts.quarantined} in quarantine`;
-    ctx.log.info("stream_loaded", message, fields);
-  } else if (status === "failed") {
-    ctx.log.error("stream_failed", error === null ? nameOf(result) : describeError(error), {
-      ...fields,
-      code: error?.code,
-    });
-  } else {
-    const kept = result.loadId === null ? "nothing of it was changed" : "what had been committed stays";
-    ctx.log.warn("stream_interrupted", `${nameOf(result)}: interrupted; ${kept}`, fields);
   }
 }

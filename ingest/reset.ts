@@ -1,6 +1,7 @@
 import type { Context } from "../core/context.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import { type Engine, relationKey } from "../engines/engine.ts";
+import { forgetMembers } from "./drift/schema-table.ts";
 import { forgetFiles } from "./files/file-tables.ts";
 import { nextLoadId, writeLoad } from "./raw/loads.ts";
 import { forgetCursors } from "./raw/parent-cursors.ts";
@@ -16,8 +17,8 @@ export interface ResetResult {
 }
 
 /**
- * Forgets the cursor of a stream and which files were loaded, so that its next load reads everything; with `drop` also its records and what is
- * in quarantine. The rows of `_loads` stay.
+ * Forgets the cursor of a stream and which files were loaded, so that its next load reads everything; with `drop` also its records,
+ * what is in quarantine and what is known of its records' members. The rows of `_loads` stay.
  */
 export async function resetStream(
   ctx: Context,
@@ -37,6 +38,7 @@ export async function resetStream(
       const own = `stream = ${engine.literal(stream.name)}`;
       const quarantined = drop ? await session.run(`delete from ${tables.quarantine} where ${own}`) : 0;
       await forgetCursors({ engine, session, tables }, stream.name);
+      if (drop) await forgetMembers({ engine, session, tables, stream: stream.name });
       await forgetFiles({ engine, session, tables }, stream.name);
       const now = ctx.clock.now();
       await writeLoad({ engine, session, tables, stream: stream.name }, loadId, {

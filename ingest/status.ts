@@ -2,8 +2,9 @@ import { type AsOf, loadAsOf, validAt } from "../core/as-of.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import { type Engine, relationKey, type Session, type Value } from "../engines/engine.ts";
 import { hasCursorPerParent } from "./child-parts.ts";
+import { type RecordedChange, recordedChanges } from "./drift/schema-table.ts";
 import { cursorTable } from "./raw/parent-cursors.ts";
-import { rawTables } from "./raw/tables.ts";
+import { MEMBERS, rawTables } from "./raw/tables.ts";
 
 /** What is there of a stream. Times are in milliseconds since 1970. */
 export interface StreamStatus {
@@ -19,6 +20,8 @@ export interface StreamStatus {
   /** Keys that the source no longer has. */
   deleted: number;
   quarantined: number;
+  /** What has changed in its records since its first load, the newest first. */
+  drift: RecordedChange[];
 }
 
 export interface StatusOptions {
@@ -45,6 +48,7 @@ export async function streamStatus(
         ...(hasCursorPerParent(stream)
           ? await listsOf(session, cursorTable(engine, schema), { asked, isThere })
           : {}),
+        drift: isThere(MEMBERS) ? await driftOf(engine, session, { ...asked, asOf }) : [],
         ...(isThere(stream.name) ? await versionsOf(engine, session, { ...asked, asOf }) : NO_VERSIONS),
       });
     }
@@ -108,9 +112,17 @@ async function listsOf(
   return { cursor: `of ${rows[0]?.[0]} parents` };
 }
 
+function driftOf(engine: Engine, session: Session, { source, stream, asOf }: Asked) {
+  const tables = rawTables(engine, source);
+  const until = asOf === null ? LAST_LOAD : loadAsOf(asOf, tables.loads);
+  return recordedChanges({ engine, session, tables, stream }, until);
+}
+
+const LAST_LOAD = "9223372036854775806";
+
 async function versionsOf(engine: Engine, session: Session, { source, stream, asOf }: Asked) {
   const { schema, loads } = rawTables(engine, source);
-  const load = asOf === null ? "9223372036854775806" : loadAsOf(asOf, loads);
+  const load = asOf === null ? LAST_LOAD : loadAsOf(asOf, loads);
   const counted = await session.query(
     `select count(*) filter (where ${validAt(load)}), count(*) filter (where not _deleted),
   count(*) filter (where _deleted and (_to_load is null or _to_load > ${load}))

@@ -1,4 +1,5 @@
 import type { ProjectError } from "../core/errors.ts";
+import type { SchemaChange } from "./drift/change.ts";
 
 /** received = new + changed + unchanged + duplicate + quarantined. */
 export interface StreamCounts {
@@ -42,5 +43,7 @@ export interface StreamResult extends Traffic {
   /** Of the reading that was committed. */
   pages: number;
   seconds: number;
+  /** How the records that were committed differ from those of earlier loads. */
+  drift: SchemaChange[];
   error: ProjectError | null;
 }

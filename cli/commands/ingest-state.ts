@@ -1,5 +1,6 @@
 import { parseAsOf } from "../../core/as-of.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
+import { changeJson, changeText } from "../../ingest/drift/change.ts";
 import { type Choice, chooseStreams } from "../../ingest/ingest.ts";
 import { loadSources } from "../../ingest/load-sources.ts";
 import { type PruneResult, pruneStreams, type Retention } from "../../ingest/prune.ts";
@@ -53,16 +54,34 @@ export async function runIngestStatus(
   return {
     exitCode: EXIT.ok,
     summary: plural(found.length, "stream"),
-    text: formatTable(head, rows, terminal.colors),
+    text: [formatTable(head, rows, terminal.colors), ...driftLines(found)].join("\n"),
     json: { streams: found.map((one) => statusJson(one, workspace.ctx.clock.now())) },
   };
+}
+
+/** Changes of a stream's records that the terminal lists. */
+const SHOWN_CHANGES = 5;
+
+function driftLines(found: readonly StreamStatus[]): string[] {
+  const lines = found.flatMap(({ source, stream, drift }) => {
+    const shown = drift.slice(0, SHOWN_CHANGES);
+    const more = drift.length - shown.length;
+    return [
+      ...shown.map((one) => `  ${source}.${stream}, since load ${one.sinceLoad}: ${changeText(one)}`),
+      ...(more > 0 ? [`  ${source}.${stream}: ${more} earlier ones; --json has all`] : []),
+    ];
+  });
+  return lines.length === 0 ? [] : ["", "changes of the records", ...lines];
 }
 
 function timeText(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function statusJson({ lastLoad, loadedMs, ...same }: StreamStatus, now: Date): Record<string, unknown> {
+function statusJson(
+  { lastLoad, loadedMs, drift, ...same }: StreamStatus,
+  now: Date,
+): Record<string, unknown> {
   return {
     ...same,
     last_load:
@@ -75,6 +94,7 @@ function statusJson({ lastLoad, loadedMs, ...same }: StreamStatus, now: Date): R
             ended_at: timeText(lastLoad.endedMs),
             error: lastLoad.error,
           },
+    drift: drift.map(({ sinceLoad, ...change }) => ({ since_load: sinceLoad, ...changeJson(change) })),
     loaded_at: loadedMs === null ? null : timeText(loadedMs),
     age_seconds: loadedMs === null ? null : (now.getTime() - loadedMs) / 1000,
   };

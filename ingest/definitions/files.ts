@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { checkMode, name, streamShape, text } from "./stream.ts";
+import { checkStream, checkUnannounced, name, streamShape, text } from "./stream.ts";
 
 const fileStream = z
   .strictObject({
@@ -9,7 +9,10 @@ const fileStream = z
     delimiter: z.string().length(1, "expected one character").exactOptional(),
     records: z.string().exactOptional(),
   })
-  .superRefine(checkMode);
+  .superRefine((stream, context) => {
+    checkStream(stream, context);
+    checkUnannounced(stream, context);
+  });
 
 export const fileSource = z.strictObject({
   type: z.literal("files"),

@@ -7,7 +7,17 @@ interface Mistake {
 
 type StreamParts = Pick<
   RestStreamDefinition,
-  "name" | "path" | "mode" | "method" | "body" | "format" | "params" | "parent" | "fromParent" | "onMissing"
+  | "name"
+  | "path"
+  | "mode"
+  | "contract"
+  | "method"
+  | "body"
+  | "format"
+  | "params"
+  | "parent"
+  | "fromParent"
+  | "onMissing"
 > & { pagination?: Pagination };
 
 /** Members of a stream that do not go together. */
@@ -22,6 +32,8 @@ export function requestMistakes(stream: StreamParts): Mistake[] {
       if (stream[member] !== undefined) found(member, "of use only with a parent");
   } else {
     if (holes.length === 0) found("path", "expected a member of the parent's record, such as {id}");
+    if (stream.contract?.rows?.announced !== undefined)
+      found("contract", "rows.announced: the lists of a stream with a parent have no common total");
   }
   return mistakes;
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { requestMistakes, sourceMistakes } from "./rest-mistakes.ts";
-import { checkMode, count, name, streamShape, text } from "./stream.ts";
+import { checkStream, count, name, streamShape, text } from "./stream.ts";
 
 export const secret = z.union(
   [z.strictObject({ env: text }), z.strictObject({ file: text }), z.strictObject({ stdin: z.literal(true) })],
@@ -87,7 +87,7 @@ const restStream = z
     onMissing: z.enum(["fail", "empty"]).exactOptional(),
   })
   .superRefine((stream, context) => {
-    checkMode(stream, context);
+    checkStream(stream, context);
     for (const { path, message } of requestMistakes(stream))
       context.addIssue({ code: "custom", path, message });
   });

@@ -1,10 +1,11 @@
 import { z } from "zod";
-import { checkMode, count, name, streamShape, text } from "./stream.ts";
+import { checkStream, checkUnannounced, count, name, streamShape, text } from "./stream.ts";
 
 const sqlStream = z
   .strictObject({ ...streamShape, table: text.exactOptional(), query: text.exactOptional() })
   .superRefine((stream, context) => {
-    checkMode(stream, context);
+    checkStream(stream, context);
+    checkUnannounced(stream, context);
     if ((stream.table === undefined) === (stream.query === undefined))
       context.addIssue({ code: "custom", path: ["table"], message: "expected either a table or a query" });
   });

@@ -1,11 +1,13 @@
 import { z } from "zod";
+import type { ContractDefinition } from "../../core/sillon.ts";
 import { cursorForm, positionOf } from "../cursor/position.ts";
+import { contract, contractMistakes } from "./contract.ts";
 
 /** Names become names of schemas and tables. */
 export const name = z.string().regex(/^[a-z][a-z0-9_]*$/, "expected snake_case: small letters, digits, _");
 
-export const text = z.string().min(1, "expected a text that is not empty");
 export const count = z.number().int().positive();
+export const text = z.string().min(1, "expected a text that is not empty");
 
 const isSchema = (value: unknown): value is z.ZodType =>
   typeof value === "object" && value !== null && "safeParse" in value;
@@ -38,6 +40,7 @@ export const streamShape = {
   updatedAt: text.exactOptional(),
   record: z.custom<z.ZodType>(isSchema, "expected a zod schema"),
   mode: z.enum(["full", "incremental", "append"]).exactOptional(),
+  contract: contract.exactOptional(),
   cursor: cursor.exactOptional(),
 };
 
@@ -45,10 +48,11 @@ interface Modes {
   key: readonly string[];
   mode?: "full" | "incremental" | "append";
   cursor?: unknown;
+  contract?: ContractDefinition;
 }
 
-/** What the mode of a stream asks of its definition. */
-export function checkMode(stream: Modes, context: z.RefinementCtx): void {
+/** What its mode and its contract ask of a stream's definition. */
+export function checkStream(stream: Modes, context: z.RefinementCtx): void {
   const issue = (path: string, message: string) =>
     context.addIssue({ code: "custom", path: [path], message });
   if (stream.key.length === 0 && stream.mode !== "append")
@@ -57,4 +61,13 @@ export function checkMode(stream: Modes, context: z.RefinementCtx): void {
     issue("cursor", "expected one, since the mode is incremental");
   if ((stream.mode ?? "full") === "full" && stream.cursor !== undefined)
     issue("cursor", 'of use only with mode: "incremental" or "append"');
+  for (const { path, message } of contractMistakes(stream))
+    context.addIssue({ code: "custom", path: ["contract", ...path], message });
+}
+
+/** Sources that announce no total. */
+export function checkUnannounced({ contract }: Modes, context: z.RefinementCtx): void {
+  if (contract?.rows?.announced === undefined) return;
+  const message = "of use only with a service that announces a total";
+  context.addIssue({ code: "custom", path: ["contract", "rows", "announced"], message });
 }

@@ -2,6 +2,7 @@ import type { Engine, Session } from "../../engines/engine.ts";
 import type { LoadedPart } from "../reader.ts";
 import { NO_COUNTS, type StreamCounts } from "../stream-result.ts";
 import { type LoadEntry, nextLoadId, writeLoad } from "./loads.ts";
+import { quarantineSql } from "./quarantine.ts";
 import { createStreamTable, type RawTables, sqlTime } from "./tables.ts";
 
 export interface Load {
@@ -22,6 +23,10 @@ export interface Load {
   entry: Omit<LoadEntry, "counts">;
   /** When only a part of the source was read. */
   part?: LoadedPart | undefined;
+  /** Inside the load's transaction. */
+  alsoWrite?(loadId: number): Promise<void>;
+  /** SQL of a landed row: a record older than the one that is there, which it never follows. None when left out. */
+  isSuperseded?: string;
 }
 
 /** What the statements of one load share. */
@@ -71,6 +76,7 @@ export async function commitLoad(load: Load): Promise<Committed> {
       counts.deleted = await session.run(insertDeletionsSql(step));
     if (counts.deleted > 0) await session.run(endDeletedSql(step));
     if (counts.quarantined > 0) await session.run(quarantineSql(step));
+    await load.alsoWrite?.(step.loadId);
     const isCertain = load.concludesDeletions && keyless === 0;
     await load.part?.commit({ loadId: step.loadId, landed: load.landed, isCertain });
     await writeLoad(load, step.loadId, { ...load.entry, counts });
@@ -82,7 +88,7 @@ export async function commitLoad(load: Load): Promise<Committed> {
  * One row for each text of each key. The newest text of a key wins and is compared with the current version;
  * the others become versions that ended at once, unless they were landed before.
  */
-function judgeSql({ verdicts, landed, table }: Step): string {
+function judgeSql({ verdicts, landed, table, isSuperseded = "false" }: Step): string {
   return `insert into ${verdicts}
 with copies as (
   select *,
@@ -92,24 +98,27 @@ with copies as (
   where reason is null
 ),
 ranked as (
-  select *,
-    row_number() over (partition by "key" order by coalesce(updated_at, '') desc, page desc, "position" desc) as place
-  from copies
-  where from_last = 1
+  select *, coalesce(place > 1 or (${isSuperseded}), false) as is_former
+  from (
+    select *,
+      row_number() over (partition by "key" order by coalesce(updated_at, '') desc, page desc, "position" desc) as place
+    from copies
+    where from_last = 1
+  ) as placed
 ),
 live as (select _key, _hash from ${table} where _to_load is null and not _deleted),
 known as (
-  select distinct _key, _hash from ${table} where _key in (select "key" from ranked where place > 1)
+  select distinct _key, _hash from ${table} where _key in (select "key" from ranked where is_former)
 )
 select
   ranked.page,
   ranked."position",
   cast(ranked.copies as integer),
-  case when ranked.place = 1 then 1 else 0 end,
+  case when ranked.is_former then 0 else 1 end,
   ranked."key",
   case
-    when ranked.place > 1 and known._key is not null then 'duplicate'
-    when ranked.place > 1 then 'changed'
+    when ranked.is_former and known._key is not null then 'duplicate'
+    when ranked.is_former then 'changed'
     when live._key is null then 'new'
     when live._hash = ranked.hash then 'unchanged'
     else 'changed'
@@ -202,22 +211,5 @@ function endDeletedSql({ table, loadId }: Step): string {
   return `update ${table} set _to_load = ${loadId}
 where _to_load is null and not _deleted and _key in (
   select _key from ${table} where _deleted and _from_load = ${loadId}
-)`;
-}
-
-/** The same text refused for the same reason is kept once, however often it comes. */
-function quarantineSql({ tables, landed, loadId, loadedAt, engine, stream }: Step): string {
-  const name = engine.literal(stream);
-  return `insert into ${tables.quarantine}
-  (load_id, stream, page, "position", reason, "key", record, quarantined_at)
-select ${loadId}, ${name}, page, "position", reason, "key", record, ${loadedAt}
-from (
-  select *, row_number() over (partition by record, reason order by page, "position") as place
-  from ${landed}
-  where reason is not null
-) as refused
-where place = 1 and not exists (
-  select 1 from ${tables.quarantine} as known
-  where known.stream = ${name} and known.reason = refused.reason and known.record = refused.record
 )`;
 }

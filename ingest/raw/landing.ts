@@ -1,5 +1,6 @@
 import type { StreamDefinition } from "../../core/sillon.ts";
 import type { Session } from "../../engines/engine.ts";
+import { emptyTally, mergeTally, type Tally, tallyFor } from "../contract/tally.ts";
 import type { RawRecord } from "../records/raw-record.ts";
 import { type Candidate, judgeRecord } from "../records/record.ts";
 
@@ -12,6 +13,8 @@ export interface Landing {
   add(pageNumber: number, records: readonly RawRecord[]): Promise<void>;
   /** After this the table holds everything that was added. */
   flush(): Promise<void>;
+  /** What is known of all that was added and not taken yet, or of the pages up to one. */
+  takeTally(lastPage: number | null): Tally;
 }
 
 /** Enough to keep the engine busy, little enough that many streams fit into memory. */
@@ -44,8 +47,15 @@ function emptyBatch(): Batch {
   };
 }
 
-export async function createLanding(session: Session, stream: StreamDefinition): Promise<Landing> {
+export async function createLanding(
+  session: Session,
+  stream: StreamDefinition,
+  { inParts }: { inParts: boolean },
+): Promise<Landing> {
   let batch = emptyBatch();
+  const count = tallyFor(stream);
+  /** By page only where some pages are taken before others. */
+  let tallies = new Map<number, Tally>();
   let landed: Promise<void> = Promise.resolve();
   const create = () =>
     session.createLandingTable(`${stream.name}_landed`, {
@@ -73,11 +83,27 @@ export async function createLanding(session: Session, stream: StreamDefinition):
     flush,
     restart: async () => {
       batch = emptyBatch();
+      tallies = new Map();
       await create();
     },
+    takeTally: (lastPage) => {
+      const taken = emptyTally();
+      for (const [page, tally] of tallies) {
+        if (lastPage !== null && page > lastPage) continue;
+        mergeTally(taken, tally);
+        tallies.delete(page);
+      }
+      return taken;
+    },
     add: async (pageNumber, records) => {
+      const place = inParts ? pageNumber : 0;
+      const tally = tallies.get(place) ?? emptyTally();
+      tallies.set(place, tally);
       records.forEach((record, index) => {
-        append(batch, judgeRecord(stream, record), { page: pageNumber, position: index + 1 });
+        const candidate = judgeRecord(stream, record);
+        const position = index + 1;
+        count(tally, { candidate, record, page: pageNumber, position });
+        append(batch, candidate, { page: pageNumber, position });
       });
       if (batch.page.length >= BATCH_ROWS || batch.characters >= BATCH_CHARACTERS) await flush();
     },

@@ -58,10 +58,15 @@ export async function writeLoad(place: LoadPlace, loadId: number, entry: LoadEnt
 }
 
 /** Writes down, by itself, a load that changed no record: one that failed, one that takes back a cursor. Resolves with its id. */
-export async function recordLoad(place: LoadPlace, entry: LoadEntry): Promise<number> {
+export async function recordLoad(
+  place: LoadPlace,
+  entry: LoadEntry,
+  alsoWrite: (loadId: number) => Promise<void> = async () => {},
+): Promise<number> {
   return place.session.transaction(async () => {
     const loadId = await nextLoadId(place.session, place.tables);
     await writeLoad(place, loadId, entry);
+    await alsoWrite(loadId);
     return loadId;
   });
 }

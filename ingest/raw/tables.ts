@@ -8,6 +8,8 @@ export interface RawTables {
   loads: string;
   /** One row for every record that was ever refused, and why. */
   quarantine: string;
+  /** The members of records: one row for each type that values of one have had, from a load on. */
+  members: string;
 }
 
 export function rawSchema(source: string): string {
@@ -20,9 +22,11 @@ export function rawTables(engine: Engine, source: string): RawTables {
     schema,
     loads: engine.nameOf({ schema, name: "_loads" }),
     quarantine: engine.nameOf({ schema, name: "_quarantine" }),
+    members: engine.nameOf({ schema, name: MEMBERS }),
   };
 }
 
+export const MEMBERS = "_schema";
 const COUNTS = ["received", "new", "changed", "unchanged", "duplicate", "quarantined", "deleted"];
 
 /** Makes what every load writes to, once for a source. Times are UTC. */
@@ -34,6 +38,7 @@ export async function createSourceTables(engine: Engine, tables: RawTables): Pro
   try {
     if (isMissing("_loads")) await session.run(loadsTable(engine, tables));
     if (isMissing("_quarantine")) await session.run(quarantineTable(engine, tables));
+    if (isMissing(MEMBERS)) await session.run(membersTable(tables));
   } finally {
     session.close();
   }
@@ -52,6 +57,13 @@ function quarantineTable(engine: Engine, tables: RawTables): string {
   return `create table ${tables.quarantine} (
     load_id bigint, stream varchar, page integer, ${engine.quote("position")} integer,
     reason varchar, ${engine.quote("key")} varchar, record varchar, quarantined_at timestamp
+  )`;
+}
+
+function membersTable({ members }: RawTables): string {
+  return `create table ${members} (
+    stream varchar, member varchar, type varchar, from_load bigint, to_load bigint,
+    change varchar, former varchar, records bigint, of_records bigint
   )`;
 }
 

@@ -13,7 +13,12 @@ export interface Candidate {
   updatedAt: string | null;
   /** Why it is put in quarantine; null when it is not. */
   reason: string | null;
+  /** What of the contract it breaks, wherever it goes; null when nothing. */
+  broken: string | null;
   text: string;
+  isObject: boolean;
+  /** Where its members are in the text; none of a canonical record, whose value says it all. */
+  members: readonly Member[];
 }
 
 const HASH_DIGITS = 32;
@@ -26,18 +31,27 @@ export function judgeRecord(stream: StreamDefinition, record: RawRecord): Candid
   const members = isObject && !isCanonical ? membersOf(text, 0) : [];
   const digest = hash("sha256", text).slice(0, HASH_DIGITS);
   const key = isObject && isCanonical ? canonicalKey(stream, value) : keyOf(stream, members, text);
-  const reason =
-    record.fault ??
-    textFault(members, record) ??
-    contractFault(stream, value) ??
-    (isObject ? null : "expected an object");
+  const unreadable = record.fault ?? textFault(members, record);
+  const broken = unreadable ?? contractFault(stream, value) ?? (isObject ? null : "expected an object");
+  const isAccepted = stream.contract?.onInvalid === "accept" && isObject && unreadable === undefined;
+  const reason = isAccepted ? null : broken;
   return {
     key: key ?? (reason === null ? digest : null),
     hash: digest,
     updatedAt: isObject && stream.updatedAt ? comparableTime(Object(value)[stream.updatedAt]) : null,
     reason,
+    broken,
     text,
+    isObject,
+    members,
   };
+}
+
+/** Of two versions of a record in one load the one with the newer cursor counts, unless the stream says otherwise. */
+export function ordersByCursor(stream: StreamDefinition): StreamDefinition {
+  const { updatedAt, cursor } = stream;
+  const isTime = cursor !== undefined && (cursor.type ?? "time") === "time" && cursor.unit === undefined;
+  return updatedAt === undefined && isTime ? { ...stream, updatedAt: cursor.field } : stream;
 }
 
 /** What tells a record apart; undefined when it does not say it. */

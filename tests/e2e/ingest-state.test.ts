@@ -175,3 +175,28 @@ test.each([
   const { exitCode, stderr } = await command("ingest", "status", "--as-of", moment);
   expect([exitCode, stderr.includes(message), stderr.includes(hint)]).toEqual([2, true, true]);
 });
+
+test("status tells since which load records are different, and how", async () => {
+  await loadTwice();
+  lists.users = [
+    { id: 1, at: minute(1), mood: "calm" },
+    { id: 2, at: minute(9) },
+  ] as Event[];
+  const { streams } = await answer("ingest", "users");
+  const change = {
+    change: "new",
+    member: "mood",
+    former: null,
+    types: ["string"],
+    records: 1,
+    of_records: 2,
+  };
+  expect(streams[0].drift).toEqual([{ ...change, guess: false }]);
+  const status = await answer("ingest", "status", "users");
+  expect(status.streams[0].drift).toEqual([{ since_load: 4, ...change, guess: false }]);
+  expect((await answer("ingest", "status", "users", "--as-of", "3")).streams[0].drift).toEqual([]);
+  const { stdout } = await command("ingest", "status", "users");
+  expect(stdout).toContain(
+    "\nchanges of the records\n  feed.users, since load 4: mood is new (string) in 1 of 2 records\n",
+  );
+});
