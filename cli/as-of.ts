@@ -1,13 +1,14 @@
 import { type AsOf, loadAsOf } from "../core/as-of.ts";
+import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import type { Engine } from "../engines/engine.ts";
 import { type Graph, modelsOf, type Node } from "../runner/graph/nodes.ts";
 
 /**
- * Throws AS_OF_UNKNOWN when no source has a load with that id, and AS_OF_PRUNED when versions of that moment were
+ * Warns of streams whose records of that moment were dropped: they are read as empty. Throws AS_OF_UNKNOWN when no source has a load with that id, and AS_OF_PRUNED when versions of that moment were
  * removed (both exit 2).
  */
-export async function checkAsOf(engine: Engine, asOf: AsOf): Promise<void> {
+export async function checkAsOf({ log }: Context, engine: Engine, asOf: AsOf): Promise<void> {
   const keys = [...(await engine.relations()).keys()].filter((key) => /^raw_\w+\._loads$/.test(key));
   const session = await engine.openSession();
   let newest = 0;
@@ -23,6 +24,16 @@ from ${loads} where mode <> 'prune' or "cursor" is not null`,
       );
       newest = Math.max(newest, last ?? 0);
       if ((load ?? 0) < (horizon ?? 0)) throw pruned(schema, load ?? 0, horizon ?? 0);
+      const { rows } = await session.query(
+        `select stream, max(load_id) from ${loads} as resets
+where mode = 'reset' and deleted > 0 and load_id > ${load ?? 0}
+  and exists (select 1 from ${loads} as former where former.stream = resets.stream and former.load_id <= ${load ?? 0})
+group by stream order by stream`,
+      );
+      for (const [stream, dropped] of rows) {
+        const message = `${schema}.${stream} is empty as of load ${load ?? 0}: run ingest reset --drop removed its records at load ${dropped}`;
+        log.warn("as_of_dropped", message, { schema, stream, load: load ?? 0, dropped: Number(dropped) });
+      }
     }
   } finally {
     session.close();

@@ -1,9 +1,14 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { AsOf } from "../core/as-of.ts";
 import { EXIT } from "../core/errors.ts";
+import { openDuckdbReadOnly } from "../engines/duckdb.ts";
 import { openDuckdbCopy } from "../engines/duckdb-copy.ts";
 import type { Engine } from "../engines/engine.ts";
 import { dryRun } from "../runner/dry-run/dry-run.ts";
 import type { PlannedNode } from "../runner/dry-run/plan.ts";
 import type { ReferableNode } from "../runner/graph/nodes.ts";
+import { checkAsOf } from "./as-of.ts";
 import { errorJson } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
 import type { GraphPlan } from "./plan.ts";
@@ -53,6 +58,10 @@ async function planIn(
   const quiet = { ...ctx, log: { ...ctx.log, info: ctx.log.debug } };
   const { options, scope, batches, ...planned } = plan;
   const deadlineMs = ctx.clock.now().getTime() + waitMsOf(workspace);
+  const { asOf } = scope;
+  const path = resolve(ctx.projectDir, target.duckdb.path);
+  if (asOf !== undefined && existsSync(path))
+    await openHeld(workspace, deadlineMs, () => checkMoment(workspace, path, asOf));
   const engine = await openHeld(workspace, deadlineMs, () =>
     openDuckdbCopy(ctx, target.duckdb, ownFiles(workspace)),
   );
@@ -70,6 +79,16 @@ async function planIn(
         isFullRefresh: options.fullRefresh ?? false,
       },
     );
+  } finally {
+    engine.close();
+  }
+}
+
+/** The copy has no rows: whether the moment can be read is told by the warehouse itself. */
+async function checkMoment(workspace: Workspace, path: string, asOf: AsOf): Promise<void> {
+  const engine = await openDuckdbReadOnly(workspace.ctx, path, ownFiles(workspace));
+  try {
+    await checkAsOf(workspace.ctx, engine, asOf);
   } finally {
     engine.close();
   }

@@ -136,7 +136,7 @@ export async function runPlan(
     return withRunHooks(workspace, open, {
       plan,
       work: async () => {
-        if (plan.scope.asOf !== undefined) await checkAsOf(engine, plan.scope.asOf);
+        if (plan.scope.asOf !== undefined) await checkAsOf(workspace.ctx, engine, plan.scope.asOf);
         const outcome = await nodesStep(workspace, open, { plan, ...run });
         writeArtifacts(workspace, plan, { which: run.which, results: outcome.results });
         return outcome;

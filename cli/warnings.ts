@@ -35,7 +35,7 @@ export const WARNINGS = [
     "selection_empty",
     "snapshot_skipped",
   ],
-  ...["contract_broken", "cursor_odd", "records_unasked", "schema_drift"],
+  ...["as_of_dropped", "contract_broken", "cursor_odd", "records_unasked", "schema_drift"],
   ...["secret_readable", "secret_short", "source_unrecorded"],
   ...["stream_interrupted", "test_skipped", "test_warned"],
 ] as const;

@@ -11,6 +11,7 @@ import type { LoadPlan } from "./load-plan.ts";
 import { commitLoad } from "./raw/commit.ts";
 import type { Landing } from "./raw/landing.ts";
 import { recordLoad } from "./raw/loads.ts";
+import { forgetLoad } from "./raw/unfinished.ts";
 import { streamName } from "./reader.ts";
 import type { StreamJob } from "./stream-job.ts";
 import { NO_COUNTS, type StreamCounts, type StreamResult, type Traffic } from "./stream-result.ts";
@@ -102,7 +103,11 @@ export async function commitPart(
       concludesDeletions,
       compare,
       part: end.read,
-      alsoWrite: (loadId) => writeDifference(place, loadId, drift),
+      alsoWrite: async (loadId) => {
+        await writeDifference(place, loadId, drift);
+        // With its last part a load has ended.
+        if (end.batch === null) await forgetLoad(place, stream.name);
+      },
     });
     return { ...load, drift: drift.changes };
   });

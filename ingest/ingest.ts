@@ -3,7 +3,7 @@ import type { Context } from "../core/context.ts";
 import { EXIT, ProjectError, ProjectErrors, projectErrorsOf } from "../core/errors.ts";
 import { nearestLine } from "../core/nearest.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
-import type { Engine } from "../engines/engine.ts";
+import type { Engine, Session } from "../engines/engine.ts";
 import { previewStream, type StreamPreview } from "./dry-run.ts";
 import { openFileReader } from "./files/reader.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
@@ -12,6 +12,7 @@ import { loadStream } from "./load-stream.ts";
 import { type StreamProgress, waitingProgress } from "./progress.ts";
 import { wellLoadedStreams } from "./raw/last-loads.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
+import { noteLoads, recordInterrupted } from "./raw/unfinished.ts";
 import { type Reader, streamName } from "./reader.ts";
 import { withoutSecrets } from "./recording/player.ts";
 import { checkReplay, tellUnrecorded } from "./recording/scope.ts";
@@ -239,6 +240,7 @@ async function prepareJobs(
     const tables = rawTables(engine, source.name);
     if (!prepared.has(source.name)) {
       await createSourceTables(engine, tables);
+      await withSession(engine, (session) => recordInterrupted({ engine, session, tables }, ctx.clock.now()));
       prepared.set(source.name, onlyFailed ? await wellLoadedStreams(engine, source.name) : new Set());
     }
     if (prepared.get(source.name)?.has(stream.name)) continue;
@@ -248,7 +250,33 @@ async function prepareJobs(
     const parts = { ctx, engine, settings, source, stream, reader, tables, bounds, inTurn, progress: shown };
     jobs.push({ ...parts, parentStream: ancestors[0], depth: ancestors.length });
   }
+  await noteJobs(ctx, engine, jobs);
   return jobs;
+}
+
+/** So that a load whose process ends is known for one that did not. */
+async function noteJobs(ctx: Context, engine: Engine, jobs: readonly PreparedJob[]): Promise<void> {
+  const startedAt = ctx.clock.now();
+  await withSession(engine, async (session) => {
+    for (const source of new Set(jobs.map((job) => job.source))) {
+      const own = jobs.filter((job) => job.source === source);
+      const loads = own.map(({ stream }) => ({
+        stream: stream.name,
+        mode: stream.mode ?? "full",
+        startedAt,
+      }));
+      await noteLoads({ engine, session, tables: rawTables(engine, source.name) }, loads);
+    }
+  });
+}
+
+async function withSession(engine: Engine, work: (session: Session) => Promise<void>): Promise<void> {
+  const session = await engine.openSession();
+  try {
+    await work(session);
+  } finally {
+    session.close();
+  }
 }
 
 const STREAMS_AT_ONCE = 16;

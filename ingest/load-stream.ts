@@ -12,6 +12,7 @@ import { createCursorTable, writeCursors } from "./raw/parent-cursors.ts";
 import { parentRecords, type StoredParent } from "./raw/parent-records.ts";
 import { quarantineSql } from "./raw/quarantine.ts";
 import { sqlTime } from "./raw/tables.ts";
+import { forgetLoad } from "./raw/unfinished.ts";
 import { type Batch, type Parent, type ReadJob, type StreamRange, streamName } from "./reader.ts";
 import { ordersByCursor } from "./records/record.ts";
 import { nameOf, report, reportAccepted, reportPage, reportQuarantine } from "./report-stream.ts";
@@ -196,6 +197,7 @@ async function recordFailure(
       const { refused } = progress;
       const place = { engine, session, tables, stream: stream.name };
       return recordLoad(place, entry, async (loadId) => {
+        await forgetLoad(place, stream.name);
         if (refused === null) return;
         const loadedAt = sqlTime(engine, entry.endedAt);
         await session.run(quarantineSql({ ...place, landed: refused.landed, loadId, loadedAt }));

@@ -6,6 +6,7 @@ import { forgetFiles } from "./files/file-tables.ts";
 import { nextLoadId, writeLoad } from "./raw/loads.ts";
 import { forgetCursors } from "./raw/parent-cursors.ts";
 import { createSourceTables, rawTables } from "./raw/tables.ts";
+import { forgetLoad } from "./raw/unfinished.ts";
 import { NO_COUNTS } from "./stream-result.ts";
 
 export interface ResetResult {
@@ -37,12 +38,15 @@ export async function resetStream(
       const versions = drop && isThere ? await session.run(`delete from ${table}`) : 0;
       const own = `stream = ${engine.literal(stream.name)}`;
       const quarantined = drop ? await session.run(`delete from ${tables.quarantine} where ${own}`) : 0;
+      await forgetLoad({ engine, session, tables }, stream.name);
       await forgetCursors({ engine, session, tables }, stream.name);
       if (drop) await forgetMembers({ engine, session, tables, stream: stream.name });
       await forgetFiles({ engine, session, tables }, stream.name);
       const now = ctx.clock.now();
       await writeLoad({ engine, session, tables, stream: stream.name }, loadId, {
         ...EMPTY_LOAD,
+        // What was removed with `drop`: reads as of before find nothing.
+        counts: { ...NO_COUNTS, deleted: versions },
         mode: "reset",
         startedAt: now,
         endedAt: now,

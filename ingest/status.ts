@@ -5,6 +5,7 @@ import { hasCursorPerParent } from "./child-parts.ts";
 import { type RecordedChange, recordedChanges } from "./drift/schema-table.ts";
 import { cursorTable } from "./raw/parent-cursors.ts";
 import { MEMBERS, rawTables } from "./raw/tables.ts";
+import { unfinishedStreams } from "./raw/unfinished.ts";
 
 /** What is there of a stream. Times are in milliseconds since 1970. */
 export interface StreamStatus {
@@ -84,6 +85,10 @@ where ${own} and mode <> 'prune' and ${condition} order by load_id desc limit 1`
   const [state] = (await newest("outcome = 'ok'")).rows;
   const [good] = (await newest("outcome = 'ok' and mode <> 'reset'")).rows;
   const refused = await session.query(`select count(*) from ${quarantine} where ${own}`);
+  const unfinished =
+    asOf === null
+      ? await unfinishedStreams({ engine, session, tables: rawTables(engine, source) })
+      : new Set();
   return {
     lastLoad:
       last === undefined
@@ -91,7 +96,8 @@ where ${own} and mode <> 'prune' and ${condition} order by load_id desc limit 1`
         : {
             id: Number(last[0]),
             mode: String(last[1]),
-            outcome: String(last[2]),
+            // It gets a row of its own when the next load begins.
+            outcome: unfinished.has(stream) ? "interrupted" : String(last[2]),
             endedMs: Number(last[3]),
             error: textOf(last[4]),
           },

@@ -26,7 +26,7 @@ export async function runIngestStatus(
   const asOf = text === undefined ? null : parseAsOf(text);
   const streams = await chosen(workspace, names);
   const found = await withWarehouse(workspace, "run ingest status", async (engine) => {
-    if (asOf !== null) await checkAsOf(engine, asOf);
+    if (asOf !== null) await checkAsOf(workspace.ctx, engine, asOf);
     return streamStatus(engine, { streams, asOf });
   });
   const head = [

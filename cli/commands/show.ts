@@ -72,7 +72,7 @@ async function showAsOf(
   const sql = model === undefined ? (options.inline ?? "") : `select * from {{ ref('${model}') }}`;
   const query = compileInline(workspace.ctx, then, sql);
   const rows = await withWarehouse(workspace, "run show --as-of", async (engine) => {
-    await checkAsOf(engine, asOf);
+    await checkAsOf(workspace.ctx, engine, asOf);
     const view = { engine, origin: "warehouse" as const };
     return previewRows(view, query, { model: undefined, limit: options.limit, scope: then });
   });

@@ -1,5 +1,6 @@
 import { type Engine, relationKey } from "../../engines/engine.ts";
 import { rawTables } from "./tables.ts";
+import { unfinishedStreams } from "./unfinished.ts";
 
 /** The streams of a source whose last load went well, and that were not reset since. */
 export async function wellLoadedStreams(engine: Engine, source: string): Promise<Set<string>> {
@@ -13,7 +14,8 @@ export async function wellLoadedStreams(engine: Engine, source: string): Promise
         from ${loads} where mode <> 'prune'
       ) as loads where place = 1 and outcome = 'ok' and mode <> 'reset'`,
     );
-    return new Set(rows.map(([stream]) => String(stream)));
+    const unfinished = await unfinishedStreams({ engine, session, tables: rawTables(engine, source) });
+    return new Set(rows.map(([stream]) => String(stream)).filter((stream) => !unfinished.has(stream)));
   } finally {
     session.close();
   }

@@ -8,7 +8,7 @@ export interface LoadEntry extends Traffic {
   mode: string;
   /** The newest value of the cursor up to which all records are there; after `prune` the oldest load that can be read. */
   cursor: string | null;
-  outcome: "ok" | "failed";
+  outcome: "ok" | "failed" | "interrupted";
   counts: StreamCounts;
   pages: number;
   startedAt: Date;

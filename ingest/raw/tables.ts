@@ -10,6 +10,8 @@ export interface RawTables {
   quarantine: string;
   /** The members of records: one row for each type that values of one have had, from a load on. */
   members: string;
+  /** The streams whose load has begun and not ended. */
+  unfinished: string;
 }
 
 export function rawSchema(source: string): string {
@@ -23,6 +25,7 @@ export function rawTables(engine: Engine, source: string): RawTables {
     loads: engine.nameOf({ schema, name: "_loads" }),
     quarantine: engine.nameOf({ schema, name: "_quarantine" }),
     members: engine.nameOf({ schema, name: MEMBERS }),
+    unfinished: engine.nameOf({ schema, name: "_unfinished" }),
   };
 }
 
@@ -39,6 +42,10 @@ export async function createSourceTables(engine: Engine, tables: RawTables): Pro
     if (isMissing("_loads")) await session.run(loadsTable(engine, tables));
     if (isMissing("_quarantine")) await session.run(quarantineTable(engine, tables));
     if (isMissing(MEMBERS)) await session.run(membersTable(tables));
+    if (isMissing("_unfinished"))
+      await session.run(
+        `create table ${tables.unfinished} (stream varchar, mode varchar, started_at timestamp)`,
+      );
   } finally {
     session.close();
   }

@@ -139,6 +139,35 @@ test("models that read a stream are made anew after a reset that dropped it, and
   expect((await answer("show", "user_count")).rows).toEqual([{ users: 3 }]);
 });
 
+test("after a reset that dropped a stream, reads as of before find it empty and say so", async () => {
+  await loadTwice();
+  await answer("ingest", "reset", "users", "--drop", "--yes");
+  await answer("ingest", "users");
+  const then = await command("show", "user_count", "--as-of", "1", "--json");
+  expect(JSON.parse(then.stdout).rows).toEqual([{ users: 0 }]);
+  expect(then.stderr).toContain(
+    "raw_feed.users is empty as of load 1: run ingest reset --drop removed its records",
+  );
+  const now = await command("show", "user_count", "--as-of", "2099-01-01", "--json");
+  expect(JSON.parse(now.stdout).rows).toEqual([{ users: 2 }]);
+  expect(now.stderr).not.toContain("is empty");
+});
+
+test("a dry run of models as of a load checks the moment and changes nothing", async () => {
+  await loadTwice();
+  await answer("models");
+  expect((await answer("models", "--as-of", "1", "--dry-run")).nodes).toHaveLength(2);
+  expect((await answer("show", "user_count")).rows).toEqual([{ users: 2 }]);
+  const wrong = await command("models", "--as-of", "77", "--dry-run");
+  expect(wrong).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("there is no load 77") });
+  await answer("ingest", "prune", "--keep", "0");
+  const pruned = await command("models", "--as-of", "1", "--dry-run");
+  expect(pruned).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining("cannot be read as of load 1"),
+  });
+});
+
 test("a dry run writes nothing and says where a load would begin", async () => {
   const { streams } = await answer("ingest", "--dry-run", "--since", minute(2), "feed.events");
   expect(streams).toMatchObject([{ mode: "backfill", since: minute(2), until: null, limit: null }]);
