@@ -4,6 +4,7 @@ import type { IngestCommandOptions } from "./commands/ingest.ts";
 import { addIngestCommands } from "./ingest-commands.ts";
 import type { Invocation } from "./invocation.ts";
 import { addDryRunOption, addGraphOptions, addRunOptions, addWriteOptions, numberOption } from "./options.ts";
+import { addQuarantineCommands } from "./quarantine-commands.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { CommonOptions } from "./workspace.ts";
 
@@ -55,6 +56,7 @@ export function addLoadCommands(program: Command, invocation: Invocation): void 
       await execute(invocation, { name: "ingest", options: told, isRecorded: options.dryRun !== true, work });
     });
   addIngestCommands(ingest, invocation, execute);
+  addQuarantineCommands(program, invocation);
 }
 
 /** With `--json` the story is events, so that a program can read how far the load has come. */

@@ -169,7 +169,7 @@ const PAINTED = /\u001b\[([12]|3[123])m([^\u0000-\u001f\u007f-\u009f]*)\u001b\[(
 const PAINTED_WHOLE = new RegExp(`(${PAINTED.source.replace(/\(/g, "(?:")})`, "g");
 
 /** Text of the outside world without what a terminal would obey. */
-function printable(text: string): string {
+export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => (character === "\n" ? "↵" : "·"));
 }

@@ -3,6 +3,7 @@ import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import { type Engine, relationKey, type Session, type Value } from "../engines/engine.ts";
 import { hasCursorPerParent } from "./child-parts.ts";
 import { type RecordedChange, recordedChanges } from "./drift/schema-table.ts";
+import { ASIDE } from "./raw/loads.ts";
 import { cursorTable } from "./raw/parent-cursors.ts";
 import { MEMBERS, rawTables } from "./raw/tables.ts";
 import { unfinishedStreams } from "./raw/unfinished.ts";
@@ -79,7 +80,7 @@ async function loadsOf(engine: Engine, session: Session, { source, stream, asOf 
   const newest = (condition: string) =>
     session.query(
       `select load_id, mode, outcome, ${ended}, error, "cursor" from ${loads}
-where ${own} and mode <> 'prune' and ${condition} order by load_id desc limit 1`,
+where ${own} and mode not in ${ASIDE} and ${condition} order by load_id desc limit 1`,
     );
   const [last] = (await newest("mode <> 'reset'")).rows;
   const [state] = (await newest("outcome = 'ok'")).rows;

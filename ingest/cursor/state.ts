@@ -1,5 +1,6 @@
 import type { CursorDefinition } from "../../core/sillon.ts";
 import { type Engine, relationKey, type Session } from "../../engines/engine.ts";
+import { ASIDE } from "../raw/loads.ts";
 import type { RawTables } from "../raw/tables.ts";
 import { later, type Position, positionAt, positionOf } from "./position.ts";
 import { cursorText } from "./watch.ts";
@@ -32,7 +33,7 @@ export async function readCursor(place: CursorPlace, cursor: CursorDefinition): 
   select ${engine.epochMs("max(started_at)")} from ${tables.loads} as whole
   where whole.stream = loads.stream and whole.outcome = 'ok' and whole.mode in ('full', 'incremental', 'append')
 ) from ${tables.loads} as loads
-where stream = ${engine.literal(stream)} and outcome = 'ok' and mode <> 'prune'
+where stream = ${engine.literal(stream)} and outcome = 'ok' and mode not in ${ASIDE}
 order by load_id desc limit 1`,
   );
   const [mode, text, startedMs] = found.rows[0] ?? [];

@@ -1,4 +1,5 @@
 import { type Engine, relationKey } from "../../engines/engine.ts";
+import { ASIDE } from "./loads.ts";
 import { rawTables } from "./tables.ts";
 import { unfinishedStreams } from "./unfinished.ts";
 
@@ -11,7 +12,7 @@ export async function wellLoadedStreams(engine: Engine, source: string): Promise
     const { rows } = await session.query(
       `select stream from (
         select stream, outcome, mode, row_number() over (partition by stream order by load_id desc) as place
-        from ${loads} where mode <> 'prune'
+        from ${loads} where mode not in ${ASIDE}
       ) as loads where place = 1 and outcome = 'ok' and mode <> 'reset'`,
     );
     const unfinished = await unfinishedStreams({ engine, session, tables: rawTables(engine, source) });

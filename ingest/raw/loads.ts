@@ -4,7 +4,7 @@ import { type RawTables, sqlTime } from "./tables.ts";
 
 /** A row of `_loads`. */
 export interface LoadEntry extends Traffic {
-  /** `full`, `incremental`, `append`, `backfill`; `reset` and `prune` are entries of those commands. */
+  /** `full`, `incremental`, `append`, `backfill`; `reset`, `prune`, `replay` and `drop` are entries of those commands. */
   mode: string;
   /** The newest value of the cursor up to which all records are there; after `prune` the oldest load that can be read. */
   cursor: string | null;
@@ -16,6 +16,9 @@ export interface LoadEntry extends Traffic {
   /** Without secrets. */
   error: string | null;
 }
+
+/** SQL: entries of commands that say nothing of what the source holds, nor of a cursor. */
+export const ASIDE = "('prune', 'replay', 'drop')";
 
 interface LoadPlace {
   engine: Engine;

@@ -18,7 +18,7 @@ export interface Loads {
   schemas: ReadonlyMap<string, string>;
 }
 
-const OWN_TABLES = ["_loads", "_quarantine", "_files", "_file_records"];
+const OWN_TABLES = ["_loads", "_quarantine", "_schema", "_files", "_file_records"];
 
 /** Asks the `_loads` tables of the schemas that the sources are in. */
 export async function readLoads(
@@ -54,7 +54,7 @@ async function loadsOf(
   schema: string,
 ): Promise<{ stream: string; changed: number; newest: number }[]> {
   const count = ["new", "changed", "deleted"].map(engine.quote).join(" + ");
-  const sql = `select stream, coalesce(max(load_id) filter (where outcome = 'ok' and (${count} > 0 or mode in ('prune', 'reset'))), 0), max(load_id)
+  const sql = `select stream, coalesce(max(load_id) filter (where outcome = 'ok' and (${count} > 0 or mode in ('prune', 'reset', 'replay', 'drop'))), 0), max(load_id)
 from ${engine.nameOf({ schema, name: "_loads" })}
 group by stream
 order by stream`;
