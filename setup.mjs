@@ -61,8 +61,8 @@ async function bundle() {
     dir: made,
     format: "esm",
     chunkFileNames: "chunks/[name].js",
-    // Comments and indentation take as long to skip as code; names stay, for the stack of a bug.
-    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+    // Comments take time to skip; lines stay as they are, for the stack of a bug.
+    comments: false,
   });
   await program.close();
   writeFileSync(join(made, LICENSES), licensesOf(output.flatMap(({ moduleIds }) => moduleIds ?? [])));

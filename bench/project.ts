@@ -13,7 +13,7 @@ export function generateProject(folder: string, count: number, shape: Shape = "l
   mkdirSync(join(folder, "models"), { recursive: true });
   writeFileSync(
     join(folder, "dbt_project.yml"),
-    "name: bench\nversion: '1'\nprofile: bench\nmodels:\n  bench:\n    +materialized: table\n",
+    "name: bench\nversion: '1.0.0'\nprofile: bench\nmodels:\n  bench:\n    +materialized: table\n",
   );
   const output = (file: string) => `{type: duckdb, path: data/${file}.duckdb, threads: 2}`;
   const outputs = `    dev: ${output("warehouse")}\n    dbt: ${output("dbt")}\n`;

@@ -54,6 +54,8 @@ export interface BuildBook {
   former: ReadonlySet<string>;
   /** Another one after statements whose effects are not known, such as hooks. */
   foreign: string;
+  /** Whether the file says the same, of the warehouse that has this mark. */
+  isKept(mark: string): boolean;
 }
 
 /** Where what is known of a warehouse is kept, by the path of its file. */
@@ -71,17 +73,31 @@ export function openBuildBook(file: string, mark: string | null): BuildBook {
   const isCut = existsSync(openFile(file));
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(openFile(file), "");
-  const empty = { isCut, builds: new Map(), tests: new Map(), foreign: randomUUID() };
+  const isKept = () => false;
+  const empty = { isCut, builds: new Map(), tests: new Map(), foreign: randomUUID(), isKept };
   if (known === undefined) return { ...empty, state: "new", former: new Set() };
   if (known.mark !== mark) return { ...empty, state: "changed", former: new Set(Object.keys(known.builds)) };
-  return {
+  const book: BuildBook = {
     state: "trusted",
     isCut,
     builds: new Map(Object.entries(known.builds)),
     tests: new Map(Object.entries(known.tests)),
     former: new Set(),
     foreign: known.foreign,
+    isKept: (now) =>
+      now === known.mark &&
+      book.foreign === known.foreign &&
+      holdsSame(book.builds, known.builds) &&
+      holdsSame(book.tests, known.tests),
   };
+  return book;
+}
+
+/** Records are replaced, and never changed. */
+function holdsSame<T>(now: ReadonlyMap<string, T>, known: Readonly<Record<string, T>>): boolean {
+  if (now.size !== Object.keys(known).length) return false;
+  for (const [key, record] of now) if (known[key] !== record) return false;
+  return true;
 }
 
 function openFile(file: string): string {
@@ -105,11 +121,12 @@ function headOf(body: string): string {
 }
 
 /** Keeps what is known of the warehouse that has this mark, in one step. */
-export function writeBuildBook(file: string, mark: string, { builds, tests, foreign }: BuildBook): void {
+export function writeBuildBook(file: string, mark: string, book: BuildBook): void {
+  if (book.isKept(mark)) return;
+  const { builds, tests, foreign } = book;
   const entries = { builds: Object.fromEntries(builds), tests: Object.fromEntries(tests) };
   const body = JSON.stringify({ mark, foreign, ...entries } satisfies Content);
   const text = `${headOf(body)}\n${body}`;
-  if (existsSync(file) && readFileSync(file, "utf8") === text) return;
   writeFileSync(`${file}.tmp`, text);
   renameSync(`${file}.tmp`, file);
 }

@@ -57,7 +57,11 @@ export interface CompiledNode extends PlacedSql {
 /** What all renderings of one command have in common. */
 interface RenderScope extends CompileScope {
   index: NameIndex;
+  /** The calls that mean the same in every template. */
   helpers: TemplateContext["helpers"];
+  values: Record<string, unknown>;
+  /** Macros that are templates. */
+  macros: ReadonlyMap<string, Template>;
   /** The ephemeral models that could be rendered, by id. */
   ephemerals: ReadonlyMap<string, CompiledNode>;
 }
@@ -84,7 +88,28 @@ export function compileNodes(
 /** Ephemeral models are rendered first: others hold their text. */
 function renderScope(ctx: Context, scope: CompileScope, mistakes: Mistakes): RenderScope {
   const ephemerals = new Map<string, CompiledNode>();
-  const rendering = { ...scope, index: indexOf(scope.graph), helpers: engineHelpers(scope), ephemerals };
+  const rendering: RenderScope = {
+    ...scope,
+    index: indexOf(scope.graph),
+    helpers: {
+      ...engineHelpers(scope),
+      var: (call) => variable(scope.project.vars, call),
+      env_var: (call) => environmentVariable(ctx, call),
+      config: () => "",
+      arguments: () => "",
+    },
+    values: {
+      target: targetValue(scope),
+      run_started_at: ctx.startedAt.toISOString(),
+      invocation_id: ctx.invocationId,
+    },
+    macros: new Map(
+      [...scope.graph.macros.values()].flatMap((macro) =>
+        macro.kind === "template" ? [[macro.name, macro.template] as const] : [],
+      ),
+    ),
+    ephemerals,
+  };
   for (const node of modelsOf(scope.graph)) {
     if (!isEphemeral(node)) continue;
     const { template, relation } = node;
@@ -301,22 +326,16 @@ function templateContext(
     ...scope.helpers,
     ref: ({ args, where }) => resolve("ref", args, where),
     source: ({ args, where }) => resolve("source", args, where),
-    var: (call) => variable(scope.project.vars, call),
-    env_var: (call) => environmentVariable(ctx, call),
-    config: () => "",
-    arguments: () => "",
     is_incremental: () => isIncremental,
     log: ({ args }) => {
       ctx.log.info("template_logged", `${template.file}: ${args.join(" ")}`);
       return "";
     },
   };
-  const values = {
-    target: targetValue(scope),
-    run_started_at: ctx.startedAt.toISOString(),
-    invocation_id: ctx.invocationId,
-  };
+  const { values } = scope;
   const own = relation === null ? {} : relationValue(scope, relation);
+  const context = { values: { ...own, ...rendering.values, ...values }, macros: scope.macros };
+  if (macros.size === 0) return { helpers, ...context };
   const macroHelpers = macroCalls(ctx, macros, {
     helpers,
     values: relation === null ? values : { ...values, [THIS]: own },
@@ -330,14 +349,7 @@ function templateContext(
       target: { ...scope.target, type: scope.dialect.type },
     }),
   });
-  const templates = [...macros.values()].flatMap((macro) =>
-    macro.kind === "template" ? [[macro.name, macro.template] as const] : [],
-  );
-  return {
-    helpers: { ...helpers, ...macroHelpers },
-    values: { ...own, ...rendering.values, ...values },
-    macros: new Map(templates),
-  };
+  return { helpers: { ...helpers, ...macroHelpers }, ...context };
 }
 
 /** The SQL by which batches of it are cut. */

@@ -13,6 +13,7 @@ import {
   unitTestsOf,
 } from "../graph/nodes.ts";
 import type { PresentState } from "../select/state.ts";
+import { modelConfigEntry } from "./configs.ts";
 import { type Compiled, modelEntry, operationEntries, seedEntry, snapshotEntry } from "./nodes.ts";
 import type { ManifestScope } from "./parts.ts";
 import { docEntry, exposureEntry, groupEntry, macroEntry, sourceEntry } from "./resources.ts";
@@ -32,7 +33,11 @@ export function manifestContent(
   options: Partial<ManifestOptions> = {},
 ): ManifestContent {
   const { graph } = given;
-  const scope: ManifestScope = { ...given, createdAt: (options.readAt?.getTime() ?? 0) / 1000 };
+  const scope: ManifestScope = {
+    ...given,
+    createdAt: (options.readAt?.getTime() ?? 0) / 1000,
+    configOf: sharedConfigs(),
+  };
   const testsByNode = genericTestsByNode(graph);
   const entryOf = (node: Node): ManifestEntry => {
     if (node.kind === "model")
@@ -67,6 +72,17 @@ export function manifestContent(
     groupMembers: groupMembers(graph),
     disabled: graph.disabled.map((node) => switchedOff(entryOf(node))),
     selectors: options.selectors ?? {},
+  };
+}
+
+/** Most models of a project are configured alike. */
+function sharedConfigs(): ManifestScope["configOf"] {
+  const entries = new Map<string, Record<string, unknown>>();
+  return (config) => {
+    const key = JSON.stringify(config);
+    const known = entries.get(key) ?? modelConfigEntry(config);
+    entries.set(key, known);
+    return known;
   };
 }
 

@@ -4,7 +4,7 @@ import { isEphemeral } from "../graph/ephemeral.ts";
 import type { ExposureNode, HookText, ModelNode, SeedNode, SnapshotNode, TestNode } from "../graph/nodes.ts";
 import { macrosIn } from "../templates/macros.ts";
 import type { Template } from "../templates/template.ts";
-import { modelConfigEntry, operationConfigEntry, seedConfigEntry, snapshotConfigEntry } from "./configs.ts";
+import { operationConfigEntry, seedConfigEntry, snapshotConfigEntry } from "./configs.ts";
 import {
   checksum,
   columnEntries,
@@ -16,6 +16,7 @@ import {
   relationName,
 } from "./parts.ts";
 import { primaryKey } from "./primary-key.ts";
+import { MODEL_SHAPE } from "./shapes.ts";
 
 export type Compiled = ReadonlyMap<string, CompiledNode>;
 
@@ -27,16 +28,15 @@ export function modelEntry(
   { compiled, tests }: { compiled: Compiled; tests: readonly TestNode[] },
 ): ManifestNode {
   const { config } = model;
-  return {
-    ...templateEntry(model, scope, compiled),
-    resource_type: "model",
+  return Object.assign({ ...MODEL_SHAPE }, commonEntry(model, scope), templateEntry(model, scope, compiled), {
+    resource_type: "model" as const,
     database: scope.target.database,
     schema: model.relation.schema,
     alias: model.relation.name,
     relation_name: isEphemeral(model) ? null : relationName(scope, model.relation),
     raw_code: model.template.source.trim(),
     checksum: checksum(model.template.source),
-    config: modelConfigEntry(config),
+    config: scope.configOf(config),
     meta: config.meta,
     columns: columnEntries(model.columns),
     patch_path: patchPath(scope, model.patchFile),
@@ -49,7 +49,7 @@ export function modelEntry(
     deprecation_date: null,
     primary_key: primaryKey(model, tests),
     time_spine: null,
-  };
+  });
 }
 
 /** The checksum differs when what the contract promises of the table does. */
@@ -160,14 +160,15 @@ function operationEntry(
   };
 }
 
-/** The keys of a node that is written as a template: a model or a test. */
+/** The keys that only a node has that is written as a template: a model or a test. */
 export function templateEntry(node: ModelNode | TestNode, scope: ManifestScope, compiled: Compiled) {
   const sql = compiled.get(node.id)?.sql;
   const template = templateOf(node);
-  return {
-    ...commonEntry(node, scope),
+  const { refs, sources } = node.template === null ? readNames(node, scope) : usedNames(node.template);
+  const parts = {
     language: "sql",
-    ...(node.template === null ? readNames(node, scope) : usedNames(node.template)),
+    refs,
+    sources,
     metrics: [] as string[],
     functions: [] as string[],
     depends_on: {
@@ -175,11 +176,11 @@ export function templateEntry(node: ModelNode | TestNode, scope: ManifestScope, 
       nodes: node.dependsOn,
     },
     compiled_path: sql === undefined ? null : `target/compiled/${compiledPath(scope.project, node)}`,
-    ...(sql === undefined
-      ? {}
-      : { compiled: true, compiled_code: sql, extra_ctes_injected: true, extra_ctes: [] }),
     contract: NO_CONTRACT,
   };
+  if (sql === undefined) return parts;
+  const compiledKeys = { compiled: true, compiled_code: sql, extra_ctes_injected: true, extra_ctes: [] };
+  return Object.assign(parts, compiledKeys);
 }
 
 function templateOf(node: ModelNode | TestNode): Template | null {

@@ -6,6 +6,7 @@ import type {
   Constraint,
   DocsBlock,
   Group,
+  ModelConfig,
   ModelNode,
   Node,
   SeedNode,
@@ -17,6 +18,8 @@ import type {
 export interface ManifestScope extends CompileScope {
   /** Seconds since 1970 at which the project was read. */
   createdAt: number;
+  /** The configuration of a model as a manifest has it. Models of the same configuration share it. */
+  configOf(config: ModelConfig): Record<string, unknown>;
 }
 
 /** A file below its folder of models, seeds or tests: dbt's `path`. */

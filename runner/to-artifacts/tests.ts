@@ -8,13 +8,13 @@ import { macrosIn } from "../templates/macros.ts";
 import type { Literal, Template } from "../templates/template.ts";
 import { testConfigEntry } from "./configs.ts";
 import { type Compiled, templateEntry } from "./nodes.ts";
-import { checksum, type ManifestScope, pathOf, relationName } from "./parts.ts";
+import { checksum, commonEntry, type ManifestScope, pathOf, relationName } from "./parts.ts";
+import { GENERIC_TEST_SHAPE } from "./shapes.ts";
 
 export function testEntry(test: TestNode, scope: ManifestScope, compiled: Compiled): ManifestNode {
   const { generic, config } = test;
   const alias = generic === null || test.relation.name === test.name ? config.alias : test.relation.name;
-  const entry = {
-    ...templateEntry(test, scope, compiled),
+  const own = {
     resource_type: "test" as const,
     database: scope.target.database,
     schema: test.relation.schema,
@@ -25,11 +25,19 @@ export function testEntry(test: TestNode, scope: ManifestScope, compiled: Compil
     columns: {},
     patch_path: null,
   };
+  const common = commonEntry(test, scope);
+  const template = templateEntry(test, scope, compiled);
   if (generic === null) {
     const source = test.template?.source ?? "";
-    return { ...entry, raw_code: source.trim(), checksum: checksum(source) };
+    return { ...common, ...template, ...own, raw_code: source.trim(), checksum: checksum(source) };
   }
-  return { ...entry, ...genericKeys(test, scope, given(test, alias)) };
+  return Object.assign(
+    { ...GENERIC_TEST_SHAPE },
+    common,
+    template,
+    own,
+    genericKeys(test, scope, given(test, alias)),
+  );
 }
 
 /** What only generic tests have; dbt names the nodes that arguments name before the one that is tested. */

@@ -1,9 +1,11 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import {
+  type BuildBook,
   type BuildRecord,
   buildBookFile,
   closeBuildBook,
+  noteForeign,
   openBuildBook,
   writeBuildBook,
 } from "../../state/builds.ts";
@@ -76,4 +78,29 @@ test("a command that does not close the book was cut short", () => {
   expect(openBuildBook(path, "mark").isCut).toBe(true);
   closeBuildBook(path);
   expect(openBuildBook(path, "mark").isCut).toBe(false);
+});
+
+test("the file is written again only when something in it is different", () => {
+  const path = file();
+  const first = openBuildBook(path, "mark");
+  first.builds.set("main.a", RECORD);
+  first.tests.set("main t", { ...RECORD, failures: 0 });
+  writeBuildBook(path, "mark", first);
+  const isWrittenAfter = (change: (book: BuildBook) => void, mark = "mark") => {
+    utimesSync(path, 1, 1);
+    const book = openBuildBook(path, "mark");
+    change(book);
+    writeBuildBook(path, mark, book);
+    const again = openBuildBook(path, mark);
+    expect(again).toMatchObject({ state: "trusted", foreign: book.foreign });
+    expect([again.builds, again.tests]).toEqual([book.builds, book.tests]);
+    return statSync(path).mtimeMs !== 1000;
+  };
+  expect(isWrittenAfter(() => {})).toBe(false);
+  expect(isWrittenAfter((book) => book.builds.set("main.a", { ...RECORD, text: "u" }))).toBe(true);
+  expect(isWrittenAfter((book) => book.builds.set("main.b", RECORD))).toBe(true);
+  expect(isWrittenAfter((book) => book.builds.delete("main.b"))).toBe(true);
+  expect(isWrittenAfter((book) => book.tests.delete("main t"))).toBe(true);
+  expect(isWrittenAfter((book) => noteForeign(book))).toBe(true);
+  expect(isWrittenAfter(() => {}, "other")).toBe(true);
 });
