@@ -106,15 +106,4 @@ export function addReadCommands(program: Command, invocation: Invocation): void 
       const work: Work = (workspace, terminal) => runFreshness(workspace, terminal, options);
       await execute(invocation, { name: "freshness", options, isRecorded: true, work });
     });
-  addProjectOptions(program.command("history"))
-    .description("the commands that ran in this project, and what became of them")
-    .argument("[id]", "one run, by the beginning of its id, with the rows that broke its tests")
-    .addOption(numberOption("--limit <n>", "runs at most", 1).default(20))
-    .addHelpText("after", examples("run history", "run history --limit 5 --json", "run history 3f2a81c0"))
-    .action(async (id: string | undefined, options: CommonOptions & { limit: number }) => {
-      const { runHistory, runHistoryOf } = await import("./commands/history.ts");
-      const work: Work = (workspace, terminal) =>
-        id === undefined ? runHistory(workspace, terminal, options) : runHistoryOf(workspace, terminal, id);
-      await execute(invocation, { name: "history", options, isRecorded: false, work });
-    });
 }

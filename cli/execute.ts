@@ -1,4 +1,5 @@
 import { faultPoint } from "#faults";
+import type { Environment } from "../core/context.ts";
 import {
   describeError,
   EXIT,
@@ -7,12 +8,14 @@ import {
   type ProjectError,
   projectErrorsOf,
 } from "../core/errors.ts";
+import { RUN_VARIABLES } from "../core/run-environment.ts";
 import { createSecrets, maskDocument, type Secrets } from "../core/secrets.ts";
-import type { RunStatus } from "../state/runs.ts";
+import type { CommandStatus } from "../state/runs.ts";
 import { type Invocation, interruptionOf } from "./invocation.ts";
 import { errorJson } from "./json.ts";
 import { warnOfNode } from "./node-line.ts";
 import type { Outcome } from "./outcome.ts";
+import { nodesOf } from "./run-nodes.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 import { type CommonOptions, openWorkspace, type Workspace } from "./workspace.ts";
 
@@ -32,9 +35,11 @@ export async function executeCommand(invocation: Invocation, spec: CommandSpec):
     workspace = openWorkspace(terminal, spec.options);
     warnOfNode(workspace.ctx, terminal);
     const strict = { ...spec, work: withWarnings(spec.work) };
-    const outcome = spec.isRecorded
-      ? await recorded(workspace, terminal, strict)
-      : await strict.work(workspace, terminal);
+    // What a job's step runs is a part of the job's history, whatever it is.
+    const outcome =
+      spec.isRecorded || workspace.ctx.env[RUN_VARIABLES.run] !== undefined
+        ? await recorded(workspace, terminal, strict)
+        : await strict.work(workspace, terminal);
     terminal.story.clear();
     answer(terminal, spec, outcome, workspace);
     terminal.story.release();
@@ -181,20 +186,25 @@ export async function recorded(
   terminal: Terminal,
   spec: CommandSpec,
 ): Promise<Outcome> {
-  const { ctx, folders, invocation } = workspace;
+  const { ctx, folders, invocation, runLog } = workspace;
   // Commands that keep no history do without the store.
-  const [{ openState }, { startRun, endRun }, { keepFailures }] = await Promise.all([
-    import("../state/database.ts"),
-    import("../state/runs.ts"),
-    import("../state/failures.ts"),
-  ]);
+  const [{ openState }, { startRun, endRun, keepNodes }, { keepFailures }, { logFile, pruneDaily }] =
+    await Promise.all([
+      import("../state/database.ts"),
+      import("../state/runs.ts"),
+      import("../state/failures.ts"),
+      import("../state/retention.ts"),
+    ]);
   const state = openState(folders.stateFile);
-  const end = (status: RunStatus, exitCode: number, summary: string) =>
-    endRun(ctx, state, { status, exitCode, summary });
+  const end = (status: CommandStatus, exitCode: number, summary: string) =>
+    endRun(ctx, state, { status, exitCode, summary, usage: ownUsage() });
   try {
-    await startRun(ctx, state, { command: spec.name, invocation });
+    await pruneDaily(state, folders.logs, ctx.startedAt);
+    await startRun(ctx, state, { command: spec.name, invocation, parent: parentOf(ctx.env) });
+    runLog.open(logFile(folders.logs, ctx.invocationId));
     const outcome = await spec.work(workspace, terminal);
     await keepFailures(ctx, state, outcome.failures ?? []);
+    await keepNodes(ctx, state, nodesOf(outcome));
     await faultPoint("run.end");
     const stopped = interruptionOf(ctx.signal);
     if (stopped !== undefined)
@@ -203,10 +213,30 @@ export async function recorded(
     return outcome;
   } catch (error) {
     const stopped = interruptionOf(ctx.signal);
+    const message = messageOf(error);
+    runLog.sink({
+      level: "error",
+      event: "run_failed",
+      message: ctx.secrets.mask(message),
+      fields: {},
+      invocationId: ctx.invocationId,
+    });
     if (stopped !== undefined) await end("interrupted", stopped.exitCode, stopped.message);
-    else await end("failed", exitCodeOf(projectErrorsOf(error)), messageOf(error));
+    else await end("failed", exitCodeOf(projectErrorsOf(error)), message);
     throw error;
   } finally {
+    runLog.close();
     await state.destroy();
   }
+}
+
+/** The step of a job that this command is, when the scheduler started it. */
+function parentOf(env: Environment): { id: string; step: string | null } | undefined {
+  const id = env[RUN_VARIABLES.run];
+  return id === undefined ? undefined : { id, step: env[RUN_VARIABLES.step] ?? null };
+}
+
+function ownUsage(): { cpuSeconds: number; peakMemoryBytes: number } {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  return { cpuSeconds: (userCPUTime + systemCPUTime) / 1_000_000, peakMemoryBytes: maxRSS * 1024 };
 }

@@ -11,5 +11,10 @@ if (process.versions.node.startsWith("20.")) v8.setFlagsFromString("--interrupt-
 // What a run writes is for its owner alone.
 process.umask(0o077);
 
+if (process.env.SILLON_RUN_LOG_BYTES !== undefined) {
+  const { capOutput } = await import("./cap-output.ts");
+  capOutput(process, Number(process.env.SILLON_RUN_LOG_BYTES));
+}
+
 const { runCommandLine } = await import("./program.ts");
 process.exitCode = await runCommandLine(process.argv.slice(2), process);

@@ -174,6 +174,12 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => (character === "\n" ? "↵" : "·"));
 }
 
+/** The same for whole lines: tabs and line ends stay. */
+export function printableLines(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "·");
+}
+
 export function formatCount(count: number): string {
   // The locale's own formatting takes 20 ms to begin with.
   return Number.isInteger(count)

@@ -11,6 +11,7 @@ import { loadProject, type Project } from "../runner/project/project.ts";
 import type { Literal } from "../runner/templates/template.ts";
 import type { LogFormat } from "./log-json.ts";
 import type { Story } from "./print.ts";
+import { createRunLog, type RunLog } from "./run-log.ts";
 import type { Terminal } from "./terminal.ts";
 import { createWarnings, type WarnErrorOptions, type Warnings } from "./warnings.ts";
 
@@ -43,6 +44,8 @@ export interface Workspace {
   warnings: Warnings;
   /** Where it is told how far the work has come. */
   story: Story;
+  /** What the history keeps of its story. */
+  runLog: RunLog;
   /** Its graph, where that was read already. */
   scope?: CompileScope;
   /** Ids that a command keeps to, of those that it chooses. */
@@ -53,15 +56,19 @@ export interface Workspace {
 export function openWorkspace(terminal: Terminal, options: CommonOptions): Workspace {
   const projectDir = findProjectDir(terminal.cwd, options.projectDir);
   const warnings = createWarnings(options);
+  const runLog = createRunLog();
   const ctx = createContext({
     projectDir,
     env: terminal.env,
     readLine: terminal.readLine,
-    sink: warnings.through(terminal.story.sink),
+    sink: warnings.through((entry) => {
+      runLog.sink(entry);
+      terminal.story.sink(entry);
+    }),
     signal: terminal.signal,
   });
   const { invocation, cwd, story } = terminal;
-  return readSettings({ ctx, options, invocation, cwd, warnings, story });
+  return readSettings({ ctx, options, invocation, cwd, warnings, story, runLog });
 }
 
 /** The same project with other options: its settings are read again. Throws as `openWorkspace`. */
@@ -77,7 +84,8 @@ function readSettings({
   cwd,
   warnings,
   story,
-}: Pick<Workspace, "ctx" | "options" | "invocation" | "cwd" | "warnings" | "story">): Workspace {
+  runLog,
+}: Pick<Workspace, "ctx" | "options" | "invocation" | "cwd" | "warnings" | "story" | "runLog">): Workspace {
   const project = loadProject(ctx, { vars: parseVars(options.vars) });
   const target = loadTarget(ctx, project.profileName, {
     target: options.target,
@@ -85,7 +93,7 @@ function readSettings({
   });
   if (options.threads !== undefined) target.duckdb.threads = options.threads;
   const folders = projectFolders(ctx.projectDir, project.targetPath);
-  return { ctx, folders, project, target, options, invocation, cwd, warnings, story };
+  return { ctx, folders, project, target, options, invocation, cwd, warnings, story, runLog };
 }
 
 /** The same workspace in which some environment variables have other values. */

@@ -25,6 +25,10 @@ export interface ProjectFolders {
   builds: string;
   /** SQLite: held open by the one command that may write. */
   lockFile: string;
+  /** SQLite: held open by the one scheduler. */
+  leaderFile: string;
+  /** Of runs, a file for each. */
+  logs: string;
   target: string;
 }
 
@@ -36,6 +40,8 @@ export function projectFolders(projectDir: string, targetPath = "target"): Proje
     stateFile: join(data, "state.db"),
     builds: join(data, "builds"),
     lockFile: join(data, "lock.db"),
+    leaderFile: join(data, "scheduler.db"),
+    logs: join(data, "logs"),
     target: resolve(projectDir, targetPath),
   };
 }

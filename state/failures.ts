@@ -42,7 +42,7 @@ export async function keepFailures(
       .selectFrom("runs")
       .select("id")
       .where("id", "in", changes.selectFrom("failures").select("run_id"))
-      .orderBy("started_at", "desc")
+      .orderBy("queued_at", "desc")
       .orderBy("id")
       .limit(KEPT.runs);
     await changes.deleteFrom("failures").where("run_id", "not in", newest).execute();

@@ -14,15 +14,24 @@ export interface Lock {
 
 const POLL_MS = 100;
 
+export interface LockOptions {
+  command: string;
+  waitMs: number;
+  /** What the error says when somebody else holds it; by default that of a command that writes. */
+  refusal?: { code: string; message: string; hint: string };
+}
+
+const WRITING = {
+  code: "PROJECT_LOCKED",
+  message: "another command is writing to this project",
+  hint: "wait for it to end, or give --wait SECONDS; run show reads the published copy meanwhile",
+};
+
 /**
  * Makes this process the only writer of the project. The lock is an open exclusive transaction, which the
  * kernel ends with its process. Throws PROJECT_LOCKED (exit 3), naming the holder, after `waitMs`.
  */
-export async function acquireLock(
-  ctx: Context,
-  file: string,
-  options: { command: string; waitMs: number },
-): Promise<Lock> {
+export async function acquireLock(ctx: Context, file: string, options: LockOptions): Promise<Lock> {
   const deadline = ctx.clock.now().getTime() + options.waitMs;
   let hasWarned = false;
   for (;;) {
@@ -35,7 +44,7 @@ export async function acquireLock(
       });
       return { release: () => releaseLock(database, file) };
     }
-    if (ctx.clock.now().getTime() >= deadline) throw lockedError(file, options.waitMs);
+    if (ctx.clock.now().getTime() >= deadline) throw lockedError(file, options);
     if (!hasWarned) ctx.log.warn("lock_awaited", `waiting for ${describeHolder(readHolder(file))}`);
     hasWarned = true;
     await ctx.clock.sleep(POLL_MS, ctx.signal);
@@ -89,13 +98,28 @@ function describeHolder(holder: LockHolder | undefined): string {
   return `"${holder.command}" (pid ${holder.pid}, started ${holder.startedAt})`;
 }
 
-function lockedError(file: string, waitMs: number): ProjectError {
-  const holder = readHolder(file);
-  return new ProjectError("PROJECT_LOCKED", {
-    message: "another command is writing to this project",
-    where: file,
-    why: [`held by ${describeHolder(holder)}`, `waited ${waitMs / 1000} s`],
-    hint: "wait for it to end, or give --wait SECONDS; run show reads the published copy meanwhile",
-    exitCode: EXIT.locked,
-  });
+function lockedError(file: string, { waitMs, refusal = WRITING }: LockOptions): ProjectError {
+  const { code, message, hint } = refusal;
+  const why = [`held by ${describeHolder(readHolder(file))}`, `waited ${waitMs / 1000} s`];
+  return new ProjectError(code, { message, where: file, why, hint, exitCode: EXIT.locked });
+}
+
+/** Makes this process the one scheduler of the project, as `acquireLock` does. Throws SCHEDULER_RUNS (exit 3). */
+export function acquireLeadership(ctx: Context, file: string, command: string): Promise<Lock> {
+  return acquireLock(ctx, file, { command, waitMs: 500, refusal: LEADING });
+}
+
+const LEADING = {
+  code: "SCHEDULER_RUNS",
+  message: "another scheduler leads this project",
+  hint: "use that one: run job ls asks it; or stop it first",
+};
+
+/** Whether somebody holds the lock, and the name that they gave. */
+export function lockHolder(file: string): string | undefined {
+  const database = tryLock(file);
+  if (database === undefined) return describeHolder(readHolder(file));
+  database.exec("rollback");
+  database.close();
+  return undefined;
 }

@@ -59,7 +59,9 @@ function importsIn(folder: string): Set<string> {
   );
 }
 
-const RUNTIME_FOLDERS = ["artifacts", "cli", "core", "engines", "ingest", "moovitamix", "runner", "state"];
+const RUNTIME_FOLDERS = [
+  ...["artifacts", "cli", "core", "engines", "ingest", "moovitamix", "runner", "schedule", "state", "web"],
+];
 
 test("every dependency is pinned exactly, and the lock file says the same", () => {
   const pins = { ...manifest.dependencies, ...manifest.devDependencies };

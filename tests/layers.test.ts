@@ -14,7 +14,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ingest: ["core", "engines", "state", "artifacts"],
   runner: ["core", "engines", "state", "artifacts"],
   moovitamix: ["core"],
-  cli: ["core", "engines", "state", "artifacts", "ingest", "runner", "moovitamix"],
+  schedule: ["core", "state", "artifacts"],
+  web: ["core", "state", "artifacts", "schedule"],
+  cli: ["core", "engines", "state", "artifacts", "ingest", "runner", "schedule", "web", "moovitamix"],
 };
 
 function filesBelow(folder: string, extension: string): string[] {

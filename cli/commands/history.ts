@@ -1,32 +1,56 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
-import { openState, type RunRow } from "../../state/database.ts";
+import { parseDuration } from "../../schedule/jobs/duration.ts";
+import {
+  openState,
+  type RunNodeRow,
+  type RunRow,
+  type RunStatus,
+  type StateDatabase,
+  type StepRow,
+} from "../../state/database.ts";
 import { listFailures, type TestFailure } from "../../state/failures.ts";
-import { closeCrashedRuns, findRuns, listRuns } from "../../state/runs.ts";
+import { runJson, stepJson } from "../../state/run-json.ts";
+import { closeCrashedRuns, findRuns, listRuns, partsOf } from "../../state/runs.ts";
 import { toCell } from "../answers.ts";
 import { rowJson } from "../json.ts";
+import { logTail } from "../log-files.ts";
 import type { Outcome } from "../outcome.ts";
 import { type Colors, formatSeconds, formatTable, plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
 import type { Workspace } from "../workspace.ts";
 
-/** `run history ID`: one run, and the rows that broke its data tests. */
+/** `run history show ID`: one run, its steps and nodes, and the rows that broke its data tests. */
 export async function runHistoryOf(workspace: Workspace, terminal: Terminal, id: string): Promise<Outcome> {
+  const { colors } = terminal;
   const state = openState(workspace.folders.stateFile);
   try {
     await closeCrashedRuns(state);
-    const [run, ...others] = await findRuns(state, id);
-    if (run === undefined || others.length > 0) throw unclearRun(id, others);
-    const failures = await listFailures(state, run.id);
-    const summary = run.summary ?? run.status;
+    const run = await oneRun(state, id, "run history ID");
+    const { steps, commands, nodes } = await partsOf(state, run.id);
+    const failures: TestFailure[] = [];
+    for (const one of [run, ...commands]) failures.push(...(await listFailures(state, one.id)));
+    const bad = nodes.filter(({ status }) => !GOOD.includes(status));
+    const tail = run.status === "success" || run.job === null ? [] : logTail(workspace.folders.logs, run.id);
     return {
       exitCode: EXIT.ok,
-      summary,
+      summary: run.summary ?? run.status,
       text: [
-        formatRuns([run], terminal.colors),
-        ...failures.map((failure) => formatFailure(failure, terminal.colors)),
+        formatRuns([run], colors),
+        ...(run.reason === null ? [] : [`${colors.bold("Why")}: ${run.reason}`]),
+        ...(steps.length === 0 ? [] : [formatSteps(steps, colors)]),
+        ...(nodes.length === 0 ? [] : [formatNodes(nodes, bad, colors)]),
+        ...failures.map((failure) => formatFailure(failure, colors)),
+        ...(tail.length === 0
+          ? []
+          : [
+              `${colors.bold("Last lines")} (run logs ${run.id.slice(0, 8)})\n${tail.map((line) => `  ${line}`).join("\n")}`,
+            ]),
       ].join("\n\n"),
       json: {
-        run: { ...run, seconds: secondsOf(run) },
+        run: { ...runJson(run), seconds: secondsOf(run) },
+        steps: steps.map(stepJson),
+        commands: commands.map((one) => ({ ...runJson(one), seconds: secondsOf(one) })),
+        nodes,
         tests: failures.map(({ test, name, status, failures, columns, rows }) => ({
           unique_id: test,
           name,
@@ -34,6 +58,7 @@ export async function runHistoryOf(workspace: Workspace, terminal: Terminal, id:
           failures,
           failing_rows: rows.map((row) => rowJson({ columns, types: [] }, row)),
         })),
+        log_tail: tail,
       },
     };
   } finally {
@@ -41,13 +66,45 @@ export async function runHistoryOf(workspace: Workspace, terminal: Terminal, id:
   }
 }
 
-function unclearRun(id: string, others: readonly RunRow[]): ProjectError {
-  return new ProjectError("RUN_UNKNOWN", {
+const GOOD = ["ok", "success", "pass", "reused"];
+
+/** The one run whose id begins so. Throws RUN_UNKNOWN (exit 2). */
+export async function oneRun(state: StateDatabase, id: string, where: string): Promise<RunRow> {
+  const [run, ...others] = await findRuns(state, id);
+  if (run !== undefined && others.length === 0) return run;
+  throw new ProjectError("RUN_UNKNOWN", {
     message: others.length > 0 ? `several runs begin with "${id}"` : `no run begins with "${id}"`,
-    where: "run history ID",
+    where,
     hint: others.length > 0 ? "give more of the id" : "run history lists the ids",
     exitCode: EXIT.usage,
   });
+}
+
+function formatSteps(steps: readonly StepRow[], colors: Colors): string {
+  const rows = steps.map((step) => {
+    const seconds = secondsOf(step);
+    return [
+      step.attempt > 1 ? `${step.name} (attempt ${step.attempt})` : step.name,
+      painted(step.status, colors),
+      seconds === null ? "–" : formatSeconds(seconds),
+      step.cpu_seconds === null ? "–" : formatSeconds(step.cpu_seconds),
+      step.peak_memory_bytes === null ? "–" : `${Math.round(step.peak_memory_bytes / 1_048_576)} MB`,
+      step.signal ?? (step.exit_code === null ? "–" : String(step.exit_code)),
+      step.reason ?? "",
+    ];
+  });
+  return formatTable(["step", "status", "time", "CPU", "memory", "exit", "why"], rows, colors);
+}
+
+function formatNodes(nodes: readonly RunNodeRow[], bad: readonly RunNodeRow[], colors: Colors): string {
+  const kinds = [...new Set(nodes.map(({ kind }) => kind))];
+  const counts = kinds.map((kind) =>
+    plural(nodes.filter((node) => node.kind === kind).length, kind.replace("_", " ")),
+  );
+  const head = `${colors.bold("Nodes")}: ${counts.join(", ")}${bad.length === 0 ? "" : `; not good: ${bad.length}`}`;
+  if (bad.length === 0) return head;
+  const rows = bad.map(({ node, status, message }) => [node, status, message?.split("\n")[0] ?? ""]);
+  return `${head}\n${formatTable(["node", "status", "why"], rows, colors)}`;
 }
 
 const FAILURE_WORDS = { fail: "FAILED", warn: "warning" } as const;
@@ -60,41 +117,59 @@ function formatFailure({ name, status, failures, columns, rows }: TestFailure, c
   return `${head}\n${formatTable(columns, cells, colors)}`;
 }
 
-/** `run history`: the commands that ran here and what became of them, the newest first. */
+export interface HistoryFilter {
+  limit: number;
+  job?: string;
+  status?: RunStatus;
+  since?: string;
+}
+
+/** `run history`: the commands and jobs that ran here and what became of them, the newest first. */
 export async function runHistory(
   workspace: Workspace,
   terminal: Terminal,
-  options: { limit: number },
+  filter: HistoryFilter,
 ): Promise<Outcome> {
+  const since = filter.since === undefined ? undefined : sinceMoment(filter.since, workspace.ctx.clock.now());
   const state = openState(workspace.folders.stateFile);
   try {
     await closeCrashedRuns(state);
-    const runs = await listRuns(state, options.limit);
+    const runs = await listRuns(state, filter.limit, { job: filter.job, status: filter.status, since });
+    const isFiltered = (filter.job ?? filter.status ?? since) !== undefined;
+    const nothing = isFiltered ? "no run is like that" : "no command ran here yet: start with run pipeline";
     return {
       exitCode: EXIT.ok,
       summary: plural(runs.length, "run"),
-      text:
-        runs.length === 0
-          ? "no command ran here yet: start with run pipeline"
-          : formatRuns(runs, terminal.colors),
-      json: { runs: runs.map((run) => ({ ...run, seconds: secondsOf(run) })) },
+      text: runs.length === 0 ? nothing : formatRuns(runs, terminal.colors),
+      json: { runs: runs.map((run) => ({ ...runJson(run), seconds: secondsOf(run) })) },
     };
   } finally {
     await state.destroy();
   }
 }
 
-function formatRuns(runs: readonly RunRow[], colors: Colors): string {
-  const paint = { success: colors.green, failed: colors.red, crashed: colors.red } as Record<
-    string,
-    (text: string) => string
-  >;
+/** ISO, UTC. Throws SINCE_INVALID (exit 2). */
+function sinceMoment(text: string, now: Date): string {
+  const ago = parseDuration(text);
+  if (ago !== undefined) return new Date(now.getTime() - ago).toISOString();
+  const isTime = /^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?$/.test(text);
+  const at = new Date(text.length === 10 ? text : `${text.replace(" ", "T").replace(/Z$/, "")}Z`);
+  if (isTime && !Number.isNaN(at.getTime())) return at.toISOString();
+  throw new ProjectError("SINCE_INVALID", {
+    message: `"${text}" is neither a time nor a duration`,
+    where: "--since",
+    hint: "write 2026-01-31, 2026-01-31T06:00 (UTC), or how long ago: 90m, 2h, 7d",
+    exitCode: EXIT.usage,
+  });
+}
+
+export function formatRuns(runs: readonly RunRow[], colors: Colors): string {
   const rows = runs.map((run) => {
     const seconds = secondsOf(run);
     return [
-      run.started_at.replace("T", " ").replace(/\.\d+Z$/, ""),
+      (run.started_at ?? run.due_at ?? run.queued_at).replace("T", " ").replace(/\.\d+Z$/, ""),
       run.invocation,
-      (paint[run.status] ?? String)(run.status),
+      painted(run.status, colors),
       seconds === null ? "–" : formatSeconds(seconds),
       run.exit_code === null ? "–" : String(run.exit_code),
       run.id.slice(0, 8),
@@ -105,7 +180,13 @@ function formatRuns(runs: readonly RunRow[], colors: Colors): string {
   return newest?.summary ? `${table}\n\nlast: ${newest.summary}` : table;
 }
 
-function secondsOf(run: RunRow): number | null {
-  if (run.ended_at === null) return null;
-  return (Date.parse(run.ended_at) - Date.parse(run.started_at)) / 1000;
+function painted(status: string, colors: Colors): string {
+  const words = status.replaceAll("_", " ");
+  if (status === "success") return colors.green(words);
+  return ["failed", "crashed", "timed_out", "failed_to_start"].includes(status) ? colors.red(words) : words;
+}
+
+function secondsOf({ started_at, ended_at }: Pick<RunRow, "started_at" | "ended_at">): number | null {
+  if (started_at === null || ended_at === null) return null;
+  return (Date.parse(ended_at) - Date.parse(started_at)) / 1000;
 }

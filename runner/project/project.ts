@@ -36,6 +36,9 @@ const projectSchema = z.strictObject({
   publish: z.strictObject({ select: z.string(), keep: z.int().min(1).default(5) }).optional(),
   /** Settings of the connector; its own schema checks them. */
   ingest: z.record(z.string(), z.json()).default({}),
+  /** The scheduler's own schema checks these. */
+  jobs: z.record(z.string(), z.json()).optional(),
+  schedule: z.record(z.string(), z.json()).optional(),
   models: z.record(z.string(), z.json()).default({}),
   seeds: z.record(z.string(), z.json()).default({}),
   snapshots: z.record(z.string(), z.json()).default({}),

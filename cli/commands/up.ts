@@ -1,0 +1,206 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Command } from "commander";
+import { environmentValue, packageRoot } from "../../core/config.ts";
+import { EXIT, ProjectError } from "../../core/errors.ts";
+import { RUN_VARIABLES, TOKEN_VARIABLES } from "../../core/run-environment.ts";
+import type { Schedule } from "../../schedule/jobs/job.ts";
+import { JOB_FILES, loadSchedule, problemLines } from "../../schedule/jobs/load-jobs.ts";
+import { sweepRun } from "../../schedule/runs/child.ts";
+import { createScheduler, type Scheduler } from "../../schedule/scheduler.ts";
+import { openState, type RunRow } from "../../state/database.ts";
+import { acquireLeadership } from "../../state/lock.ts";
+import { isLoopback, startServer } from "../../web/server.ts";
+import { commandCheck } from "../check-command.ts";
+import { packageVersion } from "../invocation.ts";
+import { logTail } from "../log-files.ts";
+import type { Outcome } from "../outcome.ts";
+import { plural } from "../print.ts";
+import type { Terminal } from "../terminal.ts";
+import { type Workspace, withEnvironment } from "../workspace.ts";
+
+export interface UpOptions {
+  port: number;
+  host: string;
+  demo?: boolean;
+}
+
+/** `run up`: the scheduler and its server, until a signal. */
+export async function runUp(
+  given: Workspace,
+  terminal: Terminal,
+  { options, program }: { options: UpOptions; program: Command },
+): Promise<Outcome> {
+  const { ctx, folders } = given;
+  const check = commandCheck(program);
+  const schedule = loadSchedule(ctx.projectDir, check);
+  const lock = await acquireLeadership(ctx, folders.leaderFile, "run up");
+  const state = openState(folders.stateFile);
+  const standIn = options.demo ? await startStandIn(given) : undefined;
+  try {
+    const workspace = standIn === undefined ? given : withEnvironment(given, { [API_URL]: standIn.url });
+    const scheduler = createScheduler({
+      ctx: workspace.ctx,
+      state,
+      schedule,
+      logs: folders.logs,
+      program: PROGRAM,
+      extraWords: () => sharedOptions(workspace),
+      onRunEnded: (run) => tellEnd(workspace, run),
+    });
+    const problems: string[] = [];
+    const server = await startServer(
+      {
+        version: packageVersion(),
+        state,
+        access: accessOf(workspace, options.host),
+        now: () => ctx.clock.now(),
+        jobs: () => scheduler.jobs(),
+        problems: () => problems,
+        logTail: (id) => logTail(folders.logs, id),
+        onChange: () => scheduler.wake(),
+      },
+      options,
+    );
+    terminal.stdout.write(`${server.url}\n`);
+    tellStart(workspace, schedule);
+    const saves = followFiles(workspace, {
+      scheduler,
+      problems,
+      load: () => loadSchedule(ctx.projectDir, check),
+    });
+    try {
+      await scheduler.run();
+    } finally {
+      clearInterval(saves);
+      await server.stop();
+    }
+    return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {} };
+  } finally {
+    standIn?.stop();
+    await state.destroy();
+    lock.release();
+  }
+}
+
+/** What runs a step: this program. */
+const PROGRAM = [process.execPath, join(packageRoot(), "dist/cli/main.js")];
+const API_URL = "MOOVITAMIX_URL";
+
+/** Steps work on the project as `run up` was told to. */
+function sharedOptions({ options, target }: Workspace): string[] {
+  return [
+    ...(options.target === undefined ? [] : ["--target", options.target]),
+    ...(options.profilesDir === undefined ? [] : ["--profiles-dir", target.profilesDir]),
+    ...(options.vars === undefined ? [] : ["--vars", options.vars]),
+  ];
+}
+
+function accessOf({ ctx }: Workspace, host: string) {
+  const token = environmentValue(ctx.env, TOKEN_VARIABLES.full);
+  const readToken = environmentValue(ctx.env, TOKEN_VARIABLES.read);
+  for (const secret of [token, readToken]) if (secret !== undefined) ctx.secrets.add(secret);
+  return { token, readToken, isLoopback: isLoopback(host), now: () => ctx.clock.now() };
+}
+
+function tellStart({ ctx }: Workspace, { jobs }: Schedule): void {
+  const timed = jobs.filter(({ timing, isEnabled }) => timing !== null && isEnabled).length;
+  ctx.log.info(
+    "scheduler_started",
+    `${plural(jobs.length, "job")}, ${timed} on a schedule; Ctrl-C stops it and what it runs`,
+  );
+}
+
+function tellEnd({ ctx }: Workspace, run: RunRow): void {
+  if (run.job === null) return;
+  const text = `${run.job} ${run.status.replaceAll("_", " ")} (run ${run.id.slice(0, 8)})${run.reason === null ? "" : `: ${run.reason}`}`;
+  const say = run.status === "success" ? ctx.log.info : ctx.log.warn;
+  say("job_ended", text, { job: run.job, run: run.id, status: run.status });
+}
+
+const LOOK_MS = 1000;
+
+/** Takes over definitions when their files are saved. Wrong ones are told, and the former ones hold. */
+function followFiles(
+  { ctx }: Workspace,
+  { scheduler, problems, load }: { scheduler: Scheduler; problems: string[]; load: () => Schedule },
+): NodeJS.Timeout {
+  let former = marksOf(ctx.projectDir);
+  const look = async () => {
+    const marks = marksOf(ctx.projectDir);
+    if (marks === former) return;
+    former = marks;
+    try {
+      await scheduler.follow(load());
+      problems.length = 0;
+      ctx.log.info("jobs_read", "the jobs were read again");
+    } catch (error) {
+      problems.splice(0, problems.length, ...problemLines(error));
+      ctx.log.warn("jobs_wrong", `the former jobs hold: ${problems.join("\n")}`);
+    }
+    scheduler.wake();
+  };
+  return setInterval(() => void look(), LOOK_MS);
+}
+
+/** Another text whenever a file of jobs was saved. */
+function marksOf(projectDir: string): string {
+  return JOB_FILES.map((file) => {
+    const stat = statSync(join(projectDir, file), { throwIfNoEntry: false });
+    return stat === undefined ? "" : `${stat.mtimeMs}/${stat.size}/${stat.ino}`;
+  }).join(" ");
+}
+
+/** New listening sessions a second. */
+const GROWTH = 2;
+const RESTART_MS = 2000;
+
+/** A stand-in for the service as a child that grows, and is started again when it ends. */
+async function startStandIn({ ctx }: Workspace): Promise<{ url: string; stop: () => void }> {
+  const mark = `stand-in of ${ctx.projectDir}`;
+  // One that outlived a former `run up`.
+  sweepRun(mark);
+  let isStopped = false;
+  let child = spawnStandIn(mark, 0);
+  const url = await firstLine(child);
+  const keep = async () => {
+    while (!isStopped) {
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+      if (isStopped) return;
+      ctx.log.warn("stand_in_restarted", "the stand-in has ended and is started again");
+      await delay(RESTART_MS, undefined, { ref: false });
+      if (!isStopped) child = spawnStandIn(mark, Number(new URL(url).port));
+    }
+  };
+  void keep();
+  const stop = () => {
+    isStopped = true;
+    child.kill("SIGTERM");
+  };
+  ctx.log.info(
+    "stand_in_started",
+    `Moovitamix stand-in on ${url}; it grows by ${GROWTH} listening sessions a second`,
+  );
+  return { url, stop };
+}
+
+function spawnStandIn(mark: string, port: number): ChildProcess {
+  const [node = "", ...main] = PROGRAM;
+  return spawn(node, [...main, "api", "--port", String(port), "--grow", String(GROWTH)], {
+    env: { ...process.env, [RUN_VARIABLES.run]: mark },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  if (child.stdout !== null) for await (const line of createInterface({ input: child.stdout })) return line;
+  throw new ProjectError("STAND_IN_ENDED", {
+    message: "the stand-in for the service ended at once",
+    hint: "see what run api says",
+    exitCode: EXIT.environment,
+  });
+}

@@ -1,0 +1,51 @@
+import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import { logFile } from "../state/retention.ts";
+import { printableLines } from "./print.ts";
+
+const BLOCK_BYTES = 64 * 1024;
+
+/** The next bytes of a log; none at its end. */
+export function readFrom(file: string, offset: number): Buffer {
+  if (!existsSync(file)) return Buffer.alloc(0);
+  const log = openSync(file, "r");
+  try {
+    const block = Buffer.alloc(Math.min(BLOCK_BYTES, Math.max(fstatSync(log).size - offset, 0)));
+    return block.subarray(0, readSync(log, block, 0, block.length, offset));
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** The message of a line of JSON; other lines as they are. */
+export function readable(line: string): string {
+  if (!line.startsWith('{"info":')) return line;
+  try {
+    const { info } = JSON.parse(line) as { info: { level: string; ts: string; msg: string } }; // our own log
+    return `${info.ts} ${info.level.padEnd(5)} ${info.msg}`;
+  } catch {
+    return line;
+  }
+}
+
+const TAIL_BYTES = 16 * 1024;
+const TAIL_LINES = 20;
+
+/** The last lines of a run's log. */
+export function logTail(logs: string, runId: string): string[] {
+  const file = logFile(logs, runId);
+  if (!existsSync(file)) return [];
+  const log = openSync(file, "r");
+  try {
+    const { size } = fstatSync(log);
+    const start = Math.max(size - TAIL_BYTES, 0);
+    const block = Buffer.alloc(size - start);
+    readSync(log, block, 0, block.length, start);
+    const lines = block
+      .toString("utf8")
+      .split("\n")
+      .filter((line) => line !== "");
+    return lines.slice(-TAIL_LINES).map((line) => printableLines(readable(line)));
+  } finally {
+    closeSync(log);
+  }
+}

@@ -1,0 +1,102 @@
+/** Each entry brings the store from version `index` to `index + 1`. Entries are only ever added. */
+export const MIGRATIONS: readonly string[] = [
+  `create table runs (
+     id text primary key,
+     command text not null,
+     invocation text not null,
+     pid integer not null,
+     started_at text not null,
+     ended_at text,
+     status text not null default 'running',
+     exit_code integer,
+     summary text
+   );
+   create index runs_started_at on runs (started_at);`,
+  `create table failures (
+     run_id text not null,
+     place integer not null,
+     test text not null,
+     name text not null,
+     status text not null,
+     failures integer not null,
+     columns text not null,
+     rows text not null,
+     primary key (run_id, place)
+   );`,
+  // Runs of jobs beside typed commands; most questions are about those that are no step of another.
+  `alter table runs rename to former_runs;
+   drop index runs_started_at;
+   create table runs (
+     id text primary key,
+     job text,
+     parent_id text,
+     step text,
+     command text not null,
+     invocation text not null,
+     trigger text not null,
+     cause text,
+     due_at text,
+     queued_at text not null,
+     started_at text,
+     ended_at text,
+     status text not null,
+     pid integer,
+     process_start text,
+     exit_code integer,
+     signal text,
+     cpu_seconds real,
+     peak_memory_bytes integer,
+     reason text,
+     summary text,
+     is_cancelled integer not null default 0
+   );
+   insert into runs (id, command, invocation, trigger, queued_at, started_at, ended_at, status, pid, exit_code, summary)
+     select id, command, invocation, 'hand', started_at, started_at, ended_at, status, pid, exit_code, summary from former_runs;
+   drop table former_runs;
+   create unique index runs_due on runs (job, due_at) where due_at is not null;
+   create unique index runs_cause on runs (job, cause) where cause is not null;
+   create index runs_listed on runs (queued_at, id) where parent_id is null;
+   create index runs_of_job on runs (job, queued_at, id) where parent_id is null;
+   create index runs_by_status on runs (status, queued_at, id) where parent_id is null;
+   create index runs_of_job_by_status on runs (job, status, queued_at, id) where parent_id is null;
+   create index runs_open on runs (status) where status in ('queued', 'running');
+   create index runs_of_parent on runs (parent_id) where parent_id is not null;
+   create index runs_ended on runs (ended_at) where ended_at is not null;
+   create table run_steps (
+     run_id text not null,
+     place integer not null,
+     attempt integer not null,
+     name text not null,
+     command text not null,
+     needs text not null,
+     status text not null,
+     not_before text,
+     pid integer,
+     process_start text,
+     started_at text,
+     ended_at text,
+     exit_code integer,
+     signal text,
+     cpu_seconds real,
+     peak_memory_bytes integer,
+     reason text,
+     primary key (run_id, place, attempt)
+   );
+   create table run_nodes (
+     run_id text not null,
+     place integer not null,
+     node text not null,
+     kind text not null,
+     status text not null,
+     seconds real,
+     rows integer,
+     message text,
+     primary key (run_id, place)
+   );
+   create table jobs (
+     job text primary key,
+     seen_until text not null,
+     is_paused integer not null default 0,
+     loads_until text not null
+   );`,
+];

@@ -1,0 +1,87 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
+import { createApp, type Served } from "./app.ts";
+
+export interface WebServer {
+  url: string;
+  /** Ends idle connections at once, and busy ones after their answer. */
+  stop(): Promise<void>;
+}
+
+const MIN_TOKEN_LENGTH = 16;
+
+/** Throws TOKEN_NEEDED, TOKEN_SHORT (exit 2), PORT_IN_USE, HOST_UNUSABLE (exit 4). */
+export async function startServer(
+  served: Served,
+  { host, port }: { host: string; port: number },
+): Promise<WebServer> {
+  checkTokens(served, host);
+  const listener = getRequestListener(createApp(served).fetch);
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
+    // The web's Request refuses such a method with an answer that lacks our headers.
+    if (request.method === "TRACE" || request.method === "TRACK") request.method = "OPTIONS";
+    void listener(request, response);
+  });
+  await listen(server, host, port);
+  const { address, family, port: bound } = server.address() as AddressInfo; // a TCP server's address is an object
+  return {
+    url: `http://${family === "IPv6" ? `[${address}]` : address}:${bound}`,
+    stop: () => stopServer(server),
+  };
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function checkTokens({ access: { token, readToken } }: Served, host: string): void {
+  if (!isLoopback(host) && token === undefined) {
+    throw new ProjectError("TOKEN_NEEDED", {
+      message: `whoever reaches ${host} could start jobs`,
+      where: "--host",
+      hint: `set SILLON_TOKEN to a secret of ${MIN_TOKEN_LENGTH} characters or more, or leave --host out: then only this machine reaches it`,
+      exitCode: EXIT.usage,
+    });
+  }
+  for (const given of [token, readToken])
+    if (given !== undefined && given.length < MIN_TOKEN_LENGTH)
+      throw new ProjectError("TOKEN_SHORT", {
+        message: `a token of ${given.length} characters can be guessed`,
+        where: given === token ? "SILLON_TOKEN" : "SILLON_READ_TOKEN",
+        hint: `take ${MIN_TOKEN_LENGTH} or more: openssl rand -hex 32`,
+        exitCode: EXIT.usage,
+      });
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
+    server.listen(port, host, resolve);
+  });
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): ProjectError {
+  const where = `${host}:${port}`;
+  if (error.code === "EADDRINUSE")
+    return new ProjectError("PORT_IN_USE", {
+      message: `port ${port} is in use`,
+      where,
+      hint: "give another one with --port; 0 takes a free one",
+      exitCode: EXIT.environment,
+    });
+  return new ProjectError("HOST_UNUSABLE", {
+    message: `the server cannot listen there: ${messageOf(error)}`,
+    where,
+    hint: "give an address of this machine to --host, and a port from 1024 on to --port",
+    exitCode: EXIT.environment,
+  });
+}
+
+async function stopServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  setTimeout(() => server.closeAllConnections(), 2000).unref();
+  await closed;
+}
