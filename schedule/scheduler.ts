@@ -36,7 +36,7 @@ export interface Scheduler {
   /** The next due moment of each job that has one. */
   nextDue(): Map<string, Date>;
   jobs(): readonly Job[];
-  /** Makes the next round come at once. */
+  /** The store was written to by this process: the next round comes at once and looks at it. */
   wake(): void;
 }
 
@@ -90,7 +90,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       logs: options.logs,
       program: options.program,
       extraWords: options.extraWords ?? (() => []),
-      logBytes: options.schedule.settings.log_mb * 1024 * 1024,
+      logBytes: Math.floor(options.schedule.settings.log_mb * 1024 * 1024),
       wake,
       onEnding: (changes, run) => admitFollowers(scheduler, changes, run),
       onEnded: (run) => options.onRunEnded?.(run),
@@ -112,7 +112,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         [...scheduler.watched].flatMap(([name, { due }]) => (due === null ? [] : [[name, due] as const])),
       ),
     jobs: () => [...scheduler.jobs.values()],
-    wake,
+    wake: () => {
+      // What this process itself wrote does not change SQLite's number.
+      scheduler.version = -1;
+      wake();
+    },
     run: async () => {
       const { signal } = options.ctx;
       signal.addEventListener("abort", wake, { once: true });

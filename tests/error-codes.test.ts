@@ -4,7 +4,18 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const SOURCE = ["core", "engines", "state", "artifacts", "ingest", "runner", "schedule", "web", "cli", "moovitamix"];
+const SOURCE = [
+  "core",
+  "engines",
+  "state",
+  "artifacts",
+  "ingest",
+  "runner",
+  "schedule",
+  "web",
+  "cli",
+  "moovitamix",
+];
 
 function textOf(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })

@@ -41,7 +41,9 @@ export function guard(access: Access): MiddlewareHandler {
     for (const [name, value] of Object.entries(HEADERS)) context.header(name, value);
     const { req } = context;
     const refuse = (status: 400 | 401 | 403 | 405 | 415 | 429, message: string, hint: string) =>
-      context.body(JSON.stringify({ error: { code: "REFUSED", message, hint } }), status, { "Content-Type": JSON_TYPE });
+      context.body(JSON.stringify({ error: { code: "REFUSED", message, hint } }), status, {
+        "Content-Type": JSON_TYPE,
+      });
     if (!["GET", "HEAD", "POST"].includes(req.method))
       return refuse(405, `${req.method} is not answered here`, "see /api/openapi.json");
     if (access.isLoopback && !LOOPBACK_NAMES.test(req.header("host") ?? ""))

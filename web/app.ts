@@ -54,7 +54,7 @@ export function createApp(served: Served): OpenAPIHono {
     info: { title: "Sillon", version: served.version },
   });
   app.notFound((context) => {
-    const paths = app.routes.map(({ path }) => path).filter((path) => path !== "/*");
+    const paths = app.routes.map(({ path }) => path).filter((path) => !/[*:]/.test(path));
     const nearest = nearestNames(context.req.path, paths);
     const message = `no route ${context.req.path}`;
     return context.json(

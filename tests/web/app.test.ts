@@ -1,0 +1,179 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { expect, onTestFinished, test } from "vitest";
+import type { Access } from "../../web/access.ts";
+import { createApp } from "../../web/app.ts";
+import { startServer } from "../../web/server.ts";
+import { scheduleOf, setClock, shellScheduler } from "../schedule/files.ts";
+
+const TOKEN = "a-token-of-some-length";
+const READ = "another-token-to-read";
+const clock = setClock("2026-01-15T12:00:10Z");
+
+async function served(access: Partial<Access> = {}) {
+  const schedule = scheduleOf("jobs: {refresh: {cron: '0 6 * * *', timezone: Europe/Paris}, report: {}}");
+  const { state, scheduler } = shellScheduler(schedule, clock);
+  await scheduler.begin();
+  const options = {
+    version: "0.0.0",
+    state,
+    access: { token: undefined, readToken: undefined, isLoopback: true, now: clock.now, ...access },
+    now: clock.now,
+    jobs: () => scheduler.jobs(),
+    problems: () => [],
+    logTail: () => [],
+    onChange: () => undefined,
+  };
+  return { app: createApp(options), options, scheduler };
+}
+
+const BASE = "http://127.0.0.1:4300";
+const get = (app: OpenAPIHono, path: string, headers: Record<string, string> = {}) =>
+  app.request(`${BASE}${path}`, { headers: { host: "127.0.0.1:4300", ...headers } });
+const post = (app: OpenAPIHono, path: string, headers: Record<string, string> = {}) =>
+  app.request(`${BASE}${path}`, {
+    method: "POST",
+    headers: { host: "127.0.0.1:4300", "content-type": "application/json", ...headers },
+  });
+
+test("jobs are shown with their next moment in their own zone", async () => {
+  const { app } = await served();
+  const body = await (await get(app, "/api/jobs")).json();
+  expect(body.jobs[0]).toMatchObject({
+    name: "refresh",
+    next_due_at: "2026-01-16T05:00:00.000Z",
+    next_due_local: "2026-01-16 06:00:00+01:00",
+    last_run: null,
+  });
+});
+
+test("a run that was asked for is found in the list, by its id, and page by page", async () => {
+  const { app, scheduler } = await served({ token: TOKEN });
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const { run } = await (await post(app, "/api/jobs/report/trigger", headers)).json();
+  expect(run).toMatchObject({ job: "report", status: "queued", trigger: "api" });
+  await scheduler.round();
+  clock.pass(1000);
+  await post(app, "/api/jobs/report/trigger", headers);
+  const first = await (await get(app, "/api/runs?job=report&limit=1", headers)).json();
+  const second = await (
+    await get(app, `/api/runs?limit=1&after=${encodeURIComponent(first.next)}`, headers)
+  ).json();
+  expect(second.runs).toMatchObject([{ id: run.id, status: "success" }]);
+  const one = await (await get(app, `/api/runs/${run.id.slice(0, 8)}`, headers)).json();
+  expect(one).toMatchObject({ run: { id: run.id }, steps: [], nodes: [] });
+});
+
+test.each([
+  ["/api/runs/0000", "RUN_UNKNOWN", []],
+  ["/api/runs?job=refrsh", "JOB_UNKNOWN", ["refresh"]],
+  ["/api/job", "ROUTE_UNKNOWN", ["/api/jobs", "/api/runs"]],
+])("%s is a 404 with the nearest names", async (path, code, nearest) => {
+  const { app } = await served();
+  const response = await get(app, path);
+  expect(response.status).toBe(404);
+  expect((await response.json()).error).toMatchObject({ code, nearest });
+});
+
+test("a wrong parameter is a 400 that names it", async () => {
+  const { app } = await served();
+  const response = await get(app, "/api/runs?status=green");
+  expect(response.status).toBe(400);
+  expect((await response.json()).error).toMatchObject({
+    code: "REQUEST_INVALID",
+    message: expect.stringContaining("status"),
+  });
+});
+
+test.each<[string, Record<string, string>, number]>([
+  ["nothing that says where it comes from", {}, 403],
+  ["a foreign origin", { origin: "http://evil.example" }, 403],
+  ["the browser saying that it is another site", { origin: BASE, "sec-fetch-site": "cross-site" }, 403],
+  ["a form's content type", { origin: BASE, "content-type": "application/x-www-form-urlencoded" }, 415],
+  ["text that holds JSON", { origin: BASE, "content-type": "text/plain" }, 415],
+  ["a name that leads here by a trick", { origin: "http://evil.example", host: "evil.example" }, 403],
+  ["the origin of this server", { origin: BASE, "sec-fetch-site": "same-origin" }, 202],
+])("without tokens, a change with %s", async (_, headers, status) => {
+  const { app } = await served();
+  expect((await post(app, "/api/jobs/report/trigger", headers)).status).toBe(status);
+});
+
+test.each<[string, string | undefined, number, number]>([
+  ["no token", undefined, 401, 401],
+  ["a wrong token", "wrong-wrong-wrong", 401, 401],
+  ["the token to read", READ, 200, 403],
+  ["the token", TOKEN, 200, 202],
+])("with tokens, %s", async (_, token, reading, changing) => {
+  const { app } = await served({ token: TOKEN, readToken: READ });
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  expect((await get(app, "/api/jobs", headers)).status).toBe(reading);
+  expect((await post(app, "/api/jobs/report/trigger", headers)).status).toBe(changing);
+  expect((await get(app, "/health")).status).toBe(200);
+});
+
+test("the eleventh wrong token within a minute waits, the right one does not", async () => {
+  const { app } = await served({ token: TOKEN });
+  const call = async (token: string) =>
+    (await get(app, "/api/jobs", { authorization: `Bearer ${token}` })).status;
+  for (let attempt = 0; attempt < 10; attempt++) expect(await call(`wrong-${attempt}`)).toBe(401);
+  expect(await call("wrong-again")).toBe(429);
+  expect(await call(TOKEN)).toBe(200);
+  clock.pass(61_000);
+  expect(await call("wrong-again")).toBe(401);
+});
+
+test("every answer, errors included, has all headers; other methods are refused", async () => {
+  const { options } = await served();
+  const server = await startServer(options, { host: "127.0.0.1", port: 0 });
+  onTestFinished(() => server.stop());
+  for (const [method, path, status] of [
+    ["GET", "/health", 200],
+    ["GET", "/metrics", 200],
+    ["GET", "/nothing", 404],
+    ["GET", "/api/openapi.json", 200],
+    ["DELETE", "/api/jobs", 405],
+    ["OPTIONS", "/api/jobs", 405],
+  ] as const) {
+    const response = await fetch(`${server.url}${path}`, { method });
+    expect([path, response.status]).toEqual([path, status]);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      "content-security-policy": expect.stringContaining("frame-ancestors 'none'"),
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+      "cache-control": "no-store",
+      "content-type": expect.stringMatching(/charset=utf-8/i),
+    });
+    expect(response.headers.has("access-control-allow-origin")).toBe(false);
+  }
+});
+
+test("the document lists the routes that answer", async () => {
+  const { app } = await served();
+  const { paths } = await (await get(app, "/api/openapi.json")).json();
+  const documented = Object.entries<object>(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const answering = app.routes
+    .filter(({ method, path }) => method !== "ALL" && path !== "/api/openapi.json")
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
+  expect(documented.sort()).toEqual([...new Set(answering)].sort());
+});
+
+test.each<[string, Partial<Access>, string]>([
+  ["TOKEN_NEEDED", {}, "set SILLON_TOKEN to a secret of 16 characters"],
+  ["TOKEN_SHORT", { token: "short" }, "openssl rand"],
+])("%s: another address is refused", async (code, access, hint) => {
+  const { options } = await served(access);
+  const started = startServer(options, { host: "0.0.0.0", port: 0 });
+  await expect(started).rejects.toMatchObject({ code, exitCode: 2, hint: expect.stringContaining(hint) });
+});
+
+test.each([
+  ["PORT_IN_USE", "127.0.0.1", "give another one with --port"],
+  ["HOST_UNUSABLE", "192.0.2.1", "an address of this machine"],
+])("%s is told", async (code, host, hint) => {
+  const { options } = await served({ token: TOKEN });
+  const server = await startServer(options, { host: "127.0.0.1", port: 0 });
+  onTestFinished(() => server.stop());
+  const again = startServer(options, { host, port: Number(new URL(server.url).port) });
+  await expect(again).rejects.toMatchObject({ code, exitCode: 4, hint: expect.stringContaining(hint) });
+});
