@@ -1,16 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
-import { environmentValue, packageRoot } from "../../core/config.ts";
-import { EXIT, ProjectError } from "../../core/errors.ts";
-import { RUN_VARIABLES, TOKEN_VARIABLES } from "../../core/run-environment.ts";
+import { environmentValue } from "../../core/config.ts";
+import { EXIT } from "../../core/errors.ts";
+import { TOKEN_VARIABLES } from "../../core/run-environment.ts";
 import type { Schedule } from "../../schedule/jobs/job.ts";
 import { JOB_FILES, loadSchedule, problemLines } from "../../schedule/jobs/load-jobs.ts";
-import { sweepRun } from "../../schedule/runs/child.ts";
 import { createScheduler, type Scheduler } from "../../schedule/scheduler.ts";
 import { openState, type RunRow } from "../../state/database.ts";
 import { acquireLeadership } from "../../state/lock.ts";
@@ -20,6 +15,7 @@ import { packageVersion } from "../invocation.ts";
 import { logTail } from "../log-files.ts";
 import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
+import { API_URL, PROGRAM, startStandIn } from "../stand-in.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Workspace, withEnvironment } from "../workspace.ts";
 
@@ -87,10 +83,6 @@ export async function runUp(
   }
 }
 
-/** What runs a step: this program. */
-const PROGRAM = [process.execPath, join(packageRoot(), "dist/cli/main.js")];
-const API_URL = "MOOVITAMIX_URL";
-
 /** Steps work on the project as `run up` was told to. */
 function sharedOptions({ options, target }: Workspace): string[] {
   return [
@@ -153,54 +145,4 @@ function marksOf(projectDir: string): string {
     const stat = statSync(join(projectDir, file), { throwIfNoEntry: false });
     return stat === undefined ? "" : `${stat.mtimeMs}/${stat.size}/${stat.ino}`;
   }).join(" ");
-}
-
-/** New listening sessions a second. */
-const GROWTH = 2;
-const RESTART_MS = 2000;
-
-/** A stand-in for the service as a child that grows, and is started again when it ends. */
-async function startStandIn({ ctx }: Workspace): Promise<{ url: string; stop: () => void }> {
-  const mark = `stand-in of ${ctx.projectDir}`;
-  // One that outlived a former `run up`.
-  sweepRun(mark);
-  let isStopped = false;
-  let child = spawnStandIn(mark, 0);
-  const url = await firstLine(child);
-  const keep = async () => {
-    while (!isStopped) {
-      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-      if (isStopped) return;
-      ctx.log.warn("stand_in_restarted", "the stand-in has ended and is started again");
-      await delay(RESTART_MS, undefined, { ref: false });
-      if (!isStopped) child = spawnStandIn(mark, Number(new URL(url).port));
-    }
-  };
-  void keep();
-  const stop = () => {
-    isStopped = true;
-    child.kill("SIGTERM");
-  };
-  ctx.log.info(
-    "stand_in_started",
-    `Moovitamix stand-in on ${url}; it grows by ${GROWTH} listening sessions a second`,
-  );
-  return { url, stop };
-}
-
-function spawnStandIn(mark: string, port: number): ChildProcess {
-  const [node = "", ...main] = PROGRAM;
-  return spawn(node, [...main, "api", "--port", String(port), "--grow", String(GROWTH)], {
-    env: { ...process.env, [RUN_VARIABLES.run]: mark },
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-}
-
-async function firstLine(child: ChildProcess): Promise<string> {
-  if (child.stdout !== null) for await (const line of createInterface({ input: child.stdout })) return line;
-  throw new ProjectError("STAND_IN_ENDED", {
-    message: "the stand-in for the service ended at once",
-    hint: "see what run api says",
-    exitCode: EXIT.environment,
-  });
 }

@@ -26,6 +26,10 @@ async function served(access: Partial<Access> = {}) {
   return { app: createApp(options), options, scheduler };
 }
 
+/** Any JSON: the tests say what has to be in it. */
+// biome-ignore lint/suspicious/noExplicitAny: of an answer from outside
+const bodyOf = async (response: Response | Promise<Response>): Promise<any> => (await response).json();
+
 const BASE = "http://127.0.0.1:4300";
 const get = (app: OpenAPIHono, path: string, headers: Record<string, string> = {}) =>
   app.request(`${BASE}${path}`, { headers: { host: "127.0.0.1:4300", ...headers } });
@@ -37,7 +41,7 @@ const post = (app: OpenAPIHono, path: string, headers: Record<string, string> = 
 
 test("jobs are shown with their next moment in their own zone", async () => {
   const { app } = await served();
-  const body = await (await get(app, "/api/jobs")).json();
+  const body = await bodyOf(get(app, "/api/jobs"));
   expect(body.jobs[0]).toMatchObject({
     name: "refresh",
     next_due_at: "2026-01-16T05:00:00.000Z",
@@ -49,17 +53,15 @@ test("jobs are shown with their next moment in their own zone", async () => {
 test("a run that was asked for is found in the list, by its id, and page by page", async () => {
   const { app, scheduler } = await served({ token: TOKEN });
   const headers = { authorization: `Bearer ${TOKEN}` };
-  const { run } = await (await post(app, "/api/jobs/report/trigger", headers)).json();
+  const { run } = await bodyOf(post(app, "/api/jobs/report/trigger", headers));
   expect(run).toMatchObject({ job: "report", status: "queued", trigger: "api" });
   await scheduler.round();
   clock.pass(1000);
   await post(app, "/api/jobs/report/trigger", headers);
-  const first = await (await get(app, "/api/runs?job=report&limit=1", headers)).json();
-  const second = await (
-    await get(app, `/api/runs?limit=1&after=${encodeURIComponent(first.next)}`, headers)
-  ).json();
+  const first = await bodyOf(get(app, "/api/runs?job=report&limit=1", headers));
+  const second = await bodyOf(get(app, `/api/runs?limit=1&after=${encodeURIComponent(first.next)}`, headers));
   expect(second.runs).toMatchObject([{ id: run.id, status: "success" }]);
-  const one = await (await get(app, `/api/runs/${run.id.slice(0, 8)}`, headers)).json();
+  const one = await bodyOf(get(app, `/api/runs/${run.id.slice(0, 8)}`, headers));
   expect(one).toMatchObject({ run: { id: run.id }, steps: [], nodes: [] });
 });
 
@@ -71,14 +73,14 @@ test.each([
   const { app } = await served();
   const response = await get(app, path);
   expect(response.status).toBe(404);
-  expect((await response.json()).error).toMatchObject({ code, nearest });
+  expect((await bodyOf(response)).error).toMatchObject({ code, nearest });
 });
 
 test("a wrong parameter is a 400 that names it", async () => {
   const { app } = await served();
   const response = await get(app, "/api/runs?status=green");
   expect(response.status).toBe(400);
-  expect((await response.json()).error).toMatchObject({
+  expect((await bodyOf(response)).error).toMatchObject({
     code: "REQUEST_INVALID",
     message: expect.stringContaining("status"),
   });
@@ -148,7 +150,7 @@ test("every answer, errors included, has all headers; other methods are refused"
 
 test("the document lists the routes that answer", async () => {
   const { app } = await served();
-  const { paths } = await (await get(app, "/api/openapi.json")).json();
+  const { paths } = await bodyOf(get(app, "/api/openapi.json"));
   const documented = Object.entries<object>(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
