@@ -43,12 +43,14 @@ export const WARNINGS = [
 export const PASSING = [
   ...[
     "host_paused",
+    "jobs_wrong",
     "lock_awaited",
     "node_unmaintained",
     "parts_stopped",
     "reading_restarted",
     "request_retried",
     "sign_in_retried",
+    "stand_in_restarted",
     "warehouse_awaited",
   ],
 ] as const;
