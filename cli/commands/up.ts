@@ -33,6 +33,8 @@ export async function runUp(
 ): Promise<Outcome> {
   const { ctx, folders } = given;
   const check = commandCheck(program);
+  // Before they are read: what is saved from now on counts.
+  const marks = marksOf(ctx.projectDir);
   const schedule = loadSchedule(ctx.projectDir, check);
   const lock = await acquireLeadership(ctx, folders.leaderFile, "run up");
   const state = openState(folders.stateFile);
@@ -67,6 +69,7 @@ export async function runUp(
     const saves = followFiles(workspace, {
       scheduler,
       problems,
+      marks,
       load: () => loadSchedule(ctx.projectDir, check),
     });
     try {
@@ -119,9 +122,14 @@ const LOOK_MS = 1000;
 /** Takes over definitions when their files are saved. Wrong ones are told, and the former ones hold. */
 function followFiles(
   { ctx }: Workspace,
-  { scheduler, problems, load }: { scheduler: Scheduler; problems: string[]; load: () => Schedule },
+  {
+    scheduler,
+    problems,
+    marks: first,
+    load,
+  }: { scheduler: Scheduler; problems: string[]; marks: string; load: () => Schedule },
 ): NodeJS.Timeout {
-  let former = marksOf(ctx.projectDir);
+  let former = first;
   const look = async () => {
     const marks = marksOf(ctx.projectDir);
     if (marks === former) return;
