@@ -14,6 +14,8 @@ const HELPERS: Record<string, Helper> = {
     arguments: "document, field",
     sql: (document, field) => `json_extract_string(${document}, ${jsonPointer(field)})`,
   },
+  /** The digits of a field that holds a number, all of them as they stand in the document; null when it holds none. */
+  json_number: { arguments: "document, field", sql: (document, field) => numberSql(document, field) },
   /** The elements of a field that holds an array, as a list of texts; null when it holds none. */
   json_list: {
     arguments: "document, field",
@@ -157,6 +159,16 @@ function listOf(value: HelperValue | undefined): HelperValue[] {
 /** Parts of dates stand in SQL without quotes. */
 function partName(part: HelperValue | undefined): string {
   return String(part).replace(/\W/g, "").toLowerCase();
+}
+
+/** DuckDB's reader of JSON rounds decimals: their digits are looked for in the text, by the name and the rounded value. */
+function numberSql(document: HelperValue | undefined, field: HelperValue | undefined): string {
+  const text = `json_extract_string(${document}, ${jsonPointer(field)})`;
+  const name = JSON.stringify(String(field)).replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  const written = `regexp_extract_all(${document}, ${literal(`${name}\\s*:\\s*(-?[0-9][0-9.eE+-]*)`)}, 1)`;
+  const same = `lambda number: try_cast(number as double) is not distinct from try_cast(${text} as double)`;
+  const lost = `error(concat(${literal(`json_number: no digits of ${field} in `)}, left(${document}, 80)))`;
+  return `case json_type(${document}, ${jsonPointer(field)}) when 'DOUBLE' then coalesce(list_filter(${written}, ${same})[1], ${lost}) when 'BIGINT' then ${text} when 'UBIGINT' then ${text} end`;
 }
 
 function jsonPointer(field: HelperValue | undefined): string {

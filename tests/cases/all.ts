@@ -9,6 +9,8 @@ import { endlessPaging } from "./i07-endless.ts";
 import { changingWhilePaged } from "./i08-changing.ts";
 import { tiesOfTheCursor } from "./i09-ties.ts";
 import { absurdCursor } from "./i10-absurd-cursor.ts";
+import { exactValues } from "./i12-exact-values.ts";
+import { brokenContracts } from "./i13-broken-contracts.ts";
 import { onePartFails } from "./i14-one-part.ts";
 import { otherHosts } from "./i15-other-hosts.ts";
 import { killedWhileBuilding } from "./m01-killed.ts";
@@ -44,6 +46,8 @@ export const QUICK_CASES: readonly Case[] = [
   absurdCursor,
   endlessPaging,
   changingWhilePaged,
+  exactValues,
+  brokenContracts,
 ];
 
 /** X-03 counts tests that `npm test` has anyway, X-06 needs the registry of packages. */

@@ -40,6 +40,18 @@ export function sendRecords(response: ServerResponse, url: URL, total: number): 
   sendJson(response, 200, { items, total, page, size, pages: Math.ceil(total / (size ?? 1)) });
 }
 
+/** A page of records, their texts as they are. */
+export function pageText(url: URL, texts: readonly string[]): string {
+  const [page = 1, size = 1] = ["page", "size"].map((name) => Number(url.searchParams.get(name)));
+  const items = texts.slice((page - 1) * size, page * size).join(",");
+  const pages = Math.ceil(texts.length / size);
+  return `{"items":[${items}],"total":${texts.length},"page":${page},"size":${size},"pages":${pages}}`;
+}
+
+export function sendTexts(response: ServerResponse, url: URL, texts: readonly string[]): void {
+  response.writeHead(200, { "content-type": "application/json" }).end(pageText(url, texts));
+}
+
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
 }

@@ -94,3 +94,25 @@ test.each([
 ])("%s", async (_, sql, rows) => {
   expect(await rowsOf(sql)).toEqual(rows);
 });
+
+test("json_number gives every digit, of the member that is asked for", async () => {
+  const values = [
+    "123456789012345678901.234567891",
+    "1.10",
+    "1e400",
+    "9007199254740993",
+    "-0.0",
+    "7",
+    '"8"',
+    "null",
+  ];
+  const list = values.map((value) => `('{ "b":{"a":1.5,"c":1.10}, "a" : ${value}}')`).join(", ");
+  const sql = `select {{ json_number('record', 'a') }} from (values ${list}) as t (record)`;
+  const numbers = values.map((value) => (/^["n]/.test(value) ? null : value));
+  expect((await rowsOf(sql)).flat()).toEqual(numbers);
+});
+
+test("json_number fails rather than rounds where the name is written in another way", async () => {
+  const sql = `select {{ json_number('record', 'a') }} from (values ('{"\\u0061":1.5}')) as t (record)`;
+  await expect(rowsOf(sql)).rejects.toThrow('json_number: no digits of a in {"\\u0061":1.5}');
+});
