@@ -1,6 +1,7 @@
 import type { Engine, Session } from "../../engines/engine.ts";
 import type { LoadedPart } from "../reader.ts";
 import { NO_COUNTS, type StreamCounts } from "../stream-result.ts";
+import { judgeDistinct } from "./judge-distinct.ts";
 import { type LoadEntry, nextLoadId, writeLoad } from "./loads.ts";
 import { quarantineSql } from "./quarantine.ts";
 import { createStreamTable, type RawTables, sqlTime } from "./tables.ts";
@@ -65,14 +66,16 @@ export async function commitLoad(load: Load): Promise<Committed> {
       table: engine.nameOf(relation),
       loadedAt: sqlTime(engine, load.entry.endedAt),
     };
-    await session.run(JUDGE[compare](step));
-    const counts = await countVerdicts(step);
-    if (counts.new + counts.changed > 0) {
+    const distinct = compare === "key" ? await judgeDistinct(step) : undefined;
+    if (distinct === undefined) await session.run(JUDGE[compare](step));
+    const counts = distinct?.counts ?? (await countVerdicts(step));
+    if (distinct?.isFirst) await session.run(insertAllSql(step));
+    else if (counts.new + counts.changed > 0) {
       if (compare === "key") await session.run(endVersionsSql(step));
       await session.run(insertVersionsSql(step));
     }
     const keyless = counts.quarantined > 0 ? await countKeyless(step) : 0;
-    if (load.concludesDeletions && keyless === 0)
+    if (load.concludesDeletions && keyless === 0 && !distinct?.isComplete)
       counts.deleted = await session.run(insertDeletionsSql(step));
     if (counts.deleted > 0) await session.run(endDeletedSql(step));
     if (counts.quarantined > 0) await session.run(quarantineSql(step));
@@ -196,6 +199,12 @@ from ${landed} as landed
 join ${verdicts} as verdicts on verdicts.page = landed.page and verdicts."position" = landed."position"
 where verdicts.verdict in ('new', 'changed')
 order by landed.page, landed."position"`;
+}
+
+/** Of a stream that has no current versions. */
+function insertAllSql({ table, landed, loadId, loadedAt }: Step): string {
+  return `insert into ${table} (_key, _hash, _from_load, _to_load, _loaded_at, _deleted, record)
+select "key", hash, ${loadId}, null, ${loadedAt}, false, record from ${landed} as landed where reason is null`;
 }
 
 /** A key that came with a record in quarantine is still there. */
