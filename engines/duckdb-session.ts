@@ -2,7 +2,7 @@ import type { DuckDBConnection, DuckDBResult, DuckDBType } from "@duckdb/node-ap
 import { faultPoint } from "#faults";
 import { csvQuery, firstWrongValue, readCsv } from "./duckdb-csv.ts";
 import { duckdbError, nulInStatement } from "./duckdb-errors.ts";
-import { joinColumns, landJoined } from "./duckdb-landing.ts";
+import { insertPacked } from "./duckdb-landing.ts";
 import { literal, quote } from "./duckdb-names.ts";
 import * as statements from "./duckdb-statements.ts";
 import {
@@ -18,6 +18,8 @@ import {
   type TableDefinition,
   type Value,
 } from "./engine.ts";
+
+import type { Columns, PackedRows } from "./packed-rows.ts";
 
 /** DuckDB fills its vectors by this many rows. */
 const CHUNK_ROWS = 2048;
@@ -115,17 +117,14 @@ export class DuckdbSession implements Session {
     return `temp.main.${quote(name)}`;
   }
 
-  async land(table: string, columns: readonly (readonly (string | number | null)[])[]): Promise<void> {
+  async land(table: string, rows: readonly PackedRows[]): Promise<void> {
     this.signal.throwIfAborted();
     const name = table.replace(/^temp\.main\."(.*)"$/, "$1").replaceAll('""', '"');
     const types = this.landingTypes.get(name) ?? [];
-    const rowCount = columns[0]?.length ?? 0;
-    const joined = joinColumns(columns);
-    if (joined !== undefined) {
-      const { sql, texts } = landJoined(table, { types, rowCount, joined });
-      if ((await this.run(sql, texts)) === rowCount) return;
-    }
-    await this.appendRows(name, { types, columns, rowCount });
+    const statement = insertPacked(table, { types, rows });
+    if (statement !== undefined) await this.run(statement.sql, statement.texts);
+    for (const { columns, rowCount } of rows)
+      if ("plain" in columns) await this.appendRows(name, { types, columns: columns.plain, rowCount });
   }
 
   private async appendRows(
@@ -136,7 +135,7 @@ export class DuckdbSession implements Session {
       rowCount,
     }: {
       types: readonly LandingType[];
-      columns: readonly (readonly (string | number | null)[])[];
+      columns: Columns;
       rowCount: number;
     },
   ): Promise<void> {

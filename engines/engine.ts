@@ -1,3 +1,5 @@
+import type { PackedRows } from "./packed-rows.ts";
+
 /** A value as JSON can hold it; numbers beyond double precision, decimals and times come as text. */
 export type Value = string | number | boolean | null | Value[] | { [name: string]: Value };
 
@@ -97,8 +99,8 @@ export interface Session {
   columnsOfQuery(query: string): Promise<ColumnType[]>;
   /** A table that only this session sees, gone when it is closed. Returns its name for SQL. */
   createLandingTable(name: string, columns: Readonly<Record<string, LandingType>>): Promise<string>;
-  /** Adds rows, given column by column, to a table of `createLandingTable`. */
-  land(table: string, columns: readonly (readonly (string | number | null)[])[]): Promise<void>;
+  /** Adds rows to a table of `createLandingTable`, in no certain order. */
+  land(table: string, rows: readonly PackedRows[]): Promise<void>;
   /** Replaces the relation by the query's rows in one step: readers see the old or the new one. */
   replaceTable(relation: Relation, query: string, definition?: TableDefinition): Promise<number>;
   replaceView(relation: Relation, query: string): Promise<void>;

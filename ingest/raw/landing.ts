@@ -1,5 +1,6 @@
 import type { StreamDefinition } from "../../core/sillon.ts";
 import type { Session } from "../../engines/engine.ts";
+import { type PackedRows, packRows } from "../../engines/packed-rows.ts";
 import { emptyTally, mergeTally, type Tally, tallyFor } from "../contract/tally.ts";
 import type { RawRecord } from "../records/raw-record.ts";
 import { type Candidate, judgeRecord } from "../records/record.ts";
@@ -19,40 +20,15 @@ export interface Landing {
 
 /** Enough to keep the engine busy, little enough that many streams fit into memory. */
 const BATCH_ROWS = 4096;
-const BATCH_CHARACTERS = 8_000_000;
-
-type Column = (string | number | null)[];
-
-interface Batch {
-  page: Column;
-  position: Column;
-  key: Column;
-  hash: Column;
-  updated_at: Column;
-  reason: Column;
-  record: Column;
-  characters: number;
-}
-
-function emptyBatch(): Batch {
-  return {
-    page: [],
-    position: [],
-    key: [],
-    hash: [],
-    updated_at: [],
-    reason: [],
-    record: [],
-    characters: 0,
-  };
-}
+const BATCH_CHARACTERS = 4_000_000;
 
 export async function createLanding(
   session: Session,
   stream: StreamDefinition,
   { inParts }: { inParts: boolean },
 ): Promise<Landing> {
-  let batch = emptyBatch();
+  let waiting: PackedRows[] = [];
+  let [rowCount, characters] = [0, 0];
   const count = tallyFor(stream);
   /** By page only where some pages are taken before others. */
   let tallies = new Map<number, Tally>();
@@ -68,21 +44,23 @@ export async function createLanding(
       record: "text",
     });
   const table = await create();
+  const take = () => {
+    const rows = waiting;
+    waiting = [];
+    rowCount = 0;
+    characters = 0;
+    return rows;
+  };
   const flush = async () => {
-    const { page, position, key, hash, updated_at, reason, record } = batch;
-    batch = emptyBatch();
-    if (page.length > 0) {
-      landed = landed.then(() =>
-        session.land(table, [page, position, key, hash, updated_at, reason, record]),
-      );
-    }
+    const rows = take();
+    if (rows.length > 0) landed = landed.then(() => session.land(table, rows));
     await landed;
   };
   return {
     table,
     flush,
     restart: async () => {
-      batch = emptyBatch();
+      take();
       tallies = new Map();
       await create();
     },
@@ -99,24 +77,28 @@ export async function createLanding(
       const place = inParts ? pageNumber : 0;
       const tally = tallies.get(place) ?? emptyTally();
       tallies.set(place, tally);
-      records.forEach((record, index) => {
+      const candidates = records.map((record, index) => {
         const candidate = judgeRecord(stream, record);
-        const position = index + 1;
-        count(tally, { candidate, record, page: pageNumber, position });
-        append(batch, candidate, { page: pageNumber, position });
+        count(tally, { candidate, record, page: pageNumber, position: index + 1 });
+        return candidate;
       });
-      if (batch.page.length >= BATCH_ROWS || batch.characters >= BATCH_CHARACTERS) await flush();
+      const rows = packCandidates(pageNumber, candidates);
+      waiting.push(rows);
+      rowCount += rows.rowCount;
+      characters += rows.characters;
+      if (rowCount >= BATCH_ROWS || characters >= BATCH_CHARACTERS) await flush();
     },
   };
 }
 
-function append(batch: Batch, candidate: Candidate, place: { page: number; position: number }): void {
-  batch.page.push(place.page);
-  batch.position.push(place.position);
-  batch.key.push(candidate.key);
-  batch.hash.push(candidate.hash);
-  batch.updated_at.push(candidate.updatedAt);
-  batch.reason.push(candidate.reason);
-  batch.record.push(candidate.text);
-  batch.characters += candidate.text.length;
+function packCandidates(page: number, candidates: readonly Candidate[]): PackedRows {
+  return packRows([
+    candidates.map(() => page),
+    candidates.map((_, index) => index + 1),
+    candidates.map(({ key }) => key),
+    candidates.map(({ hash }) => hash),
+    candidates.map(({ updatedAt }) => updatedAt),
+    candidates.map(({ reason }) => reason),
+    candidates.map(({ text }) => text),
+  ]);
 }

@@ -1,4 +1,5 @@
 import { type Engine, relationKey, type Session } from "../../engines/engine.ts";
+import { packRows } from "../../engines/packed-rows.ts";
 import { type RawTables, sqlTime } from "./tables.ts";
 
 /** How far the list of one parent has come. */
@@ -49,7 +50,7 @@ export async function writeCursors(
   if (isWhole) await session.run(`delete from ${name} where ${own}`);
   if (cursors.size === 0) return;
   const landed = await session.createLandingTable(`${stream}_cursors`, { parent: "text", cursor: "text" });
-  await session.land(landed, [[...cursors.keys()], [...cursors.values()]]);
+  await session.land(landed, [packRows([[...cursors.keys()], [...cursors.values()]])]);
   await session.run(`delete from ${name} where ${own} and parent in (select parent from ${landed})`);
   await session.run(`insert into ${name} (stream, parent, ${engine.quote("cursor")}, load_id, started_at)
 select ${engine.literal(stream)}, parent, ${engine.quote("cursor")}, ${loadId}, ${sqlTime(engine, startedAt)} from ${landed}`);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type Context, createContext } from "../../core/context.ts";
 import { type Engine, type Session, SqlError, type Value } from "../../engines/engine.ts";
+import { packRows } from "../../engines/packed-rows.ts";
 
 export type OpenEngine = (ctx: Context) => Promise<Engine>;
 
@@ -80,23 +81,27 @@ export function engineContract(open: OpenEngine): void {
       const texts = [
         "",
         "a\u0000b",
+        "\u001e",
+        "\u001f",
         '{"n": 1e400, "big": 12345678901234567890}',
         "😀",
         "x".repeat(1_000_000),
         null,
       ];
       const name = await session.createLandingTable("landing", { id: "integer", record: "text" });
-      await session.land(name, [texts.map((_, index) => index), texts]);
-      const { rows } = await session.query(`select record from ${name} order by id`);
-      expect(rows.map(([text]) => text)).toEqual(texts);
+      const rows = texts.map((text, index) => packRows([[index], [text]]));
+      await session.land(name, rows);
+      const landed = await session.query(`select record from ${name} order by id`);
+      expect(landed.rows.map(([text]) => text)).toEqual(texts);
     });
 
     test("land in any number", async () => {
       const { session } = await opened(open);
       const name = await session.createLandingTable("landing", { id: "integer" });
       const ids = Array.from({ length: 5000 }, (_, index) => index);
-      await session.land(name, [ids]);
-      await session.land(name, [[]]);
+      await session.land(name, [packRows([ids])]);
+      await session.land(name, [packRows([[]])]);
+      await session.land(name, []);
       expect(await firstValue(session, `select cast(sum(id) as integer) from ${name}`)).toBe(12_497_500);
     });
   });
