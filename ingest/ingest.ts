@@ -142,7 +142,7 @@ function openReaders(
   const ctx = tape?.contextOf(given) ?? given;
   const gates = new Map<string, HostGate>();
   const gateFor = ({ url }: { url: URL }) => {
-    const gate = gates.get(url.origin) ?? createHostGate(ctx, settings.concurrency);
+    const gate = gates.get(url.origin) ?? createHostGate(ctx, settings);
     gates.set(url.origin, gate);
     return gate;
   };

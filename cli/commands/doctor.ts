@@ -152,7 +152,7 @@ const REACH_TIMEOUT_MS = 5000;
 async function reachSource(workspace: Workspace, source: SourceDefinition): Promise<Found> {
   const { ctx } = workspace;
   const settings = readIngestSettings(workspace);
-  const gateFor = () => createHostGate(ctx, settings.concurrency);
+  const gateFor = () => createHostGate(ctx, settings);
   const reader = openReader(ctx, source, { settings, gateFor });
   try {
     return ok((await reader.reach?.(AbortSignal.timeout(REACH_TIMEOUT_MS))) ?? `of type ${source.type}`);

@@ -239,7 +239,8 @@ function hintFor(
     API_FORBIDDEN: `ask for access to this list, or ${advice ?? `put other credentials into ${variable}`}`,
     API_NOT_FOUND: `check that ${variable} is the service's base address, and the stream's path`,
     API_REFUSED: "check the source's pageSize and paths against the service's documentation",
-    API_RATE_LIMITED: "run again later, or lower ingest: concurrency in project.yml",
+    API_RATE_LIMITED:
+      "run again later, or set ingest: requests_per_second, or lower concurrency, in project.yml",
     API_BODY_MALFORMED: `check that ${variable} is the service itself and not a page before it, then run again`,
   };
   return hints[code] ?? "see whether the service is well, then run again: nothing of this stream was changed";

@@ -1,4 +1,5 @@
 import type { Context } from "../../core/context.ts";
+import { createRequestRate, type RequestRate } from "./request-rate.ts";
 
 /** A place among the requests under way. */
 export interface Pass {
@@ -7,7 +8,7 @@ export interface Pass {
   leave(): void;
 }
 
-/** What all streams of a run share of one host: how many requests at once, and when none at all. */
+/** What all streams of a run share of one host: how many requests at once, how many a second, and when none at all. */
 export interface HostGate {
   /** Waits for a place. A repeated request goes before new ones. Rejects with the signal's reason. */
   enter(turn: { isRetry: boolean; signal: AbortSignal }): Promise<Pass>;
@@ -39,16 +40,35 @@ interface GateState {
   /** The last pass of the burst for which the places were halved. */
   lastSlowed: number;
   shutBy: Error | undefined;
+  rate: RequestRate;
+  /** Somebody will be let in as soon as the rate allows it. */
+  isTimed: boolean;
 }
 
 /** Answers in a row, for each place there is, that earn one more. */
 const ANSWERS_PER_PLACE = 4;
 
-export function createHostGate(ctx: Context, concurrency: number): HostGate {
+/** Requests that a host is sent. */
+export interface HostBudget {
+  /** At once. */
+  concurrency: number;
+  /** Undefined: as many as there are. */
+  requestsPerSecond?: number | undefined;
+}
+
+export function createHostGate(ctx: Context, { concurrency, requestsPerSecond }: HostBudget): HostGate {
   const counters = { inFlight: 0, pauses: 0, answers: 0, passes: 0, lastSlowed: 0 };
-  const state: GateState = { waiting: [], places: concurrency, ...counters, shutBy: undefined };
+  const rate = createRequestRate(requestsPerSecond);
+  const state: GateState = {
+    waiting: [],
+    places: concurrency,
+    ...counters,
+    shutBy: undefined,
+    rate,
+    isTimed: false,
+  };
   return {
-    enter: (turn) => enter(state, turn),
+    enter: (turn) => enter(ctx, state, turn),
     slowDown: (pass) => slowDown(state, pass),
     speedUp: () => {
       state.answers += 1;
@@ -66,6 +86,7 @@ export function createHostGate(ctx: Context, concurrency: number): HostGate {
 }
 
 function enter(
+  ctx: Context,
   state: GateState,
   { isRetry, signal }: { isRetry: boolean; signal: AbortSignal },
 ): Promise<Pass> {
@@ -77,24 +98,42 @@ function enter(
     const waiter = waiterOf(signal, { resolve, reject }, remove);
     if (isRetry) waiting.unshift(waiter);
     else waiting.push(waiter);
-    admit(state);
+    admit(ctx, state);
   });
 }
 
-function admit(state: GateState): void {
-  while (state.inFlight < state.places && state.pauses === 0) {
+function admit(ctx: Context, state: GateState): void {
+  while (state.inFlight < state.places && state.pauses === 0 && state.waiting.length > 0) {
+    const nowMs = ctx.clock.now().getTime();
+    const waitMs = state.rate.waitMs(nowMs);
+    if (waitMs > 0) {
+      admitLater(ctx, state, waitMs);
+      return;
+    }
     const next = state.waiting.shift();
     if (next === undefined) return;
+    state.rate.begin(nowMs);
     state.inFlight += 1;
     state.passes += 1;
     next.admit({
       number: state.passes,
       leave: () => {
         state.inFlight -= 1;
-        admit(state);
+        admit(ctx, state);
       },
     });
   }
+}
+
+function admitLater(ctx: Context, state: GateState, waitMs: number): void {
+  if (state.isTimed) return;
+  state.isTimed = true;
+  const admitNow = () => {
+    state.isTimed = false;
+    admit(ctx, state);
+  };
+  // When all is stopped, each who waits hears of it by its own signal.
+  ctx.clock.sleep(waitMs, ctx.signal).then(admitNow, () => {});
 }
 
 function slowDown(state: GateState, pass: Pass): void {
@@ -112,7 +151,7 @@ async function pause(ctx: Context, state: GateState, ms: number): Promise<void> 
     // Whoever was refused comes back to the head of the queue before anybody is let in.
     setImmediate(() => {
       state.pauses -= 1;
-      admit(state);
+      admit(ctx, state);
     });
   }
 }

@@ -109,3 +109,24 @@ test("has no more requests under way at one host than the setting allows", async
   await world.load({ settings: { concurrency: 3 } });
   expect(most).toBe(3);
 });
+
+test.each([
+  [2, [1000]],
+  [0.5, [2000, 2000, 2000]],
+  [100, []],
+])("begins no more than %s requests a second, of all pages of a host together", async (rate, sleeps) => {
+  const { world } = await withScript((visit) => sendPage(visit, trackTexts(250)));
+  const settings = { requests_per_second: rate, concurrency: 8 };
+  expect(await world.loadOne("tracks", settings)).toMatchObject({ status: "ok", requests: 4 });
+  expect(world.sleeps).toEqual(sleeps);
+});
+
+test("shares the requests of a second among the streams of a host", async () => {
+  const { world } = await withScript((visit) =>
+    sendPage(visit, visit.stream === "tracks" ? trackTexts(150) : []),
+  );
+  const results = await world.load({ settings: { requests_per_second: 1 } });
+  expect(results.map(({ status }) => status)).toEqual(["ok", "ok", "ok"]);
+  const requests = results.reduce((sum, one) => sum + one.requests, 0);
+  expect(world.sleeps).toEqual(Array(requests - 1).fill(1000));
+});

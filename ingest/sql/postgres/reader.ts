@@ -17,7 +17,13 @@ export function openPostgresReader(
   { source, settings }: { source: SqlSourceDefinition; settings: IngestSettings },
 ): Reader {
   const place = resolvePostgres(ctx, source);
-  const parts = { ctx, settings, source, place, gate: createHostGate(ctx, settings.concurrency) };
+  const parts = {
+    ctx,
+    settings,
+    source,
+    place,
+    gate: createHostGate(ctx, { concurrency: settings.concurrency }),
+  };
   return {
     read: (job) => {
       const stream = source.streams.find((one) => one.name === job.stream);
