@@ -14,7 +14,7 @@ const count = (fallback: number) => z.number().int().positive().default(fallback
 export const ingestSettings = z
   .strictObject({
     concurrency: count(8),
-    requests_per_second: z.number().positive().exactOptional(),
+    requests_per_second: z.number().positive().nullable().default(null),
     timeout_seconds: seconds(60),
     idle_timeout_seconds: seconds(15),
     max_retry_after_seconds: seconds(300),
@@ -29,7 +29,7 @@ export const ingestSettings = z
   .transform((map) => ({
     /** Requests at once to one host. */
     concurrency: map.concurrency,
-    /** To one host, of all streams together; undefined: as many as there are. */
+    /** To one host, of all streams together; null: as many as there are. */
     requestsPerSecond: map.requests_per_second,
     /** For a whole exchange, from the request to the last byte of the body. */
     requestTimeoutMs: map.timeout_seconds * 1000,

@@ -52,8 +52,8 @@ const ANSWERS_PER_PLACE = 4;
 export interface HostBudget {
   /** At once. */
   concurrency: number;
-  /** Undefined: as many as there are. */
-  requestsPerSecond?: number | undefined;
+  /** Null: as many as there are. */
+  requestsPerSecond: number | null;
 }
 
 export function createHostGate(ctx: Context, { concurrency, requestsPerSecond }: HostBudget): HostGate {

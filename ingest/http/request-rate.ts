@@ -5,9 +5,9 @@ export interface RequestRate {
   begin(nowMs: number): void;
 }
 
-/** Below one a second it is one in so many seconds. Undefined: as many as there are. */
-export function createRequestRate(perSecond: number | undefined): RequestRate {
-  if (perSecond === undefined) return { waitMs: () => 0, begin: () => {} };
+/** Below one a second it is one in so many seconds. Null: as many as there are. */
+export function createRequestRate(perSecond: number | null): RequestRate {
+  if (perSecond === null) return { waitMs: () => 0, begin: () => {} };
   const count = Math.max(1, Math.floor(perSecond));
   const windowMs = Math.ceil((count / perSecond) * 1000);
   /** When the latest ones began, as many as a window may hold. */

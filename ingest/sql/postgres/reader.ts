@@ -22,7 +22,7 @@ export function openPostgresReader(
     settings,
     source,
     place,
-    gate: createHostGate(ctx, { concurrency: settings.concurrency }),
+    gate: createHostGate(ctx, { concurrency: settings.concurrency, requestsPerSecond: null }),
   };
   return {
     read: (job) => {
