@@ -1,5 +1,5 @@
 // `npm run bench -- 10 100 1000` measures the runner, `npm run bench -- star [raw rows]` a star schema,
-// `npm run bench -- postgres [rows]` loading a table.
+// `npm run bench -- postgres [rows]` loading a table, `npm run bench -- ingest [records] [--peers]` a list over HTTP.
 const [first, rawRows] = process.argv.slice(2);
 
 if (first === "star") {
@@ -8,4 +8,8 @@ if (first === "star") {
 } else if (first === "postgres") {
   const { benchPostgres } = await import("./postgres.ts");
   await benchPostgres(Number(rawRows ?? 1_000_000));
+} else if (first === "ingest") {
+  const { benchIngest } = await import("./ingest.ts");
+  const records = process.argv.slice(3).find((argument) => /^\d+$/.test(argument)) ?? 1_000_000;
+  await benchIngest(Number(records), { peers: process.argv.includes("--peers") });
 } else await import("./runner.ts");
