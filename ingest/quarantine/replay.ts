@@ -1,6 +1,7 @@
 import type { Context } from "../../core/context.ts";
 import type { StreamDefinition } from "../../core/sillon.ts";
 import { type Engine, relationKey } from "../../engines/engine.ts";
+import { packRows } from "../../engines/packed-rows.ts";
 import { type Committed, commitLoad } from "../raw/commit.ts";
 import type { RawRecord } from "../records/raw-record.ts";
 import { type Candidate, judgeRecord, ordersByCursor } from "../records/record.ts";
@@ -91,8 +92,9 @@ async function landPassing(place: QuarantinePlace): Promise<Passing> {
   for (let after: Refused | undefined; ; ) {
     const part = await readPart(place, after);
     const passing = await judgePart(place, part);
-    const columns = (...values: ((one: Passed) => string | number | null)[]) =>
-      values.map((value) => passing.map(value));
+    const columns = (...values: ((one: Passed) => string | number | null)[]) => [
+      packRows(values.map((value) => passing.map(value))),
+    ];
     if (passing.length > 0) {
       await session.land(
         landed,
