@@ -32,8 +32,13 @@ export function dueMoments(timing: Timing): NextDue {
     const { everyMs } = timing;
     return (after) => new Date((Math.floor(after.getTime() / everyMs) + 1) * everyMs);
   }
-  const cron = new Cron(timing.cron, { timezone: timing.timezone });
-  return (after) => cron.nextRun(after);
+  // An expression that was taken apart holds 70 kB: of a thousand jobs only those that are just asked keep it.
+  let kept: WeakRef<Cron> | undefined;
+  return (after) => {
+    const cron = kept?.deref() ?? new Cron(timing.cron, { timezone: timing.timezone });
+    kept = new WeakRef(cron);
+    return cron.nextRun(after);
+  };
 }
 
 /** The due moments after `after` up to `until`, the last one included. */

@@ -13,6 +13,8 @@ import { exactValues } from "./i12-exact-values.ts";
 import { brokenContracts } from "./i13-broken-contracts.ts";
 import { onePartFails } from "./i14-one-part.ts";
 import { otherHosts } from "./i15-other-hosts.ts";
+import { burstOfJobs } from "./l05-burst.ts";
+import { idleScheduler } from "./l06-idle.ts";
 import { killedWhileBuilding } from "./m01-killed.ts";
 import { stoppedByTheUser } from "./m02-stopped.ts";
 import { failingModels } from "./m03-failing.ts";
@@ -20,6 +22,12 @@ import { malformedYaml } from "./m04-yaml.ts";
 import { malformedSql } from "./m05-sql.ts";
 import { attacks } from "./m06-attacks.ts";
 import { dataTestsDoNotLie } from "./m07-data-tests.ts";
+import { killedScheduler } from "./s01-scheduler-killed.ts";
+import { dyingJobs } from "./s02-dying-jobs.ts";
+import { overlappingRuns } from "./s03-overlap.ts";
+import { missedWhileDown } from "./s04-missed.ts";
+import { summerTime } from "./s05-summer-time.ts";
+import { timersAndDrift } from "./s06-timers.ts";
 import { secretsStaySecret } from "./x02-secrets.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
 import { dependencies } from "./x06-dependencies.ts";
@@ -48,6 +56,14 @@ export const QUICK_CASES: readonly Case[] = [
   changingWhilePaged,
   exactValues,
   brokenContracts,
+  killedScheduler,
+  dyingJobs,
+  overlappingRuns,
+  missedWhileDown,
+  summerTime,
+  timersAndDrift,
+  burstOfJobs,
+  idleScheduler,
 ];
 
 /** X-03 counts tests that `npm test` has anyway, X-06 needs the registry of packages. */

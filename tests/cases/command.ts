@@ -18,6 +18,7 @@ export interface Started {
   /** To the whole process group. */
   signal(name: NodeJS.Signals): void;
   isRunning(): boolean;
+  pid: number | undefined;
   /** The process's arguments as other programs see them; empty where the system does not tell. */
   cmdline(): string;
 }
@@ -50,6 +51,7 @@ export function startCommand(
   // A command that reads nothing may have ended before.
   child.stdin?.on("error", () => {}).end(input);
   return {
+    pid: child.pid,
     ended: ended(child, startedAt),
     signal: (name) => sendSignal(child, name),
     isRunning: () => child.exitCode === null && child.signalCode === null,
