@@ -4,7 +4,7 @@ import type { JobRow, RunRow, StateDatabase } from "../state/database.ts";
 import { pruneRuns } from "../state/retention.ts";
 import { closeCrashedRuns, JOB_COMMAND } from "../state/runs.ts";
 import { planDue } from "./due/catch-up.ts";
-import { dueBetween, dueMoments, type NextDue } from "./due/due.ts";
+import { type CronSlot, dueBetween, dueMoments, type NextDue } from "./due/due.ts";
 import type { Job, Schedule } from "./jobs/job.ts";
 import { admitRun, type Changes, insertRuns, openRuns, rememberJobs, runRow } from "./runs/admit.ts";
 import { createKeeper, type Keeper } from "./runs/keeper.ts";
@@ -165,13 +165,20 @@ async function follow(scheduler: State, schedule: Schedule): Promise<void> {
   scheduler.schedule = schedule;
   scheduler.jobs = new Map(schedule.jobs.map((job) => [job.name, job]));
   const known = new Map(rows.map((row) => [row.job, row]));
-  scheduler.watched = new Map(schedule.jobs.flatMap((job) => watchedJob(job, known.get(job.name), now)));
+  const slot: CronSlot = {};
+  scheduler.watched = new Map(
+    schedule.jobs.flatMap((job) => watchedJob(job, known.get(job.name), { now, slot })),
+  );
   scheduler.hasQueue = true;
 }
 
-function watchedJob(job: Job, row: JobRow | undefined, now: Date): [string, Watched][] {
+function watchedJob(
+  job: Job,
+  row: JobRow | undefined,
+  { now, slot }: { now: Date; slot: CronSlot },
+): [string, Watched][] {
   if (job.timing === null || !job.isEnabled) return [];
-  const next = dueMoments(job.timing);
+  const next = dueMoments(job.timing, slot);
   const seenUntil = row === undefined ? now : new Date(row.seen_until);
   return [[job.name, { job, next, due: next(seenUntil), isPaused: row?.is_paused === 1 }]];
 }

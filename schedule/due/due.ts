@@ -23,21 +23,28 @@ export function isTimeZone(name: string): boolean {
 /** The first due moment after `after`; null when there is none. */
 export type NextDue = (after: Date) => Date | null;
 
+/** Holds the expression that was asked last: taken apart it has 70 kB, too much to keep for each of a thousand jobs. */
+export interface CronSlot {
+  key?: string;
+  cron?: Cron;
+}
+
 /**
  * How a job's due moments follow each other. A fixed time that summer time leaves out is due right after the gap, one
- * that comes twice is due once; what is due every so often keeps its real distance.
+ * that comes twice is due once; what is due every so often keeps its real distance. Many jobs may share a slot.
  */
-export function dueMoments(timing: Timing): NextDue {
+export function dueMoments(timing: Timing, slot: CronSlot = {}): NextDue {
   if ("everyMs" in timing) {
     const { everyMs } = timing;
     return (after) => new Date((Math.floor(after.getTime() / everyMs) + 1) * everyMs);
   }
-  // An expression that was taken apart holds 70 kB: of a thousand jobs only those that are just asked keep it.
-  let kept: WeakRef<Cron> | undefined;
+  const key = `${timing.cron} ${timing.timezone}`;
   return (after) => {
-    const cron = kept?.deref() ?? new Cron(timing.cron, { timezone: timing.timezone });
-    kept = new WeakRef(cron);
-    return cron.nextRun(after);
+    if (slot.key !== key || slot.cron === undefined) {
+      slot.cron = new Cron(timing.cron, { timezone: timing.timezone });
+      slot.key = key;
+    }
+    return slot.cron.nextRun(after);
   };
 }
 
