@@ -12,4 +12,7 @@ if (first === "star") {
   const { benchIngest } = await import("./ingest.ts");
   const records = process.argv.slice(3).find((argument) => /^\d+$/.test(argument)) ?? 1_000_000;
   await benchIngest(Number(records), { peers: process.argv.includes("--peers") });
+} else if (first === "schedule") {
+  const { benchSchedule } = await import("./schedule.ts");
+  await benchSchedule();
 } else await import("./runner.ts");

@@ -21,7 +21,6 @@ export async function listJobs(state: StateDatabase, jobs: readonly Job[], now: 
     .selectFrom("runs")
     .select(["job", (row) => row.fn.countAll<number>().as("count")])
     .where("status", "=", "missed")
-    .where("parent_id", "is", null)
     .groupBy("job")
     .execute();
   const listed: ListedJob[] = [];

@@ -99,4 +99,7 @@ export const MIGRATIONS: readonly string[] = [
      is_paused integer not null default 0,
      loads_until text not null
    );`,
+  // A parameter never matches the condition of a partial index.
+  `drop index runs_open;
+   create index runs_by_state on runs (status, job);`,
 ];
