@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import type { StreamPreview } from "../../ingest/dry-run.ts";
@@ -62,23 +61,6 @@ function previewJson({ range, firstRecords, error, ...same }: StreamPreview): Re
   return { ...same, ...range, first_records: firstRecords, error: error === null ? null : errorJson(error) };
 }
 
-/** What the engine may keep of records in memory for each core; the rest waits in files beside the warehouse. */
-const MEMORY_MB_PER_CORE = 64;
-const LEAST_MEMORY_MB = 128;
-
-/** A load keeps as little in memory as the next one, however much it brings, unless the profile sets a limit. */
-function withBoundedMemory(workspace: Workspace): Workspace {
-  const { target } = workspace;
-  const { memory_limit, settings = {} } = target.duckdb;
-  const isSet = memory_limit !== undefined || "memory_limit" in settings || "max_memory" in settings;
-  if (isSet) return workspace;
-  const megabytes = Math.max(LEAST_MEMORY_MB, MEMORY_MB_PER_CORE * availableParallelism());
-  return {
-    ...workspace,
-    target: { ...target, duckdb: { ...target.duckdb, memory_limit: `${megabytes}MB` } },
-  };
-}
-
 /** `run ingest [stream…]`: what the sources hold now, into the raw tables. */
 export async function runIngest(
   workspace: Workspace,
@@ -90,7 +72,7 @@ export async function runIngest(
   const plan = await planIngest(workspace, streams, { failed, bounds: boundsOf(options), recording });
   if (plan.sources.length === 0) throw sourcesMissing();
   if (options.dryRun) return dryRun(workspace, terminal, plan);
-  const results = await withWarehouse(withBoundedMemory(workspace), "run ingest", (engine) =>
+  const results = await withWarehouse(workspace, "run ingest", (engine) =>
     ingestStep(workspace, engine, plan),
   );
   if (results.length === 0) return nothingFailed();

@@ -15,6 +15,7 @@ import { onePartFails } from "./i14-one-part.ts";
 import { otherHosts } from "./i15-other-hosts.ts";
 import { burstOfJobs } from "./l05-burst.ts";
 import { idleScheduler } from "./l06-idle.ts";
+import { manyStreams } from "./l07-many-streams.ts";
 import { killedWhileBuilding } from "./m01-killed.ts";
 import { stoppedByTheUser } from "./m02-stopped.ts";
 import { failingModels } from "./m03-failing.ts";
@@ -54,6 +55,7 @@ export const QUICK_CASES: readonly Case[] = [
   absurdCursor,
   endlessPaging,
   changingWhilePaged,
+  manyStreams,
   exactValues,
   brokenContracts,
   killedScheduler,
