@@ -37,8 +37,8 @@ connection.execute("create table listen_history (user_id bigint, items bigint[],
 with ThreadPoolExecutor(8) as pool:
     for start in range(1, pages + 1, 200):
         rows = [one for part in pool.map(page, range(start, min(pages, start + 199) + 1)) for one in part]
-        table = pyarrow.Table.from_pylist(rows)
-        connection.execute("insert into listen_history select user_id, items, created_at, updated_at from table")
+        batch = pyarrow.Table.from_pylist(rows)
+        connection.execute("insert into listen_history select user_id, items, created_at, updated_at from batch")
 count = connection.execute("select count(*) from listen_history").fetchone()[0]
 `,
 };
