@@ -17,7 +17,7 @@ import { warnOfNode } from "./node-line.ts";
 import type { Outcome } from "./outcome.ts";
 import { nodesOf } from "./run-nodes.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
-import { type CommonOptions, openWorkspace, type Workspace } from "./workspace.ts";
+import { type CommonOptions, openWorkspace, ownerOf, type Workspace } from "./workspace.ts";
 
 export interface CommandSpec {
   name: string;
@@ -195,7 +195,7 @@ export async function recorded(
       import("../state/failures.ts"),
       import("../state/retention.ts"),
     ]);
-  const state = openState(folders.stateFile);
+  const state = openState(folders.stateFile, ownerOf(workspace));
   const end = (status: CommandStatus, exitCode: number, summary: string) =>
     endRun(ctx, state, { status, exitCode, summary, usage: ownUsage() });
   try {

@@ -9,6 +9,7 @@ import type { CompileScope } from "../runner/graph/compile.ts";
 import { loadGraph } from "../runner/graph/load.ts";
 import { loadProject, type Project } from "../runner/project/project.ts";
 import type { Literal } from "../runner/templates/template.ts";
+import type { StoreOwner } from "../state/identity.ts";
 import type { LogFormat } from "./log-json.ts";
 import type { Story } from "./print.ts";
 import { createRunLog, type RunLog } from "./run-log.ts";
@@ -50,6 +51,11 @@ export interface Workspace {
   scope?: CompileScope;
   /** Ids that a command keeps to, of those that it chooses. */
   only?: ReadonlySet<string>;
+}
+
+/** Whose history the project's store holds. */
+export function ownerOf({ project, ctx }: Workspace): StoreOwner {
+  return { project: project.name, folder: ctx.projectDir };
 }
 
 /** Finds the project and reads its settings. Throws PROJECT_*, PROFILE*, WARN_ERROR_OPTIONS (exit 2). */

@@ -1,3 +1,5 @@
+import { freeSpace } from "./aside.ts";
+
 /** Exit codes of the command line; what each asks of a supervisor is in the README. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, locked: 3, environment: 4 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -75,7 +77,7 @@ function fileFault(thrown: unknown): ProjectError | undefined {
   return new ProjectError(thrown.code === "ENOSPC" ? "DISK_FULL" : "FILE_FAULT", {
     message,
     where,
-    why: [thrown.message],
+    why: [thrown.message, ...(thrown.code === "ENOSPC" ? freeSpace(where) : [])],
     hint,
     exitCode: EXIT.environment,
     cause: thrown,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { copyAside, freeSpace } from "../core/aside.ts";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
 import { SqlError } from "./engine.ts";
 
@@ -8,13 +9,24 @@ const reportedError = z.object({
   position: z.coerce.number().optional(),
 });
 
+/** Blocks that are not as they were written. */
+const DAMAGE =
+  /not a valid DuckDB|Corrupt (database|WAL) file|computed checksum|Could not read enough bytes from file/i;
+
+/** The file that a message names. */
+function fileIn(message: string): string | undefined {
+  return /file "([^"]+)"/.exec(message)?.[1];
+}
+
 /** The engine's error about `sql`, as SqlError; a full disk becomes ProjectError DISK_FULL (exit 4). */
-export function duckdbError(error: unknown, sql: string): Error {
+export function duckdbError(error: unknown, sql: string, path?: string): Error {
   const text = messageOf(error);
   if (/Cannot prepare multiple statements/i.test(text)) return severalStatements(error);
   const reported = parseReported(text);
   const { exception_type = "", exception_message = text, position } = reported ?? {};
-  if (/No space left on device|Out of disk/i.test(text)) return diskFull(exception_message, error);
+  if (/No space left on device|Out of disk/i.test(text))
+    return diskFull(exception_message, fileIn(exception_message) ?? path, error);
+  if (DAMAGE.test(text)) return damaged(fileIn(exception_message) ?? path, exception_message, error);
   if (reported === undefined) return new SqlError(text, { cause: error });
   return new SqlError(`${exception_type} Error: ${exception_message}`, {
     offset: position === undefined ? undefined : characterOffset(sql, position),
@@ -48,10 +60,11 @@ function characterOffset(sql: string, byteOffset: number): number {
   return Buffer.from(sql, "utf8").subarray(0, byteOffset).toString("utf8").length;
 }
 
-function diskFull(text: string, cause: unknown): ProjectError {
+function diskFull(text: string, path: string | undefined, cause: unknown): ProjectError {
   return new ProjectError("DISK_FULL", {
     message: "the disk is full",
-    why: [text.split("\n")[0] ?? text],
+    where: path,
+    why: [text.split("\n")[0] ?? text, ...freeSpace(path)],
     hint: "free some space and run the command again: nothing that was committed is lost",
     exitCode: EXIT.environment,
     cause,
@@ -83,7 +96,7 @@ export function openError(path: string, error: unknown): ProjectError {
       cause: error,
     });
   }
-  if (/not a valid DuckDB|corrupt|checksum|deserializ|WAL file|Failed to load|magic bytes/i.test(text))
+  if (DAMAGE.test(text) || /deserializ|WAL file|Failed to load|magic bytes/i.test(text))
     return damaged(path, text, error);
   return new ProjectError("WAREHOUSE_UNREADABLE", {
     message: "the database file cannot be opened",
@@ -95,13 +108,14 @@ export function openError(path: string, error: unknown): ProjectError {
   });
 }
 
-function damaged(path: string, text: string, cause: unknown): ProjectError {
+function damaged(path: string | undefined, text: string, cause: unknown): ProjectError {
   return new ProjectError("WAREHOUSE_DAMAGED", {
     message: "the database file is damaged, or is not one of DuckDB",
     where: path,
     why: [
       text.split("\n")[0]?.slice(0, 300) ?? text,
       "it was not touched; readers still have data/published/",
+      ...(path === undefined ? [] : [path, `${path}.wal`].flatMap(copyAside)),
     ],
     hint: "put a backup in its place; or move it away and run the pipeline: tables are loaded and built anew, former versions of records are lost",
     exitCode: EXIT.environment,

@@ -36,8 +36,19 @@ export class DuckdbSession implements Session {
   constructor(
     private readonly connection: DuckDBConnection,
     private readonly signal: AbortSignal,
-    private readonly onClose: () => void = () => {},
+    private readonly more: {
+      onClose?: () => void;
+      /** Told of every error of a statement. */
+      onError?: (error: Error) => void;
+      path?: string | undefined;
+    } = {},
   ) {}
+
+  private failure(error: unknown, sql: string): Error {
+    const failure = duckdbError(error, sql, this.more.path);
+    this.more.onError?.(failure);
+    return failure;
+  }
 
   async query(sql: string, values?: readonly Value[]): Promise<Rows> {
     return this.execute(sql, values, async (result) => ({
@@ -70,7 +81,7 @@ export class DuckdbSession implements Session {
       return await this.runPrepared(sql, values, read);
     } catch (error) {
       this.signal.throwIfAborted();
-      throw duckdbError(error, sql);
+      throw this.failure(error, sql);
     } finally {
       this.runningStatements--;
     }
@@ -150,7 +161,7 @@ export class DuckdbSession implements Session {
       }
       appender.closeSync();
     } catch (error) {
-      throw duckdbError(error, `land into ${table}`);
+      throw this.failure(error, `land into ${table}`);
     }
   }
 
@@ -311,7 +322,7 @@ export class DuckdbSession implements Session {
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.onClose();
+    this.more.onClose?.();
     this.connection.closeSync();
   }
 }

@@ -1,8 +1,9 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { faultPoint } from "#faults";
 import type { Context } from "../core/context.ts";
+import { ProjectError } from "../core/errors.ts";
 import { requireVersion } from "../core/versions.ts";
 import { openError, settingError } from "./duckdb-errors.ts";
 import { readFacts } from "./duckdb-facts.ts";
@@ -37,11 +38,14 @@ export async function openDuckdb(ctx: Context, target: DuckdbTarget, own?: OwnFi
   const path = target.path === ":memory:" ? target.path : resolve(ctx.projectDir, target.path);
   const folder = path === ":memory:" ? ctx.projectDir : dirname(path);
   createFolder(folder);
+  checkLog(path);
   const instance = await createInstance(path, settingsOf(target));
   const connection = await instance.connect();
+  // Only what was found to be whole is merged with its log, when the command is over.
+  await connection.run("pragma disable_checkpoint_on_shutdown");
   await prepare(ctx, connection, target);
   await confine(connection, { folders: allowedFolders(ctx, target), own });
-  return new DuckdbEngine(instance, connection, { ctx });
+  return new DuckdbEngine(instance, connection, { ctx, path });
 }
 
 /** What a profile lets SQL read and write. */
@@ -96,13 +100,23 @@ export async function openDuckdbReadOnly(ctx: Context, path: string, own?: OwnFi
   const instance = await createInstance(path, { access_mode: "READ_ONLY" });
   const connection = await instance.connect();
   await confine(connection, { folders: [], own });
-  return new DuckdbEngine(instance, connection, { ctx });
+  return new DuckdbEngine(instance, connection, { ctx, path });
 }
 
 /** The version of the engine that this machine has, such as `v1.5.5`. Throws when it cannot be loaded. */
 export async function engineVersion(): Promise<string> {
   const { version } = await import("@duckdb/node-api");
   return version();
+}
+
+/** A log without its database: the engine would begin an empty one, and forget the log. */
+function checkLog(path: string): void {
+  const log = `${path}.wal`;
+  if (existsSync(path) || !existsSync(log) || statSync(log).size === 0) return;
+  throw openError(
+    path,
+    new Error(`not a valid DuckDB database: it is gone, and its log ${log} is still there`),
+  );
 }
 
 function createFolder(folder: string): void {
@@ -183,6 +197,10 @@ export class DuckdbEngine implements Engine {
   private readonly sessions = new Set<DuckdbSession>();
   private readonly main: DuckdbSession;
   private interrupting: NodeJS.Timeout | undefined;
+  private isDamaged = false;
+  private readonly onError = (error: Error) => {
+    if (error instanceof ProjectError && error.code === "WAREHOUSE_DAMAGED") this.isDamaged = true;
+  };
   private readonly onAbort = () => {
     const interrupt = () => {
       for (const session of this.sessions) session.interrupt();
@@ -199,18 +217,27 @@ export class DuckdbEngine implements Engine {
       ctx: Context;
       /** The database that sessions use, when not the one that was opened. */
       database?: string;
+      /** The file that was opened. */
+      path?: string;
     },
   ) {
-    this.main = new DuckdbSession(connection, place.ctx.signal);
+    this.main = new DuckdbSession(connection, place.ctx.signal, {
+      onError: this.onError,
+      path: place.path,
+    });
     this.sessions.add(this.main);
     place.ctx.signal.addEventListener("abort", this.onAbort);
   }
 
   async openSession(): Promise<Session> {
-    const { ctx, database } = this.place;
+    const { ctx, database, path } = this.place;
     const connection = await this.instance.connect();
     if (database !== undefined) await connection.run(`use ${quote(database)}`);
-    const session = new DuckdbSession(connection, ctx.signal, () => this.sessions.delete(session));
+    const session = new DuckdbSession(connection, ctx.signal, {
+      onClose: () => this.sessions.delete(session),
+      onError: this.onError,
+      path,
+    });
     this.sessions.add(session);
     return session;
   }
@@ -219,8 +246,9 @@ export class DuckdbEngine implements Engine {
     return readFacts(queries, (sql, values) => this.main.query(sql, values));
   }
 
-  /** On a connection of its own: an interrupted run has to be able to end with it. */
+  /** Not of a file that is damaged, which stays as it is. On a connection of its own: an interrupted run has to be able to end with it. */
   async checkpoint(): Promise<void> {
+    if (this.isDamaged) throw new Error("the database file is damaged");
     const connection = await this.instance.connect();
     try {
       await connection.run("checkpoint");

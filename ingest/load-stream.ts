@@ -183,7 +183,8 @@ async function recordFailure(
   const { result, error } = progress;
   result.status = "failed";
   result.error = error;
-  if (session === undefined) return;
+  // A damaged file stays as it is.
+  if (session === undefined || error.code === "WAREHOUSE_DAMAGED") return;
   const text = ctx.secrets.mask([error.message, ...error.why].join("; "));
   try {
     result.loadId = await job.inTurn(() => {

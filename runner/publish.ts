@@ -1,7 +1,8 @@
-import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { faultPoint } from "#faults";
 import type { Context } from "../core/context.ts";
+import { renameDurably, syncPath } from "../core/durable.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { type Engine, relationKey } from "../engines/engine.ts";
 import type { ModelNode } from "./graph/nodes.ts";
@@ -53,7 +54,8 @@ export async function publishRelease(
   );
   ctx.signal.throwIfAborted();
   await faultPoint("publish.rename");
-  renameSync(unfinished, file);
+  // The engine has synchronised what it wrote.
+  renameDurably(unfinished, file);
   pointLatestAt(folder, file);
   const removed = removeOld(folder, options.keep);
   ctx.log.info("release_published", `published ${models.length} tables as ${name}`, { release: name });
@@ -82,8 +84,9 @@ function pointLatestAt(folder: string, file: string): void {
     linkSync(file, next);
   } catch {
     copyFileSync(file, next); // A file system without hard links.
+    syncPath(next);
   }
-  renameSync(next, join(folder, LATEST));
+  renameDurably(next, join(folder, LATEST));
 }
 
 /** Releases in the folder, the newest first. */

@@ -1,6 +1,7 @@
 import { hash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { writeDurably } from "../core/durable.ts";
 
 /** What a relation or a verdict came from. */
 interface Made {
@@ -127,8 +128,7 @@ export function writeBuildBook(file: string, mark: string, book: BuildBook): voi
   const entries = { builds: Object.fromEntries(builds), tests: Object.fromEntries(tests) };
   const body = JSON.stringify({ mark, foreign, ...entries } satisfies Content);
   const text = `${headOf(body)}\n${body}`;
-  writeFileSync(`${file}.tmp`, text);
-  renameSync(`${file}.tmp`, file);
+  writeDurably(file, text);
 }
 
 /** Statements ran of which nobody knows what they wrote to: tables that the project does not make may be others. */

@@ -1,8 +1,21 @@
-import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { Kysely, SqliteDialect } from "kysely";
 import Sqlite from "libsql";
+import { copyAside } from "../core/aside.ts";
+import { syncPath } from "../core/durable.ts";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
+import { isAlive } from "../core/processes.ts";
+import { checkOwner, checkProgram, markAsOurs, type StoreOwner } from "./identity.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
 /** A command that somebody typed, a job's run, or the command of one of its steps. */
@@ -147,32 +160,77 @@ export interface StateTables {
 
 export type StateDatabase = Kysely<StateTables>;
 
-/** Opens data/state.db, bringing an older one up to date. Throws STATE_* (exit 4), leaving the file as it is. */
-export function openState(file: string): StateDatabase {
+/**
+ * Opens data/state.db, bringing an older one up to date. Throws STATE_* (exit 4), leaving the file as it is and, when it
+ * is damaged, a copy beside it. A new one appears whole: a file that is empty was damaged.
+ */
+export function openState(file: string, owner?: StoreOwner): StateDatabase {
   const isNew = !existsSync(file);
   let sqlite: Sqlite.Database | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true });
+    if (isNew) createStore(file);
+    if (statSync(file).size === 0) throw new Error("the file is empty");
     sqlite = new Sqlite(file, { timeout: 5_000 });
     checkVersion(sqlite, file);
     checkPages(sqlite, file);
+    checkProgram(sqlite, file);
     sqlite.exec("pragma journal_mode = wal");
     sqlite.exec("pragma synchronous = full");
+    if (owner !== undefined) checkOwner(sqlite, file, owner);
     migrate(sqlite);
     return new Kysely<StateTables>({ dialect: new SqliteDialect({ database: sqlite }) });
   } catch (error) {
     sqlite?.close();
     if (error instanceof ProjectError) throw error;
-    throw new ProjectError("STATE_UNREADABLE", {
-      message: `the store of runs cannot be ${isNew ? "created" : "opened"}: ${messageOf(error)}`,
-      where: file,
-      hint: isNew
-        ? "check the permissions and the free space of the folder"
-        : "move the file away to start a new history: the data is in the warehouse and is not touched",
-      exitCode: EXIT.environment,
-      cause: error,
-    });
+    throw isNew ? notCreated(file, error) : unreadable(file, error);
   }
+}
+
+function notCreated(file: string, error: unknown): ProjectError {
+  return new ProjectError("STATE_UNREADABLE", {
+    message: `the store of runs cannot be created: ${messageOf(error)}`,
+    where: file,
+    hint: "check the permissions and the free space of the folder",
+    exitCode: EXIT.environment,
+    cause: error,
+  });
+}
+
+function unreadable(file: string, error: unknown): ProjectError {
+  return new ProjectError("STATE_UNREADABLE", {
+    message: `the store of runs cannot be opened: ${messageOf(error)}`,
+    where: file,
+    why: ["it was not touched", ...copyAside(file)],
+    hint: "put a backup in its place, or move the file away to start a new history: the data and where each stream stands are in the warehouse, which run doctor looks at",
+    exitCode: EXIT.environment,
+    cause: error,
+  });
+}
+
+/** Made aside and given its name when it is whole, unless another process was faster. */
+function createStore(file: string): void {
+  const folder = dirname(file);
+  for (const left of readdirSync(folder).filter((name) => name.startsWith(`${basename(file)}.new-`)))
+    if (!isAlive({ pid: Number(left.split("-").pop()), start: null }))
+      rmSync(join(folder, left), { force: true });
+  const unfinished = `${file}.new-${process.pid}`;
+  const sqlite = new Sqlite(unfinished);
+  try {
+    sqlite.exec("pragma synchronous = full");
+    markAsOurs(sqlite);
+    migrate(sqlite);
+  } finally {
+    sqlite.close();
+  }
+  try {
+    linkSync(unfinished, file);
+  } catch {
+    // Another process was faster, or the file system has no links.
+    if (!existsSync(file)) renameSync(unfinished, file);
+  }
+  rmSync(unfinished, { force: true });
+  syncPath(folder);
 }
 
 /** Before anything is written: a newer store stays as it is. */

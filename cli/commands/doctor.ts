@@ -16,7 +16,7 @@ import { NEWER_NODE, unmaintained } from "../node-line.ts";
 import type { Outcome } from "../outcome.ts";
 import { type Colors, formatTable, plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
-import { type CommonOptions, openGraph, openWorkspace, type Workspace } from "../workspace.ts";
+import { type CommonOptions, openGraph, openWorkspace, ownerOf, type Workspace } from "../workspace.ts";
 
 /** What one look at the surroundings found. */
 interface Finding {
@@ -57,6 +57,7 @@ async function checkWorkspace(workspace: Workspace): Promise<Finding[]> {
       return ok(`${plural(modelsOf(graph).length, "model")}, ${plural(testsOf(graph).length, "test")}`);
     }),
     await attempt("lock", () => checkLock(workspace)),
+    await attempt("history", () => checkHistory(workspace)),
     await attempt("warehouse", () => checkWarehouse(workspace)),
     await attempt("disk", async () => checkDisk(workspace)),
     ...(await checkSources(workspace)),
@@ -93,6 +94,22 @@ async function checkLock({ ctx, folders }: Workspace): Promise<Found> {
   } catch (error) {
     if (!(error instanceof ProjectError) || error.exitCode !== EXIT.locked) throw error;
     return warning(error.why[0] ?? error.message, "wait for it to end; run show reads meanwhile");
+  }
+}
+
+async function checkHistory(workspace: Workspace): Promise<Found> {
+  const { stateFile } = workspace.folders;
+  if (!existsSync(stateFile)) return ok("no command ran here yet");
+  const [{ openState }, { listRuns }] = await Promise.all([
+    import("../../state/database.ts"),
+    import("../../state/runs.ts"),
+  ]);
+  const state = openState(stateFile, ownerOf(workspace));
+  try {
+    const [last] = await listRuns(state, 1);
+    return ok(last === undefined ? "no command ran here yet" : `last: ${last.command}, ${last.status}`);
+  } finally {
+    await state.destroy();
   }
 }
 

@@ -17,12 +17,12 @@ import { logTail } from "../log-files.ts";
 import type { Outcome } from "../outcome.ts";
 import { type Colors, formatSeconds, formatTable, plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
-import type { Workspace } from "../workspace.ts";
+import { ownerOf, type Workspace } from "../workspace.ts";
 
 /** `run history show ID`: one run, its steps and nodes, and the rows that broke its data tests. */
 export async function runHistoryOf(workspace: Workspace, terminal: Terminal, id: string): Promise<Outcome> {
   const { colors } = terminal;
-  const state = openState(workspace.folders.stateFile);
+  const state = openState(workspace.folders.stateFile, ownerOf(workspace));
   try {
     await closeCrashedRuns(state);
     const run = await oneRun(state, id, "run history ID");
@@ -131,7 +131,7 @@ export async function runHistory(
   filter: HistoryFilter,
 ): Promise<Outcome> {
   const since = filter.since === undefined ? undefined : sinceMoment(filter.since, workspace.ctx.clock.now());
-  const state = openState(workspace.folders.stateFile);
+  const state = openState(workspace.folders.stateFile, ownerOf(workspace));
   try {
     await closeCrashedRuns(state);
     const runs = await listRuns(state, filter.limit, { job: filter.job, status: filter.status, since });

@@ -14,14 +14,14 @@ import { commandCheck } from "../check-command.ts";
 import type { Outcome } from "../outcome.ts";
 import { formatTable } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
-import type { Workspace } from "../workspace.ts";
+import { ownerOf, type Workspace } from "../workspace.ts";
 import { formatRuns, oneRun } from "./history.ts";
 
 async function withState(
-  { folders }: Workspace,
+  workspace: Workspace,
   work: (state: StateDatabase) => Promise<Outcome>,
 ): Promise<Outcome> {
-  const state = openState(folders.stateFile);
+  const state = openState(workspace.folders.stateFile, ownerOf(workspace));
   try {
     return await work(state);
   } finally {

@@ -6,18 +6,19 @@ import { readable, readFrom } from "../log-files.ts";
 import type { Outcome } from "../outcome.ts";
 import { printableLines } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
-import type { Workspace } from "../workspace.ts";
+import { ownerOf, type Workspace } from "../workspace.ts";
 import { oneRun } from "./history.ts";
 
 const FOLLOW_MS = 250;
 
 /** `run logs ID`: what a run printed; followed until it ends. */
 export async function runLogs(
-  { ctx, folders, options }: Workspace,
+  workspace: Workspace,
   terminal: Terminal,
   { id, isFollowed }: { id: string; isFollowed: boolean },
 ): Promise<Outcome> {
-  const state = openState(folders.stateFile);
+  const { ctx, folders, options } = workspace;
+  const state = openState(folders.stateFile, ownerOf(workspace));
   try {
     const run = await oneRun(state, id, "run logs ID");
     const file = logFile(folders.logs, run.id);

@@ -17,7 +17,7 @@ import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
 import { API_URL, PROGRAM, startStandIn } from "../stand-in.ts";
 import type { Terminal } from "../terminal.ts";
-import { type Workspace, withEnvironment } from "../workspace.ts";
+import { ownerOf, type Workspace, withEnvironment } from "../workspace.ts";
 
 export interface UpOptions {
   port: number;
@@ -37,7 +37,7 @@ export async function runUp(
   const marks = marksOf(ctx.projectDir);
   const schedule = loadSchedule(ctx.projectDir, check);
   const lock = await acquireLeadership(ctx, folders.leaderFile, "run up");
-  const state = openState(folders.stateFile);
+  const state = openState(folders.stateFile, ownerOf(given));
   const standIn = options.demo ? await startStandIn(given) : undefined;
   try {
     const workspace = standIn === undefined ? given : withEnvironment(given, { [API_URL]: standIn.url });

@@ -31,6 +31,7 @@ import { summerTime } from "./s05-summer-time.ts";
 import { timersAndDrift } from "./s06-timers.ts";
 import { secretsStaySecret } from "./x02-secrets.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
+import { damagedFiles } from "./x04-damaged.ts";
 import { dependencies } from "./x06-dependencies.ts";
 
 /** Those that `npm test` runs too, with small numbers. */
@@ -66,6 +67,7 @@ export const QUICK_CASES: readonly Case[] = [
   timersAndDrift,
   burstOfJobs,
   idleScheduler,
+  damagedFiles,
 ];
 
 /** X-03 counts tests that `npm test` has anyway, X-06 needs the registry of packages. */

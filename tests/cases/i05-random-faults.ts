@@ -10,7 +10,7 @@ import { readRows } from "./read.ts";
 
 const NUMBERS = {
   quick: { runs: 1, records: 1000, delayMs: 300 },
-  full: { runs: 20, records: 3000, delayMs: 2000 },
+  full: { runs: 20, records: 9000, delayMs: 2000 },
 } as const;
 type Numbers = (typeof NUMBERS)["quick" | "full"];
 const [FAILING, RESET, DELAYED] = [0.1, 0.05, 0.05];

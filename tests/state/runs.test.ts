@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { sql } from "kysely";
 import Sqlite from "libsql";
 import { expect, onTestFinished, test } from "vitest";
@@ -92,6 +92,17 @@ test.each<[string, string, (file: string) => void]>([
     },
   ],
   ["that is no database", "STATE_UNREADABLE", (file) => writeFileSync(file, "not a database ".repeat(1000))],
+  ["that is empty", "STATE_UNREADABLE", (file) => truncateSync(file, 0)],
+  [
+    "of another program",
+    "STATE_FOREIGN",
+    (file) => {
+      for (const part of ["", "-wal", "-shm"]) rmSync(`${file}${part}`);
+      const sqlite = new Sqlite(file);
+      sqlite.exec("create table notes (text text)");
+      sqlite.close();
+    },
+  ],
   ["of ones", "STATE_UNREADABLE", (file) => writeFileSync(file, Buffer.alloc(8192, 1))],
   [
     "cut in half",
@@ -117,6 +128,9 @@ test.each<[string, string, (file: string) => void]>([
       exitCode: 4,
       where: file,
       hint: expect.stringContaining("move the file away"),
+      ...(code === "STATE_FOREIGN"
+        ? { message: "this is a database of another program, not a store of runs" }
+        : {}),
     }),
   );
   expect(readFileSync(file).equals(before)).toBe(true);
@@ -132,4 +146,35 @@ test("a file where the store's folder should be is an error of the surroundings"
       hint: expect.stringContaining("permissions"),
     }),
   );
+});
+
+test("a damaged store is copied beside itself, once", async () => {
+  const ctx = await closedStore();
+  const file = stateFile(ctx);
+  writeFileSync(file, "not a database ".repeat(1000));
+  const copies = () => readdirSync(dirname(file)).filter((name) => name.startsWith("state.db.damaged-"));
+  for (const _ of [1, 2])
+    expect(() => openState(file)).toThrow(
+      expect.objectContaining({ why: expect.arrayContaining([expect.stringContaining("a copy of it is")]) }),
+    );
+  expect(copies()).toHaveLength(1);
+  expect(readFileSync(join(dirname(file), copies()[0] ?? "")).equals(readFileSync(file))).toBe(true);
+});
+
+test("a store follows its project when that is renamed or moved, and no other project gets it", async () => {
+  const { ctx } = temporaryContext();
+  const file = stateFile(ctx);
+  const open = async (project: string, folder: string) => openState(file, { project, folder }).destroy();
+  await open("shop", "/a");
+  await open("store", "/a");
+  await open("store", "/b");
+  const error = { code: "STATE_OTHER_PROJECT", exitCode: 4, where: file };
+  expect(() => openState(file, { project: "shop", folder: "/a" })).toThrow(
+    expect.objectContaining({
+      ...error,
+      message: 'the store of runs is of another project: "store"',
+      hint: expect.stringMatching(/put this project's own store in its place/),
+    }),
+  );
+  await expect(open("store", "/b")).resolves.toBeUndefined();
 });

@@ -1,0 +1,25 @@
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+
+/** What is in the file, or in the folder's list of names, is on the disk when this returns. */
+export function syncPath(path: string): void {
+  const handle = openSync(path, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** The name changes in one step, and stays changed when the power fails. The content has to be on the disk before. */
+export function renameDurably(from: string, to: string): void {
+  renameSync(from, to);
+  syncPath(dirname(to));
+}
+
+/** Writes a file anew: whoever reads it, even after the power failed, finds the former content or this one. */
+export function writeDurably(file: string, text: string): void {
+  const unfinished = `${file}.tmp`;
+  writeFileSync(unfinished, text, { flush: true });
+  renameDurably(unfinished, file);
+}
