@@ -188,23 +188,26 @@ export async function recorded(
 ): Promise<Outcome> {
   const { ctx, folders, invocation, runLog } = workspace;
   // Commands that keep no history do without the store.
-  const [{ openState }, { startRun, endRun, keepNodes }, { keepFailures }, { logFile, pruneDaily }] =
+  const [{ openState }, { startRun, endRun, keepNodes }, { keepFailures }, { logFile, pruneDaily }, reserve] =
     await Promise.all([
       import("../state/database.ts"),
       import("../state/runs.ts"),
       import("../state/failures.ts"),
       import("../state/retention.ts"),
+      import("../state/reserve.ts"),
     ]);
   const state = openState(folders.stateFile, ownerOf(workspace));
+  reserve.keepReserve(folders.stateFile);
+  const keep = (write: () => Promise<void>) => reserve.withReserve(folders.stateFile, write);
   const end = (status: CommandStatus, exitCode: number, summary: string) =>
-    endRun(ctx, state, { status, exitCode, summary, usage: ownUsage() });
+    keep(() => endRun(ctx, state, { status, exitCode, summary, usage: ownUsage() }));
   try {
     await pruneDaily(state, folders.logs, ctx.startedAt);
     await startRun(ctx, state, { command: spec.name, invocation, parent: parentOf(ctx.env) });
     runLog.open(logFile(folders.logs, ctx.invocationId));
     const outcome = await spec.work(workspace, terminal);
-    await keepFailures(ctx, state, outcome.failures ?? []);
-    await keepNodes(ctx, state, nodesOf(outcome));
+    await keep(() => keepFailures(ctx, state, outcome.failures ?? []));
+    await keep(() => keepNodes(ctx, state, nodesOf(outcome)));
     await faultPoint("run.end");
     const stopped = interruptionOf(ctx.signal);
     if (stopped !== undefined)

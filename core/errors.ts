@@ -70,11 +70,13 @@ const FILE_FAULTS: Record<string, [what: string, hint: string]> = {
 
 /** What the file system refused; undefined when something else was thrown. */
 function fileFault(thrown: unknown): ProjectError | undefined {
-  if (!(thrown instanceof Error) || !("code" in thrown) || !("syscall" in thrown)) return undefined;
-  const [message, hint] = FILE_FAULTS[String(thrown.code)] ?? [];
+  if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
+  const isOfStore = thrown.code === "SQLITE_FULL";
+  if (!isOfStore && !("syscall" in thrown)) return undefined;
+  const [message, hint] = FILE_FAULTS[isOfStore ? "ENOSPC" : String(thrown.code)] ?? [];
   if (message === undefined) return undefined;
   const where = "path" in thrown ? String(thrown.path) : undefined;
-  return new ProjectError(thrown.code === "ENOSPC" ? "DISK_FULL" : "FILE_FAULT", {
+  return new ProjectError(message === FILE_FAULTS.ENOSPC?.[0] ? "DISK_FULL" : "FILE_FAULT", {
     message,
     where,
     why: [thrown.message, ...(thrown.code === "ENOSPC" ? freeSpace(where) : [])],

@@ -29,6 +29,7 @@ import { overlappingRuns } from "./s03-overlap.ts";
 import { missedWhileDown } from "./s04-missed.ts";
 import { summerTime } from "./s05-summer-time.ts";
 import { timersAndDrift } from "./s06-timers.ts";
+import { diskFull } from "./x01-disk-full.ts";
 import { secretsStaySecret } from "./x02-secrets.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
 import { damagedFiles } from "./x04-damaged.ts";
@@ -68,6 +69,7 @@ export const QUICK_CASES: readonly Case[] = [
   burstOfJobs,
   idleScheduler,
   damagedFiles,
+  diskFull,
 ];
 
 /** X-03 counts tests that `npm test` has anyway, X-06 needs the registry of packages. */

@@ -1,11 +1,20 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { sql } from "kysely";
 import Sqlite from "libsql";
 import { expect, onTestFinished, test } from "vitest";
 import type { Context } from "../../core/context.ts";
 import { openState, type StateDatabase } from "../../state/database.ts";
+import { keepReserve, withReserve } from "../../state/reserve.ts";
 import { closeCrashedRuns, endRun, listRuns, startRun } from "../../state/runs.ts";
 import { temporaryContext } from "./folder.ts";
 
@@ -177,4 +186,18 @@ test("a store follows its project when that is renamed or moved, and no other pr
     }),
   );
   await expect(open("store", "/b")).resolves.toBeUndefined();
+});
+
+test("a write that meets a full disk is done in the space of the reserve", async () => {
+  const { ctx } = opened();
+  const reserve = `${stateFile(ctx)}.reserve`;
+  const write = async () => {
+    if (existsSync(reserve))
+      throw Object.assign(new Error("database or disk is full"), { code: "SQLITE_FULL" });
+    return "written";
+  };
+  keepReserve(stateFile(ctx));
+  expect(statSync(reserve).size).toBeGreaterThan(1_000_000);
+  expect(await withReserve(stateFile(ctx), write)).toBe("written");
+  expect(existsSync(reserve)).toBe(false);
 });
