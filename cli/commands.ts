@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { addGraphCommands } from "./commands-graph.ts";
 import { addLoadCommands } from "./commands-load.ts";
 import { addReadCommands } from "./commands-read.ts";
+import { addRecoCommands } from "./commands-reco.ts";
 import { addScheduleCommands } from "./commands-schedule.ts";
 import { addSetupCommands, addStandIn } from "./commands-setup.ts";
 import type { Invocation } from "./invocation.ts";
@@ -11,6 +12,7 @@ export function addCommands(program: Command, invocation: Invocation): void {
   addLoadCommands(program, invocation);
   addGraphCommands(program, invocation);
   addReadCommands(program, invocation);
+  addRecoCommands(program, invocation);
   addScheduleCommands(program, invocation);
   addSetupCommands(program, invocation);
   addStandIn(program, invocation);

@@ -14,6 +14,7 @@ import type { Outcome } from "./outcome.ts";
 import type { GraphPlan } from "./plan.ts";
 import { KINDS, type RunScope } from "./plan.ts";
 import { type Colors, formatTable, plural } from "./print.ts";
+import { createRecoSource } from "./reco-source.ts";
 import { keepsToSelected } from "./steps.ts";
 import type { Terminal } from "./terminal.ts";
 import { openHeld, ownFiles, waitMsOf } from "./warehouse.ts";
@@ -67,6 +68,7 @@ async function planIn(
   );
   try {
     await prepare?.(engine);
+    await createRecoSource(engine, plan.scope.graph);
     return await dryRun(
       quiet,
       { engine, threads: target.duckdb.threads },

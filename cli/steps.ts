@@ -18,6 +18,7 @@ import { writeArtifacts } from "./artifacts-step.ts";
 import { checkAsOf } from "./as-of.ts";
 import { type GraphOutcome, graphOutcome } from "./outcomes.ts";
 import { type GraphPlan, KINDS, type RunScope, type Which } from "./plan.ts";
+import { createRecoSource } from "./reco-source.ts";
 import { reuseOf } from "./reuse-plan.ts";
 import { type OpenWarehouse, ownFiles, withWarehouse } from "./warehouse.ts";
 import type { Workspace } from "./workspace.ts";
@@ -58,6 +59,7 @@ export async function nodesStep(
   const { ctx, target } = workspace;
   const { options, compiled, snapshotSources, eventTime, batches } = plan;
   const { graph } = plan.scope;
+  await createRecoSource(engine, graph);
   const { nodes, added } = await nodesToRun(engine, graph, {
     selected: plan.selected,
     kinds,

@@ -23,6 +23,10 @@ export interface ProjectFolders {
   stateFile: string;
   /** What is known of the warehouses' tables, a file for each. */
   builds: string;
+  /** Artefacts of models, a folder for each version. */
+  reco: string;
+  /** Prepared lists, and which of them are current. */
+  serving: string;
   /** SQLite: held open by the one command that may write. */
   lockFile: string;
   /** SQLite: held open by the one scheduler. */
@@ -39,6 +43,8 @@ export function projectFolders(projectDir: string, targetPath = "target"): Proje
     published: join(data, "published"),
     stateFile: join(data, "state.db"),
     builds: join(data, "builds"),
+    reco: join(data, "reco"),
+    serving: join(data, "serving"),
     lockFile: join(data, "lock.db"),
     leaderFile: join(data, "scheduler.db"),
     logs: join(data, "logs"),

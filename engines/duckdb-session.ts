@@ -58,6 +58,24 @@ export class DuckdbSession implements Session {
     }));
   }
 
+  async queryNumbers(sql: string): Promise<Float64Array[]> {
+    return this.execute(sql, [], async (result) => {
+      const width = result.columnNames().length;
+      const parts: Float64Array[][] = Array.from({ length: width }, () => []);
+      for (let chunk = await result.fetchChunk(); chunk?.rowCount; chunk = await result.fetchChunk()) {
+        for (let column = 0; column < width; column++) {
+          const vector = chunk.getColumnVector(column);
+          parts[column]?.push(
+            Float64Array.from({ length: chunk.rowCount }, (_, row) =>
+              Number(vector.getItem(row) ?? Number.NaN),
+            ),
+          );
+        }
+      }
+      return parts.map(joined);
+    });
+  }
+
   async run(sql: string, values?: readonly Value[]): Promise<number> {
     return this.execute(sql, values, async (result) => {
       // INSERT and UPDATE report a count of changes, CREATE TABLE AS its rows as a result.
@@ -325,4 +343,14 @@ export class DuckdbSession implements Session {
     this.more.onClose?.();
     this.connection.closeSync();
   }
+}
+
+function joined(parts: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let place = 0;
+  for (const part of parts) {
+    all.set(part, place);
+    place += part.length;
+  }
+  return all;
 }

@@ -88,6 +88,8 @@ export class CsvValueError extends Error {
 export interface Session {
   /** Throws SqlError. */
   query(sql: string, values?: readonly Value[]): Promise<Rows>;
+  /** The columns of a query of numbers, a NaN for each null: many rows in little memory. Throws SqlError. */
+  queryNumbers(sql: string): Promise<Float64Array[]>;
   /** Runs a statement and returns the number of rows that it changed or created. Throws SqlError. */
   run(sql: string, values?: readonly Value[]): Promise<number>;
   /** Commits when `work` resolves; rolls back and rethrows when anything in it fails. Inside another it is part of that. */

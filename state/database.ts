@@ -17,6 +17,7 @@ import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
 import { isAlive } from "../core/processes.ts";
 import { checkOwner, checkProgram, markAsOurs, type StoreOwner } from "./identity.ts";
 import { MIGRATIONS } from "./migrations.ts";
+import type { RegistryTables } from "./registry-tables.ts";
 
 /** A command that somebody typed, a job's run, or the command of one of its steps. */
 export interface RunRow {
@@ -150,7 +151,7 @@ export interface FailureRow {
   rows: string;
 }
 
-export interface StateTables {
+export interface StateTables extends RegistryTables {
   runs: RunRow;
   run_steps: StepRow;
   run_nodes: RunNodeRow;

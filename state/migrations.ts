@@ -1,3 +1,5 @@
+import { REGISTRY_MIGRATION } from "./registry-tables.ts";
+
 /** Each entry brings the store from version `index` to `index + 1`. Entries are only ever added. */
 export const MIGRATIONS: readonly string[] = [
   `create table runs (
@@ -102,4 +104,5 @@ export const MIGRATIONS: readonly string[] = [
   // A parameter never matches the condition of a partial index.
   `drop index runs_open;
    create index runs_by_state on runs (status, job);`,
+  REGISTRY_MIGRATION,
 ];

@@ -11,6 +11,7 @@ const SOURCE = [
   "artifacts",
   "ingest",
   "runner",
+  "reco",
   "schedule",
   "web",
   "cli",

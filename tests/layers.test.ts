@@ -13,10 +13,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   artifacts: ["core"],
   ingest: ["core", "engines", "state", "artifacts"],
   runner: ["core", "engines", "state", "artifacts"],
+  reco: ["core", "engines", "state", "artifacts"],
   moovitamix: ["core"],
   schedule: ["core", "state", "artifacts"],
   web: ["core", "state", "artifacts", "schedule"],
-  cli: ["core", "engines", "state", "artifacts", "ingest", "runner", "schedule", "web", "moovitamix"],
+  cli: ["core", "engines", "state", "artifacts", "ingest", "runner", "reco", "schedule", "web", "moovitamix"],
 };
 
 function filesBelow(folder: string, extension: string): string[] {

@@ -6,6 +6,7 @@ import { toCell } from "../answers.ts";
 import type { Outcome } from "../outcome.ts";
 import type { GraphPlan } from "../plan.ts";
 import { formatTable } from "../print.ts";
+import { recoSteps } from "../reco-demo.ts";
 import type { Terminal } from "../terminal.ts";
 import { withWarehouse } from "../warehouse.ts";
 import { type Workspace, withEnvironment } from "../workspace.ts";
@@ -42,7 +43,9 @@ async function demoAgainst(workspace: Workspace, terminal: Terminal): Promise<Ou
     const outcome = pipelineOutcome(workspace, terminal, results);
     if (results.release === null) return outcome;
     const content = await topContent(workspace, terminal, { engine, plan: plan.graph });
-    return { ...outcome, text: [outcome.text, content, nextSteps(terminal)].join("\n\n") };
+    const reco = await recoSteps(workspace, terminal, { engine, book });
+    const text = [outcome.text, content, reco.text, nextSteps(terminal)].filter(Boolean).join("\n\n");
+    return { ...outcome, text, json: { ...outcome.json, ...reco.json } };
   });
 }
 
@@ -89,6 +92,7 @@ function nextSteps({ colors }: Terminal): string {
   const steps = [
     ["npm start", "again: loads only what changed"],
     ["npx run show fct_listens", "rows of a model"],
+    ["npx run reco show", "the card of the model behind the recommendations"],
     ["npx run api --grow 5", "a service that grows on port 8000; then, beside it: npx run pipeline"],
     ["npx run history", "what ran here"],
     ["npx run --help", "all commands"],

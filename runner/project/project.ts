@@ -39,6 +39,8 @@ const projectSchema = z.strictObject({
   /** The scheduler's own schema checks these. */
   jobs: z.record(z.string(), z.json()).optional(),
   schedule: z.record(z.string(), z.json()).optional(),
+  /** Settings of recommendations; their own schema checks them. */
+  reco: z.record(z.string(), z.json()).default({}),
   models: z.record(z.string(), z.json()).default({}),
   seeds: z.record(z.string(), z.json()).default({}),
   snapshots: z.record(z.string(), z.json()).default({}),

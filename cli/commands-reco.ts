@@ -1,0 +1,114 @@
+import type { Command } from "commander";
+import { examples, execute, type Work } from "./command-parts.ts";
+import type { FeaturesOptions } from "./commands/features.ts";
+import type { InferCommandOptions } from "./commands/reco.ts";
+import type { Invocation } from "./invocation.ts";
+import { addProjectOptions, addWriteOptions, numberOption } from "./options.ts";
+import type { CommonOptions } from "./workspace.ts";
+
+/** Commands of recommendations: features, models and their lists. */
+export function addRecoCommands(program: Command, invocation: Invocation): void {
+  const reco = program
+    .command("reco")
+    .description("recommendations: train, judge, promote and serve models")
+    .helpCommand(false)
+    .addHelpText("after", examples("run reco train", "run reco infer", "run reco show"));
+  addWork(reco, invocation);
+  addRegistry(reco, invocation);
+  addExperiments(reco, invocation);
+  const features = program
+    .command("features")
+    .description("what is known of users and tracks")
+    .helpCommand(false)
+    .addHelpText(
+      "after",
+      examples("run features get --user 10006", "run features get --track 47864 --as-of 2026-10-03"),
+    );
+  addProjectOptions(features.command("get"))
+    .description("features by key: the newest, or those of a time in the past")
+    .option("--user <id>", "of a user")
+    .option("--track <id>", "of a track; with --user also of the pair")
+    .option("--as-of <moment>", "as they were known at that time (UTC)")
+    .action(async (options: CommonOptions & FeaturesOptions) => {
+      const { runFeaturesGet } = await import("./commands/features.ts");
+      const work: Work = (workspace, terminal) => runFeaturesGet(workspace, terminal, options);
+      await execute(invocation, { name: "features get", options, isRecorded: false, work });
+    });
+}
+
+function addWork(reco: Command, invocation: Invocation): void {
+  addWriteOptions(reco.command("train"))
+    .description("tune, judge and register a model; it becomes champion when the gate lets it through")
+    .option("--no-promote", "it stays challenger")
+    .addHelpText("after", examples("run reco train", "run reco train --no-promote --json"))
+    .action(async (options: CommonOptions & { promote?: boolean }) => {
+      const { runRecoTrain } = await import("./commands/reco.ts");
+      const work: Work = (workspace, terminal) => runRecoTrain(workspace, terminal, options);
+      await execute(invocation, { name: "reco train", options, isRecorded: true, work });
+    });
+  addWriteOptions(reco.command("infer"))
+    .description(
+      "the champion's lists into raw_reco.recommendations and data/serving; only users with new listens",
+    )
+    .addOption(numberOption("--active <days>", "only users who listened in the last days", 1))
+    .addOption(numberOption("--top <n>", "only the users who listen most", 1))
+    .option("--full", "also users without new listens")
+    .addHelpText("after", examples("run reco infer", "run reco infer --active 28", "run reco infer --full"))
+    .action(async (options: CommonOptions & InferCommandOptions) => {
+      const { runRecoInfer } = await import("./commands/reco.ts");
+      const work: Work = (workspace) => runRecoInfer(workspace, options);
+      await execute(invocation, { name: "reco infer", options, isRecorded: true, work });
+    });
+}
+
+function addRegistry(reco: Command, invocation: Invocation): void {
+  addProjectOptions(reco.command("ls"))
+    .description("the models of the registry")
+    .action(async (options: CommonOptions) => {
+      const { runRecoLs } = await import("./commands/reco-registry.ts");
+      await execute(invocation, { name: "reco ls", options, isRecorded: false, work: runRecoLs });
+    });
+  addProjectOptions(reco.command("show"))
+    .description("a model's card, and what became of it")
+    .argument("[version]", "v2; the champion when left out")
+    .action(async (version: string | undefined, options: CommonOptions) => {
+      const { runRecoShow } = await import("./commands/reco-registry.ts");
+      const work: Work = (workspace) => runRecoShow(workspace, version);
+      await execute(invocation, { name: "reco show", options, isRecorded: false, work });
+    });
+  addProjectOptions(reco.command("promote"))
+    .description("make a model the champion")
+    .argument("[version]", "v2; the challenger when left out")
+    .option("--force", "though it does not pass the gate")
+    .action(async (version: string | undefined, options: CommonOptions & { force?: boolean }) => {
+      const { runRecoPromote } = await import("./commands/reco-registry.ts");
+      const work: Work = (workspace) => runRecoPromote(workspace, version, options);
+      await execute(invocation, { name: "reco promote", options, isRecorded: true, work });
+    });
+  addProjectOptions(reco.command("rollback"))
+    .description("make the former champion the champion again")
+    .action(async (options: CommonOptions) => {
+      const { runRecoRollback } = await import("./commands/reco-registry.ts");
+      await execute(invocation, { name: "reco rollback", options, isRecorded: true, work: runRecoRollback });
+    });
+}
+
+function addExperiments(reco: Command, invocation: Invocation): void {
+  addProjectOptions(reco.command("experiments"))
+    .description("what was tried, with parameters, data, metrics and cost")
+    .addOption(numberOption("--limit <n>", "experiments at most", 1).default(20))
+    .action(async (options: CommonOptions & { limit: number }) => {
+      const { runRecoExperiments } = await import("./commands/reco-registry.ts");
+      const work: Work = (workspace, terminal) => runRecoExperiments(workspace, terminal, options);
+      await execute(invocation, { name: "reco experiments", options, isRecorded: false, work });
+    });
+  addProjectOptions(reco.command("compare"))
+    .description("two experiments side by side")
+    .argument("<a>", "an experiment, such as e1")
+    .argument("<b>", "another one")
+    .action(async (left: string, right: string, options: CommonOptions) => {
+      const { runRecoCompare } = await import("./commands/reco-registry.ts");
+      const work: Work = (workspace, terminal) => runRecoCompare(workspace, terminal, { left, right });
+      await execute(invocation, { name: "reco compare", options, isRecorded: false, work });
+    });
+}

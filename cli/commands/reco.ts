@@ -1,0 +1,142 @@
+import { EXIT, ProjectError } from "../../core/errors.ts";
+import type { Scope } from "../../reco/infer/infer.ts";
+import { type Training, trainModel } from "../../reco/train/train.ts";
+import type { Outcome } from "../outcome.ts";
+import { formatSeconds, formatTable, plural } from "../print.ts";
+import { inferStep, trainOptions, withReco } from "../reco-step.ts";
+import type { Terminal } from "../terminal.ts";
+import type { Workspace } from "../workspace.ts";
+
+/** `run reco train`: tunes, judges and registers a model, and promotes it when the gate lets it through. */
+export async function runRecoTrain(
+  workspace: Workspace,
+  terminal: Terminal,
+  { promote = true }: { promote?: boolean },
+): Promise<Outcome> {
+  const training = await withReco(workspace, "run reco train", async (place) => {
+    const options = await trainOptions(workspace, place);
+    return trainModel(workspace.ctx, place, { ...options, promotes: options.promotes && promote });
+  });
+  return {
+    exitCode: EXIT.ok,
+    summary: summarizeTraining(training),
+    text: formatTraining(training, terminal),
+    json: trainingJson(training),
+  };
+}
+
+export function summarizeTraining({ version, judgement, isPromoted, checks }: Training): string {
+  const { discover, popularity } = judgement;
+  const ndcg = `ndcg ${discover.metrics.ndcg.toFixed(3)}, popularity ${popularity.metrics.ndcg.toFixed(3)}`;
+  const failed = checks.filter(({ isMet }) => !isMet);
+  const fate = isPromoted
+    ? "promoted to champion"
+    : failed.length > 0
+      ? `stays challenger: ${failed.map(({ text }) => text).join("; ")}`
+      : "registered as challenger";
+  return `model v${version} trained (${ndcg}), ${fate}`;
+}
+
+const SHOWN = [
+  "ndcg",
+  "recall",
+  "precision",
+  "map",
+  "mrr",
+  "hit_rate",
+  "coverage",
+  "novelty",
+  "diversity",
+] as const;
+
+function formatTraining(training: Training, { colors }: Terminal): string {
+  const { judgement, checks, split, experiment, seconds } = training;
+  const rows = [
+    ["discover", judgement.discover.metrics] as const,
+    ["  popularity", judgement.popularity.metrics] as const,
+    ["on repeat", judgement.on_repeat.metrics] as const,
+  ].map(([name, metrics]) => [name, metrics.users, ...SHOWN.map((metric) => metrics[metric].toFixed(3))]);
+  return [
+    `learned from listens before ${split.from.slice(0, 10)}, tested on those until ${split.until.slice(0, 10)}`,
+    "",
+    formatTable(["list", "users", ...SHOWN], rows, colors),
+    "",
+    ...checks.map(({ isMet, text }) => `${isMet ? colors.green("passed") : colors.red("FAILED")}  ${text}`),
+    "",
+    `${summarizeTraining(training)} (experiment ${experiment}, ${formatSeconds(seconds)})`,
+  ].join("\n");
+}
+
+export function trainingJson({
+  experiment,
+  version,
+  judgement,
+  recipe,
+  trials,
+  checks,
+  isPromoted,
+  seconds,
+  split,
+}: Training) {
+  return {
+    experiment,
+    model_version: version,
+    promoted: isPromoted,
+    split,
+    recipe,
+    trials,
+    metrics: {
+      discover: { ...judgement.discover.metrics, activity: judgement.discover.activity },
+      on_repeat: { ...judgement.on_repeat.metrics, activity: judgement.on_repeat.activity },
+      popularity: judgement.popularity.metrics,
+    },
+    gate: checks.map(({ name, isMet, text }) => ({ name, passed: isMet, text })),
+    seconds,
+  };
+}
+
+export interface InferCommandOptions {
+  active?: number;
+  top?: number;
+  full?: boolean;
+}
+
+/** `run reco infer`: the champion's lists into raw_reco.recommendations and the serving store. */
+export async function runRecoInfer(workspace: Workspace, options: InferCommandOptions): Promise<Outcome> {
+  const scope = scopeOf(options);
+  const inference = await withReco(workspace, "run reco infer", (place) =>
+    inferStep(workspace, place, { scope, isFull: options.full ?? false }),
+  );
+  const { id, version, users, skipped, listSeconds, seconds, store, expiresAt } = inference;
+  const rate = listSeconds > 0 ? Math.round(users / listSeconds) : 0;
+  const cost = users === 0 ? "" : ` (${plural(rate, "user")}/s for the lists)`;
+  const summary = `lists of ${plural(users, "user")} by model v${version} in ${formatSeconds(seconds)}${cost}, ${plural(skipped, "user")} skipped: nothing new`;
+  return {
+    exitCode: EXIT.ok,
+    summary,
+    text: `${summary}\nserved from data/serving/${store} until ${expiresAt.slice(0, 16).replace("T", " ")} UTC`,
+    json: {
+      inference_id: id,
+      model_version: version,
+      users,
+      skipped,
+      users_per_second: rate,
+      list_seconds: listSeconds,
+      seconds,
+      store,
+      expires_at: expiresAt,
+    },
+  };
+}
+
+function scopeOf({ active, top }: InferCommandOptions): Scope {
+  if (active !== undefined && top !== undefined)
+    throw new ProjectError("RECO_USAGE", {
+      message: "--active and --top exclude each other",
+      where: "run reco infer",
+      hint: "give one of them",
+      exitCode: EXIT.usage,
+    });
+  if (active !== undefined) return { kind: "active", days: active };
+  return top === undefined ? { kind: "all" } : { kind: "top", users: top };
+}

@@ -1,0 +1,77 @@
+import type { Engine, Session } from "../../engines/engine.ts";
+
+/** Where inference lands what it made; `source('reco', 'recommendations')`. */
+export const RAW_RECOMMENDATIONS = { schema: "raw_reco", name: "recommendations" };
+
+/** The table with no rows, unless it is there: models that read it can be built before the first inference. */
+export async function createRecommendationTable(engine: Engine): Promise<void> {
+  await engine.createSchemas([RAW_RECOMMENDATIONS.schema]);
+  const session = await engine.openSession();
+  try {
+    await session.run(
+      `create table if not exists ${engine.nameOf(RAW_RECOMMENDATIONS)} (
+  user_id varchar, shelf varchar, rank integer, track_id varchar, score double, why varchar,
+  model_version integer, inference_id varchar, recommended_at timestamp, expires_at timestamp)`,
+    );
+  } finally {
+    session.close();
+  }
+}
+
+export interface Landed {
+  user_id: string;
+  shelf: string;
+  rank: number;
+  track_id: string;
+  score: number;
+  why: string;
+}
+
+/** Replaces the lists of these users, or all lists, in one transaction. */
+export async function landRecommendations(
+  engine: Engine,
+  session: Session,
+  {
+    rows,
+    users,
+    inference,
+  }: {
+    rows: readonly Landed[];
+    /** Null replaces everything. */
+    users: readonly string[] | null;
+    inference: { id: string; version: number; at: string; expiresAt: string };
+  },
+): Promise<void> {
+  await createRecommendationTable(engine);
+  const table = engine.nameOf(RAW_RECOMMENDATIONS);
+  const landing = await session.createLandingTable("new_recommendations", {
+    user_id: "text",
+    shelf: "text",
+    rank: "integer",
+    track_id: "text",
+    score: "text",
+    why: "text",
+  });
+  const column = <K extends keyof Landed>(name: K) => rows.map((row) => row[name]);
+  await session.land(landing, [
+    column("user_id"),
+    column("shelf"),
+    column("rank"),
+    column("track_id"),
+    column("score").map(String),
+    column("why"),
+  ]);
+  const gone = await session.createLandingTable("former_users", { user_id: "text" });
+  if (users !== null) await session.land(gone, [users]);
+  const time = (text: string) => `cast(${engine.literal(text.replace("Z", ""))} as timestamp)`;
+  await session.transaction(async () => {
+    await session.run(
+      users === null
+        ? `delete from ${table}`
+        : `delete from ${table} where user_id in (select user_id from ${gone})`,
+    );
+    await session.run(
+      `insert into ${table} select user_id, shelf, rank, track_id, cast(score as double), why, ${inference.version}, ${engine.literal(inference.id)}, ${time(inference.at)}, ${time(inference.expiresAt)} from ${landing}`,
+    );
+  });
+}

@@ -1,0 +1,71 @@
+import { z } from "zod";
+import { validateYaml, type YamlFile } from "../core/yaml.ts";
+
+const count = (fallback: number) => z.int().min(1).default(fallback);
+const share = (fallback: number) => z.number().min(0).max(1).default(fallback);
+const ids = z
+  .array(z.union([z.string(), z.number()]))
+  .transform((list) => list.map(String))
+  .default([]);
+const names = z.array(z.string()).default([]);
+
+const rules = z.strictObject({
+  /** Never recommended. */
+  blocked_tracks: ids,
+  blocked_artists: names,
+  blocked_genres: names,
+  /** Of one list. */
+  max_per_artist: count(3),
+});
+
+const requirements = z.strictObject({
+  /** Below these there is too little to learn from, or to tell a good model from a bad one. */
+  min_listens: count(1000),
+  min_users: count(50),
+  min_test_users: count(30),
+});
+
+const promotion = z.strictObject({
+  /** Whether a model that passes the gate becomes the champion by itself. */
+  automatic: z.boolean().default(true),
+  /** The least share of the tracks that lists of the test users name together. */
+  min_coverage: share(0.02),
+  /** How much worse than the champion, relative, still counts as not worse. */
+  tolerance: share(0.02),
+});
+
+const als = z.strictObject({
+  factors: z.int().min(2).max(512).default(32),
+  iterations: count(10),
+  /** Tried on the inner split, each with each. */
+  regularization: z.array(z.number().positive()).min(1).default([0.1]),
+  alpha: z.array(z.number().positive()).min(1).default([1, 5]),
+});
+
+const shape = z.strictObject({
+  /** Depth at which lists are measured. */
+  k: count(10),
+  /** Tracks that inference prepares for a user and shelf. */
+  list_length: count(30),
+  playlist_length: count(25),
+  /** From 0, by liking alone, to 1, as varied as can be. */
+  variety: share(0.3),
+  seed: z.int().default(1),
+  /** After so many hours prepared lists count as old. */
+  expiry_hours: z.number().positive().default(48),
+  /** Prepared stores that stay beside the current one. */
+  keep: count(3),
+  requirements: requirements.prefault({}),
+  promotion: promotion.prefault({}),
+  als: als.prefault({}),
+  rules: rules.prefault({}),
+});
+
+export type RecoSettings = z.output<typeof shape>;
+export type Rules = RecoSettings["rules"];
+
+/** The `reco:` map of project.yml with its defaults. Throws ProjectErrors (exit 2) that name the place. */
+export function readRecoSettings(file: YamlFile): RecoSettings {
+  const outer = z.looseObject({ reco: shape.prefault({}) });
+  return validateYaml(file, outer).reco;
+}
