@@ -74,7 +74,7 @@ export async function readAliases(state: StateDatabase): Promise<Partial<Record<
   return Object.fromEntries(rows.map(({ alias, version }) => [alias, version]));
 }
 
-/** Makes a version the champion, in one step with the entry of the audit trail. */
+/** Makes a version the champion, which is no challenger any more, in one step with the entry of the audit trail. */
 export async function moveChampion(
   ctx: Context,
   state: StateDatabase,
@@ -83,6 +83,11 @@ export async function moveChampion(
   await state.transaction().execute(async (change) => {
     const former = (await readAliases(change)).champion ?? null;
     await pointAlias(ctx, change, { alias: "champion", version: move.version });
+    await change
+      .deleteFrom("model_aliases")
+      .where("alias", "=", "challenger")
+      .where("version", "=", move.version)
+      .execute();
     await addEvent(ctx, change, { ...move, former });
   });
 }
