@@ -33,7 +33,7 @@ describe("run demo", () => {
       "Most played tracks",
       "Rock",
       "Next",
-      "published 7 tables",
+      "published 16 tables",
     ]) {
       expect(first.stdout).toContain(part);
     }

@@ -57,10 +57,13 @@ export function engineContract(open: OpenEngine): void {
 
     test("of a query of numbers arrive in columns, a null as NaN", async () => {
       const { session } = await opened(open);
-      const sql = "select i as a, case when i = 2 then null else i / 2.0 end as b from range(5000) as t (i) order by i";
+      const sql =
+        "select i as a, case when i = 2 then null else i / 2.0 end as b from range(5000) as t (i) order by i";
       const [a = [], b = []] = await session.queryNumbers(sql);
       expect([a.length, a[4999], b[1], b[2], b[4999]]).toEqual([5000, 4999, 0.5, Number.NaN, 2499.5]);
-      expect((await session.queryNumbers("select 1 as a where false")).map(({ length }) => length)).toEqual([0]);
+      expect((await session.queryNumbers("select 1 as a where false")).map(({ length }) => length)).toEqual([
+        0,
+      ]);
     });
 
     test.each(["it's", "\0", "a\0b", "'\0'; drop table x; --\0\0"])(
