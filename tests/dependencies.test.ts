@@ -60,7 +60,19 @@ function importsIn(folder: string): Set<string> {
 }
 
 const RUNTIME_FOLDERS = [
-  ...["artifacts", "cli", "core", "engines", "ingest", "moovitamix", "reco", "runner", "schedule", "state", "web"],
+  ...[
+    "artifacts",
+    "cli",
+    "core",
+    "engines",
+    "ingest",
+    "moovitamix",
+    "reco",
+    "runner",
+    "schedule",
+    "state",
+    "web",
+  ],
 ];
 
 test("every dependency is pinned exactly, and the lock file says the same", () => {

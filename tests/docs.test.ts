@@ -25,7 +25,13 @@ import {
 import { copyProject, ROOT, run, temporaryFolder } from "./e2e/cli.ts";
 import { createProject } from "./runner/project.ts";
 
-const GUIDES = ["README.md", "docs/from-dbt.md", "docs/from-dlt.md", "docs/from-orchestrators.md", "docs/recommendations.md"];
+const GUIDES = [
+  "README.md",
+  "docs/from-dbt.md",
+  "docs/from-dlt.md",
+  "docs/from-orchestrators.md",
+  "docs/recommendations.md",
+];
 const DOCUMENTS = [...GUIDES, "CONTRIBUTING.md", "CHANGELOG.md"];
 /** What `run demo` and `run api` serve. */
 const DEMO = { seed: 1, users: 1000, tracks: 2000, plays: 60_000 };
