@@ -12,8 +12,8 @@ export function addCommands(program: Command, invocation: Invocation): void {
   addLoadCommands(program, invocation);
   addGraphCommands(program, invocation);
   addReadCommands(program, invocation);
-  addRecoCommands(program, invocation);
   addScheduleCommands(program, invocation);
+  addRecoCommands(program, invocation);
   addSetupCommands(program, invocation);
   addStandIn(program, invocation);
 }

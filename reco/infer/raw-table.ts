@@ -1,4 +1,5 @@
 import type { Engine, Session } from "../../engines/engine.ts";
+import { packRows } from "../../engines/packed-rows.ts";
 
 /** Where inference lands what it made; `source('reco', 'recommendations')`. */
 export const RAW_RECOMMENDATIONS = { schema: "raw_reco", name: "recommendations" };
@@ -52,17 +53,10 @@ export async function landRecommendations(
     score: "text",
     why: "text",
   });
-  const column = <K extends keyof Landed>(name: K) => rows.map((row) => row[name]);
-  await session.land(landing, [
-    column("user_id"),
-    column("shelf"),
-    column("rank"),
-    column("track_id"),
-    column("score").map(String),
-    column("why"),
-  ]);
+  for (let start = 0; start < rows.length; start += LANDED_AT_ONCE)
+    await session.land(landing, [packRows(columnsOf(rows.slice(start, start + LANDED_AT_ONCE)))]);
   const gone = await session.createLandingTable("former_users", { user_id: "text" });
-  if (users !== null) await session.land(gone, [users]);
+  if (users !== null && users.length > 0) await session.land(gone, [packRows([users])]);
   const time = (text: string) => `cast(${engine.literal(text.replace("Z", ""))} as timestamp)`;
   await session.transaction(async () => {
     await session.run(
@@ -74,4 +68,12 @@ export async function landRecommendations(
       `insert into ${table} select user_id, shelf, rank, track_id, cast(score as double), why, ${inference.version}, ${engine.literal(inference.id)}, ${time(inference.at)}, ${time(inference.expiresAt)} from ${landing}`,
     );
   });
+}
+
+const LANDED_AT_ONCE = 50_000;
+
+function columnsOf(rows: readonly Landed[]) {
+  const column = <K extends keyof Landed>(name: K) => rows.map((row) => row[name]);
+  const scores = column("score").map(String);
+  return [column("user_id"), column("shelf"), column("rank"), column("track_id"), scores, column("why")];
 }
