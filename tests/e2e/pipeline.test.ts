@@ -62,7 +62,9 @@ describe("ingest, models --select marts, test", () => {
     expect(ingested).toMatchObject({ exitCode: 0 });
     const built = await run(["models", "--select", "marts"], { cwd });
     expect(built).toMatchObject({ exitCode: 0 });
-    expect(built.stderr).toContain("building stg_listen_history, stg_recommendations, stg_tracks, stg_users first: never built");
+    expect(built.stderr).toContain(
+      "building stg_listen_history, stg_recommendations, stg_tracks, stg_users first: never built",
+    );
     const tested = await answerOf(["test"], cwd, api);
     expect(tested.exitCode).toBe(0);
     expect(new Set(tested.answer.tests.map(({ status }: { status: string }) => status))).toEqual(
