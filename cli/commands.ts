@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addGraphCommands } from "./commands-graph.ts";
 import { addLoadCommands } from "./commands-load.ts";
+import { addMonitorCommands } from "./commands-monitor.ts";
 import { addReadCommands } from "./commands-read.ts";
 import { addRecoCommands } from "./commands-reco.ts";
 import { addScheduleCommands } from "./commands-schedule.ts";
@@ -14,6 +15,7 @@ export function addCommands(program: Command, invocation: Invocation): void {
   addReadCommands(program, invocation);
   addScheduleCommands(program, invocation);
   addRecoCommands(program, invocation);
+  addMonitorCommands(program, invocation);
   addSetupCommands(program, invocation);
   addStandIn(program, invocation);
 }

@@ -15,6 +15,7 @@ import { type Invocation, interruptionOf } from "./invocation.ts";
 import { errorJson } from "./json.ts";
 import { warnOfNode } from "./node-line.ts";
 import type { Outcome } from "./outcome.ts";
+import type { EndedRun } from "./run-metrics.ts";
 import { nodesOf } from "./run-nodes.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 import { type CommonOptions, openWorkspace, ownerOf, type Workspace } from "./workspace.ts";
@@ -188,19 +189,32 @@ export async function recorded(
 ): Promise<Outcome> {
   const { ctx, folders, invocation, runLog } = workspace;
   // Commands that keep no history do without the store.
-  const [{ openState }, { startRun, endRun, keepNodes }, { keepFailures }, { logFile, pruneDaily }, reserve] =
-    await Promise.all([
-      import("../state/database.ts"),
-      import("../state/runs.ts"),
-      import("../state/failures.ts"),
-      import("../state/retention.ts"),
-      import("../state/reserve.ts"),
-    ]);
+  const [
+    { openState },
+    { startRun, endRun, keepNodes },
+    { keepFailures },
+    { logFile, pruneDaily },
+    reserve,
+    { monitorRun },
+  ] = await Promise.all([
+    import("../state/database.ts"),
+    import("../state/runs.ts"),
+    import("../state/failures.ts"),
+    import("../state/retention.ts"),
+    import("../state/reserve.ts"),
+    import("./monitor-run.ts"),
+  ]);
   const state = openState(folders.stateFile, ownerOf(workspace));
   reserve.keepReserve(folders.stateFile);
   const keep = (write: () => Promise<void>) => reserve.withReserve(folders.stateFile, write);
-  const end = (status: CommandStatus, exitCode: number, summary: string) =>
-    keep(() => endRun(ctx, state, { status, exitCode, summary, usage: ownUsage() }));
+  const end = async (
+    ended: Pick<EndedRun, "outcome" | "error">,
+    [status, exitCode, summary]: [CommandStatus, number, string],
+  ) => {
+    const usage = ownUsage();
+    await keep(() => endRun(ctx, state, { status, exitCode, summary, usage }));
+    await monitorRun(workspace, state, { ...ended, command: spec.name, status, usage });
+  };
   try {
     await pruneDaily(state, folders.logs, ctx.startedAt);
     await startRun(ctx, state, { command: spec.name, invocation, parent: parentOf(ctx.env) });
@@ -211,8 +225,13 @@ export async function recorded(
     await faultPoint("run.end");
     const stopped = interruptionOf(ctx.signal);
     if (stopped !== undefined)
-      await end("interrupted", stopped.exitCode, `${stopped.message}; ${outcome.summary}`);
-    else await end(outcome.exitCode === EXIT.ok ? "success" : "failed", outcome.exitCode, outcome.summary);
+      await end({ outcome }, ["interrupted", stopped.exitCode, `${stopped.message}; ${outcome.summary}`]);
+    else
+      await end({ outcome }, [
+        outcome.exitCode === EXIT.ok ? "success" : "failed",
+        outcome.exitCode,
+        outcome.summary,
+      ]);
     return outcome;
   } catch (error) {
     const stopped = interruptionOf(ctx.signal);
@@ -224,8 +243,9 @@ export async function recorded(
       fields: {},
       invocationId: ctx.invocationId,
     });
-    if (stopped !== undefined) await end("interrupted", stopped.exitCode, stopped.message);
-    else await end("failed", exitCodeOf(projectErrorsOf(error)), message);
+    if (stopped !== undefined)
+      await end({ outcome: undefined, error }, ["interrupted", stopped.exitCode, stopped.message]);
+    else await end({ outcome: undefined, error }, ["failed", exitCodeOf(projectErrorsOf(error)), message]);
     throw error;
   } finally {
     runLog.close();

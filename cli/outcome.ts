@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode, type ProjectError } from "../core/errors.ts";
 import { hasFailed, isTestResult, type NodeResult } from "../runner/build/results.ts";
+import type { TableQuality } from "../runner/quality/quality.ts";
 import type { TestFailure } from "../state/failures.ts";
 import { asNumber } from "./json.ts";
 
@@ -14,6 +15,8 @@ export interface Outcome {
   json: Record<string, unknown>;
   /** What the history keeps of the data tests. */
   failures?: TestFailure[];
+  /** Of the tables that were tested. */
+  quality?: TableQuality[];
   /** Ids of the nodes that did not come to a good end. */
   unfinished?: string[];
 }

@@ -12,6 +12,7 @@ import {
   type UnitTestResult,
 } from "../runner/build/results.ts";
 import type { ReferableNode } from "../runner/graph/nodes.ts";
+import type { TableQuality } from "../runner/quality/quality.ts";
 
 /** What became of the nodes that a command ran, all together and by kind. */
 export interface GraphOutcome {
@@ -23,10 +24,16 @@ export interface GraphOutcome {
   unitTests: UnitTestResult[];
   /** Ancestors outside the selection that had to be made first. */
   added: ReferableNode[];
+  /** Of the tables that were tested. */
+  quality: TableQuality[];
 }
 
 /** Results by kind. */
-export function graphOutcome(results: NodeResult[], added: readonly ReferableNode[] = []): GraphOutcome {
+export function graphOutcome(
+  results: NodeResult[],
+  added: readonly ReferableNode[] = [],
+  quality: TableQuality[] = [],
+): GraphOutcome {
   return {
     results,
     seeds: results.filter(isSeedResult),
@@ -35,5 +42,6 @@ export function graphOutcome(results: NodeResult[], added: readonly ReferableNod
     tests: results.filter(isTestResult),
     unitTests: results.filter(isUnitTestResult),
     added: [...added],
+    quality,
   };
 }

@@ -6,6 +6,8 @@ import { logLine } from "./log-json.ts";
 /** The story of a run in a file: one JSON document a line. */
 export interface RunLog {
   sink: LogSink;
+  /** How often each warning came, by its event. */
+  warned: ReadonlyMap<string, number>;
   /** Writes what was said until now, and all that follows. */
   open(file: string): void;
   close(): void;
@@ -19,6 +21,7 @@ export function createRunLog(now: () => Date = () => new Date()): RunLog {
   const held: string[] = [];
   let file: number | undefined;
   let sizeBytes = 0;
+  const warned = new Map<string, number>();
   const write = (line: string) => {
     if (file === undefined) {
       if (held.length < MAX_HELD) held.push(line);
@@ -28,7 +31,9 @@ export function createRunLog(now: () => Date = () => new Date()): RunLog {
     if (sizeBytes <= MAX_BYTES) writeSync(file, line);
   };
   return {
+    warned,
     sink: (entry: LogEntry) => {
+      if (entry.level === "warn") warned.set(entry.event, (warned.get(entry.event) ?? 0) + 1);
       if (entry.level !== "debug") write(`${logLine(entry, now())}\n`);
     },
     open: (path) => {

@@ -3,7 +3,7 @@ import { runHooks } from "../runner/build/hooks.ts";
 import { nodesToRun } from "../runner/build/parents.ts";
 import { isTestResult, type UnitTestResult } from "../runner/build/results.ts";
 import { runNodes } from "../runner/build/run-nodes.ts";
-import { createSessionPool } from "../runner/build/session-pool.ts";
+import { createSessionPool, withSession } from "../runner/build/session-pool.ts";
 import {
   modelsOf,
   type ReferableNode,
@@ -12,6 +12,7 @@ import {
   testsOf,
   unitTestsOf,
 } from "../runner/graph/nodes.ts";
+import { measureQuality } from "../runner/quality/quality.ts";
 import { runUnitTests } from "../runner/unit-tests/unit-tests.ts";
 import { noteForeign } from "../state/builds.ts";
 import { writeArtifacts } from "./artifacts-step.ts";
@@ -67,7 +68,8 @@ export async function nodesStep(
   });
   tellAdded(workspace, added);
   const unitTests = kinds.includes("unit_test") ? await unitTestsStep(workspace, plan) : [];
-  const results = await runNodes(ctx, createSessionPool(engine, target.duckdb.threads), {
+  const pool = createSessionPool(engine, target.duckdb.threads);
+  const results = await runNodes(ctx, pool, {
     graph,
     nodes,
     unitTests,
@@ -83,7 +85,10 @@ export async function nodesStep(
     ...(options.empty ? { empty: emptyNodes(nodes, added) } : {}),
   });
   if (results.some((result) => isTestResult(result) && result.isStored)) noteForeign(book);
-  return graphOutcome([...unitTests, ...results], added);
+  const quality = ctx.signal.aborted
+    ? []
+    : await withSession(pool, (session) => measureQuality(ctx, session, { dialect: engine, graph, results }));
+  return graphOutcome([...unitTests, ...results], added, quality);
 }
 
 /** Whether parents that were never made are left out. */

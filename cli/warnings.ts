@@ -45,6 +45,7 @@ export const PASSING = [
     "host_paused",
     "jobs_wrong",
     "lock_awaited",
+    "monitor_failed",
     "node_unmaintained",
     "parts_stopped",
     "reading_restarted",

@@ -17,6 +17,13 @@ import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
 import { isAlive } from "../core/processes.ts";
 import { checkOwner, checkProgram, markAsOurs, type StoreOwner } from "./identity.ts";
 import { MIGRATIONS } from "./migrations.ts";
+import type {
+  IncidentPartRow,
+  IncidentRow,
+  MetricPointRow,
+  MetricSeriesRow,
+  OutboxRow,
+} from "./monitor-tables.ts";
 import type { RegistryTables } from "./registry-tables.ts";
 
 /** A command that somebody typed, a job's run, or the command of one of its steps. */
@@ -157,6 +164,11 @@ export interface StateTables extends RegistryTables {
   run_nodes: RunNodeRow;
   jobs: JobRow;
   failures: FailureRow;
+  metric_series: MetricSeriesRow;
+  metric_points: MetricPointRow;
+  incidents: IncidentRow;
+  incident_parts: IncidentPartRow;
+  outbox: OutboxRow;
 }
 
 export type StateDatabase = Kysely<StateTables>;

@@ -105,4 +105,63 @@ export const MIGRATIONS: readonly string[] = [
   `drop index runs_open;
    create index runs_by_state on runs (status, job);`,
   REGISTRY_MIGRATION,
+  `create table metric_series (
+     id integer primary key,
+     name text not null,
+     labels text not null,
+     total real not null,
+     last_value real not null,
+     last_at text not null,
+     unique (name, labels)
+   );
+   create table metric_points (
+     series_id integer not null,
+     at text not null,
+     run_id text not null,
+     value real not null,
+     primary key (series_id, at, run_id)
+   );
+   create index metric_points_of_run on metric_points (run_id);`,
+  `create table incidents (
+     id text primary key,
+     title text not null,
+     severity text not null,
+     status text not null,
+     node text,
+     run_id text,
+     opened_at text not null,
+     last_seen_at text not null,
+     resolved_at text,
+     affected text not null,
+     owners text not null,
+     channels text not null
+   );
+   create index incidents_by_status on incidents (status, opened_at);
+   create table incident_parts (
+     incident_id text not null,
+     key text not null,
+     node text,
+     rule text,
+     severity text not null,
+     message text not null,
+     is_bad integer not null,
+     since text not null,
+     primary key (incident_id, key)
+   );
+   create table outbox (
+     id text primary key,
+     channel text not null,
+     kind text not null,
+     incident_id text,
+     payload text not null,
+     status text not null,
+     attempts integer not null default 0,
+     created_at text not null,
+     not_before text not null,
+     lease_until text,
+     sent_at text,
+     last_error text
+   );
+   create index outbox_due on outbox (status, not_before);
+   create index outbox_of_incident on outbox (incident_id);`,
 ];

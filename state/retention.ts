@@ -75,6 +75,7 @@ async function removeRuns(state: StateDatabase, logs: string, ids: string[]): Pr
     await changes.deleteFrom("run_steps").where("run_id", "in", ids).execute();
     await changes.deleteFrom("run_nodes").where("run_id", "in", all).execute();
     await changes.deleteFrom("failures").where("run_id", "in", all).execute();
+    await changes.deleteFrom("metric_points").where("run_id", "in", all).execute();
   });
   for (const id of all) rmSync(logFile(logs, id), { force: true });
 }

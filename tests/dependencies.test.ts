@@ -66,6 +66,7 @@ const RUNTIME_FOLDERS = [
     "core",
     "engines",
     "ingest",
+    "monitor",
     "moovitamix",
     "reco",
     "runner",

@@ -12,6 +12,7 @@ const SOURCE = [
   "ingest",
   "runner",
   "reco",
+  "monitor",
   "schedule",
   "web",
   "cli",

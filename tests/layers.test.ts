@@ -14,10 +14,23 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ingest: ["core", "engines", "state", "artifacts"],
   runner: ["core", "engines", "state", "artifacts"],
   reco: ["core", "engines", "state", "artifacts"],
+  monitor: ["core", "engines", "state", "artifacts"],
   moovitamix: ["core"],
-  schedule: ["core", "state", "artifacts"],
-  web: ["core", "state", "artifacts", "schedule"],
-  cli: ["core", "engines", "state", "artifacts", "ingest", "runner", "reco", "schedule", "web", "moovitamix"],
+  schedule: ["core", "state", "artifacts", "monitor"],
+  web: ["core", "state", "artifacts", "monitor", "schedule"],
+  cli: [
+    "core",
+    "engines",
+    "state",
+    "artifacts",
+    "ingest",
+    "runner",
+    "reco",
+    "monitor",
+    "schedule",
+    "web",
+    "moovitamix",
+  ],
 };
 
 function filesBelow(folder: string, extension: string): string[] {

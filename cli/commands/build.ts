@@ -25,6 +25,7 @@ export async function runBuild(
     text: formatGraph(outcome, terminal.colors),
     json: { ...graphJson(outcome), built_first: builtFirst(outcome) },
     failures: failuresOf(results),
+    quality: outcome.quality,
     unfinished: unfinishedOf(results),
   };
 }

@@ -1,5 +1,4 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
-import { parseDuration } from "../../schedule/jobs/duration.ts";
 import {
   openState,
   type RunNodeRow,
@@ -16,6 +15,7 @@ import { rowJson } from "../json.ts";
 import { logTail } from "../log-files.ts";
 import type { Outcome } from "../outcome.ts";
 import { type Colors, formatSeconds, formatTable, plural } from "../print.ts";
+import { sinceTime } from "../since.ts";
 import type { Terminal } from "../terminal.ts";
 import { ownerOf, type Workspace } from "../workspace.ts";
 
@@ -130,7 +130,7 @@ export async function runHistory(
   terminal: Terminal,
   filter: HistoryFilter,
 ): Promise<Outcome> {
-  const since = filter.since === undefined ? undefined : sinceMoment(filter.since, workspace.ctx.clock.now());
+  const since = filter.since === undefined ? undefined : sinceTime(filter.since, workspace.ctx.clock.now());
   const state = openState(workspace.folders.stateFile, ownerOf(workspace));
   try {
     await closeCrashedRuns(state);
@@ -146,21 +146,6 @@ export async function runHistory(
   } finally {
     await state.destroy();
   }
-}
-
-/** ISO, UTC. Throws SINCE_INVALID (exit 2). */
-function sinceMoment(text: string, now: Date): string {
-  const ago = parseDuration(text);
-  if (ago !== undefined) return new Date(now.getTime() - ago).toISOString();
-  const isTime = /^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?$/.test(text);
-  const at = new Date(text.length === 10 ? text : `${text.replace(" ", "T").replace(/Z$/, "")}Z`);
-  if (isTime && !Number.isNaN(at.getTime())) return at.toISOString();
-  throw new ProjectError("SINCE_INVALID", {
-    message: `"${text}" is neither a time nor a duration`,
-    where: "--since",
-    hint: "write 2026-01-31, 2026-01-31T06:00 (UTC), or how long ago: 90m, 2h, 7d",
-    exitCode: EXIT.usage,
-  });
 }
 
 export function formatRuns(runs: readonly RunRow[], colors: Colors): string {

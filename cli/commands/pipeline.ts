@@ -151,5 +151,6 @@ export function pipelineOutcome(workspace: Workspace, terminal: Terminal, result
       withheld,
     },
     failures: failuresOf(graph.results),
+    quality: graph.quality,
   };
 }

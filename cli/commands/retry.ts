@@ -58,6 +58,7 @@ export async function runRetry(
     text: formatGraph(outcome, terminal.colors),
     json: { retried: command.invocation, ...graphJson(outcome) },
     failures: failuresOf(outcome.results),
+    quality: outcome.quality,
   };
 }
 

@@ -18,7 +18,7 @@ export async function runTests(
   const plan = planGraph(workspace, openGraph(workspace), { ...options, kind: "test" });
   if (options.dryRun) return dryRunOutcome(workspace, terminal, { plan, which: "test" });
   const run = { command: "run test", which: "test" } as const;
-  const { results, tests, unitTests } = await runPlan(workspace, plan, run);
+  const { results, tests, unitTests, quality } = await runPlan(workspace, plan, run);
   const summary = [
     ...(unitTests.length > 0 ? [summarizeUnitTests(unitTests)] : []),
     ...(tests.length > 0 || unitTests.length === 0 ? [summarizeTests(tests)] : []),
@@ -30,6 +30,7 @@ export async function runTests(
     text: [open.filter((text) => text !== "").join("\n"), summary].filter((text) => text !== "").join("\n\n"),
     json: { tests: tests.map(testJson), unit_tests: unitTests.map(unitTestJson) },
     failures: failuresOf(tests),
+    quality,
     unfinished: unfinishedOf(results),
   };
 }

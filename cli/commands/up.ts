@@ -4,11 +4,13 @@ import type { Command } from "commander";
 import { environmentValue } from "../../core/config.ts";
 import { EXIT } from "../../core/errors.ts";
 import { TOKEN_VARIABLES } from "../../core/run-environment.ts";
+import { prometheusText } from "../../monitor/prometheus/exposition.ts";
 import type { Schedule } from "../../schedule/jobs/job.ts";
 import { JOB_FILES, loadSchedule, problemLines } from "../../schedule/jobs/load-jobs.ts";
 import { createScheduler, type Scheduler } from "../../schedule/scheduler.ts";
 import { openState, type RunRow } from "../../state/database.ts";
 import { acquireLeadership } from "../../state/lock.ts";
+import { listSeries } from "../../state/metrics.ts";
 import { isLoopback, startServer } from "../../web/server.ts";
 import { commandCheck } from "../check-command.ts";
 import { packageVersion } from "../invocation.ts";
@@ -59,6 +61,7 @@ export async function runUp(
         now: () => ctx.clock.now(),
         jobs: () => scheduler.jobs(),
         problems: () => problems,
+        metrics: async () => prometheusText(await listSeries(state), ctx.clock.now()),
         logTail: (id) => logTail(folders.logs, id),
         onChange: () => scheduler.wake(),
       },

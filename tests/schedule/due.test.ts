@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
+import { parseDuration } from "../../core/duration.ts";
 import { planDue } from "../../schedule/due/catch-up.ts";
 import { checkCron, dueBetween, dueMoments } from "../../schedule/due/due.ts";
 import { localTime } from "../../schedule/job-list.ts";
-import { parseDuration } from "../../schedule/jobs/duration.ts";
 import { splitWords } from "../../schedule/jobs/words.ts";
 
 const shown = (moments: readonly Date[]) => moments.map((moment) => moment.toISOString().slice(5, 16));
