@@ -20,7 +20,7 @@ export function addSetupCommands(program: Command, invocation: Invocation): void
       await executeOutside(invocation, {
         name: "init",
         options,
-        work: (terminal) => runInit(terminal, name),
+        work: (terminal) => runInit(terminal, name, invocation.version),
       });
     });
   addProjectOptions(program.command("doctor"))

@@ -6,7 +6,7 @@ import type { Terminal } from "../terminal.ts";
 import { starterFiles } from "./starter-files.ts";
 
 /** `run init NAME`: a folder with a project that `run pipeline` builds and tests at once, without a network. */
-export async function runInit(terminal: Terminal, name: string): Promise<Outcome> {
+export async function runInit(terminal: Terminal, name: string, version: string): Promise<Outcome> {
   const folder = resolve(terminal.cwd, name);
   const project = basename(folder).replace(/\W/g, "_");
   if (!/^[A-Za-z_]/.test(project)) {
@@ -23,7 +23,7 @@ export async function runInit(terminal: Terminal, name: string): Promise<Outcome
       hint: "give another name, or empty the folder",
     });
   }
-  const files = Object.entries(starterFiles(project));
+  const files = Object.entries(starterFiles(project, version));
   for (const [path, text] of files) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text, { flag: "wx" });

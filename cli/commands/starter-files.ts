@@ -1,5 +1,7 @@
-/** The files of a new project, by their paths. */
-export function starterFiles(project: string): Record<string, string> {
+import { starterWorkflow } from "./starter-workflow.ts";
+
+/** The files of a new project, by their paths. `version` is the release that its checks install. */
+export function starterFiles(project: string, version: string): Record<string, string> {
   return {
     "project.yml": `name: ${project}
 version: "0.1.0"
@@ -28,6 +30,11 @@ publish:
     dev:
       type: duckdb
       path: data/warehouse.duckdb
+      threads: 4
+    # Of checks: tables of their own.
+    ci:
+      type: duckdb
+      path: data/ci.duckdb
       threads: 4
 `,
     ".gitignore": "data/\n!tests/data/\ntarget/\nnode_modules/\n",
@@ -74,6 +81,16 @@ group by ordered_on
     columns:
       - name: ordered_on
         data_tests: [not_null, unique]
+unit_tests:
+  - name: customers_of_a_day_are_counted_once
+    model: fct_daily_sales
+    given:
+      - input: ref('stg_orders')
+        rows:
+          - {order_id: 1, customer: ada, amount: 1.50, ordered_on: 2026-01-05}
+          - {order_id: 2, customer: ada, amount: 2.00, ordered_on: 2026-01-05}
+    expect:
+      rows: [{ordered_on: 2026-01-05, order_count: 2, customer_count: 1, amount: 3.50}]
 `,
     "tests/data/fct_daily_sales__complete.sql": `-- Every order is counted on its day.
 with orders as (select count(*) as n from {{ ref('stg_orders') }}),
@@ -85,16 +102,18 @@ from orders
 cross join sales
 where orders.n <> sales.n
 `,
+    ".github/workflows/sillon.yml": starterWorkflow(version),
     "README.md": `# ${project}
 
     run pipeline                  build the models, test them, publish the marts
     run show fct_daily_sales      look at the result
-    run test                      check the claims about the data
+    run test                      check the models' logic and the claims about the data
     run doctor                    when something does not work
 
 - \`models/\` has the SQL: \`staging/\` cleans, \`marts/\` is what readers see; \`schema.yml\` describes and tests it.
 - \`macros/\` has SQL that models share, \`tests/data/\` has claims: queries for the rows that break them.
 - \`ingest/sources/\` (not there yet) says what to load from where.
+- \`.github/workflows/sillon.yml\` checks every push and pull request on GitHub.
 - \`profiles.yml\` says where the tables live; \`data/published/latest.duckdb\` is for readers and is never locked.
 `,
   };

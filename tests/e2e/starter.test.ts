@@ -43,7 +43,7 @@ test("a new project builds and tests green at once", async () => {
   expect(JSON.parse(stdout)).toMatchObject({ exit_code: 0 });
   expect(await run(["test"], { cwd })).toMatchObject({
     exitCode: 0,
-    stdout: "tests: 6 passed, 0 warned, 0 failed\n",
+    stdout: "unit tests: 1 passed, 0 failed; tests: 6 passed, 0 warned, 0 failed\n",
   });
   expect((await run(["show", "fct_daily_sales"], { cwd })).stdout).toContain("20.5");
 });
