@@ -2,6 +2,7 @@ import type { Dispatcher } from "undici";
 import type { Context } from "../../core/context.ts";
 import { ProjectError } from "../../core/errors.ts";
 import { maskUrl } from "../../core/secrets.ts";
+import { backoffMs } from "../backoff.ts";
 import { noteWait } from "../progress.ts";
 import type { IngestSettings } from "../settings.ts";
 import type { Traffic } from "../stream-result.ts";
@@ -168,7 +169,7 @@ function spareHost<T>(
     return { failure: refusal };
   }
   if (isRateLimit) gate.slowDown(pass);
-  const waitMs = retryAfterMs ?? backoffMs(parts, attempt);
+  const waitMs = retryAfterMs ?? backoffMs(ctx, settings, attempt);
   noteWait(request.traffic, ctx.clock.now().getTime(), waitMs);
   if (!gate.isPaused()) {
     const { host } = request.url;
@@ -179,7 +180,7 @@ function spareHost<T>(
 }
 
 async function backOff(parts: ClientParts, request: PageRequest, tried: Tried): Promise<void> {
-  const waitMs = backoffMs(parts, tried.attempts);
+  const waitMs = backoffMs(parts.ctx, parts.settings, tried.attempts);
   noteWait(request.traffic, parts.ctx.clock.now().getTime(), waitMs);
   const why = parts.ctx.secrets.mask(tried.failure.message);
   const { source, stream, page } = request;
@@ -189,11 +190,6 @@ async function backOff(parts: ClientParts, request: PageRequest, tried: Tried): 
     { source, stream, page, attempt: tried.attempts + 1, why, waitMs },
   );
   await parts.ctx.clock.sleep(waitMs, request.signal);
-}
-
-/** Doubles with each attempt; at least half of it, so that a host that is down is not asked in a hurry. */
-function backoffMs({ ctx, settings }: ClientParts, attempts: number): number {
-  return Math.ceil(settings.backoffBaseMs * 2 ** (attempts - 1) * (0.5 + ctx.random() / 2));
 }
 
 function labelOf({ source, stream, parent, page }: PageRequest): string {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Context } from "../../core/context.ts";
 import { readSecret } from "../../core/secret-places.ts";
 import type { Authentication } from "../../core/sillon.ts";
+import { backoffMs } from "../backoff.ts";
 import type { IngestSettings } from "../settings.ts";
 import { type AnswerSeen, type Authenticator, adviceFor, basicHeader, textOf } from "./authentication.ts";
 import { AttemptFailure } from "./failure.ts";
@@ -165,7 +166,7 @@ async function signInWithin(ctx: Context, { advice, settings, post }: Asking) {
     } catch (error) {
       const isWorth = error instanceof AttemptFailure && error.details.isRetryable;
       if (!isWorth || attempt >= settings.maxAttempts) throw error;
-      const waitMs = Math.ceil(settings.backoffBaseMs * 2 ** (attempt - 1) * (0.5 + ctx.random() / 2));
+      const waitMs = backoffMs(ctx, settings, attempt);
       const message = `the sign-in failed: ${error.message}; attempt ${attempt + 1} of ${settings.maxAttempts}`;
       ctx.log.warn("sign_in_retried", message, { attempt: attempt + 1, waitMs });
       await ctx.clock.sleep(waitMs, ctx.signal);

@@ -11,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import Sqlite from "libsql";
+import { ProjectError } from "../../core/errors.ts";
 import type { Random } from "../../moovitamix/world/random.ts";
 import { type Case, type Ground, none, type Report } from "./case.ts";
 import { inPairs, runCommand } from "./command.ts";
@@ -248,9 +249,21 @@ async function damageStore(stage: Stage, damage: Damage): Promise<string[]> {
   if (exitCode === 4) found.push(...refusal({ exitCode, stderr }, { ...damage, cwd, before }));
   else if (exitCode !== 0) found.push(`${damage.name}: not healed: exit ${exitCode}: ${stderr.slice(-300)}`);
   else
-    found.push(...(await differences(cwd, stage.feed)).map((what) => `${damage.name}: wrong rows: ${what}`));
+    found.push(
+      ...(await rowsOrRefusal(cwd, stage.feed)).map((what) => `${damage.name}: wrong rows: ${what}`),
+    );
   rmSync(cwd, { recursive: true });
   return found;
+}
+
+/** What differs from the service's lists; nothing when a reader is told of damage that the load did not come across. */
+async function rowsOrRefusal(cwd: string, feed: FeedServer): Promise<string[]> {
+  try {
+    return await differences(cwd, feed);
+  } catch (error) {
+    if (error instanceof ProjectError && error.code === "WAREHOUSE_DAMAGED") return [];
+    throw error;
+  }
 }
 
 /** All that was there when the first load was confirmed, and nothing that the service never had. */

@@ -1,5 +1,6 @@
 import type { Context } from "../../../core/context.ts";
 import type { SqlSourceDefinition, SqlStreamDefinition } from "../../../core/sillon.ts";
+import { backoffMs } from "../../backoff.ts";
 import { createHostGate } from "../../http/host-gate.ts";
 import { type Reader, type ReadJob, type ReadOutcome, streamName } from "../../reader.ts";
 import type { IngestSettings } from "../../settings.ts";
@@ -72,7 +73,7 @@ async function readStream(
         throw postgresError(ctx, error, { ...place, name, stream, attempts });
       }
       job.traffic.retries += 1;
-      const waitMs = Math.ceil(settings.backoffBaseMs * 2 ** (attempts - 1) * (0.5 + ctx.random() / 2));
+      const waitMs = backoffMs(ctx, settings, attempts);
       const why = ctx.secrets.mask(driverMessage(error));
       ctx.log.warn(
         "reading_restarted",
