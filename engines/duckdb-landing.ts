@@ -1,4 +1,5 @@
-import type { LandingType } from "./engine.ts";
+import { literal } from "./duckdb-names.ts";
+import type { LandingLines, LandingType } from "./engine.ts";
 import { NULL_MARK, type PackedRows, SEPARATOR } from "./packed-rows.ts";
 
 type Packed = readonly (string | null)[];
@@ -40,3 +41,41 @@ function joinColumn(
   const text = texts.join(SEPARATOR);
   return { text, hasNulls: text.includes(NULL_MARK) };
 }
+
+/** A statement that adds rows of lines, which are its only value. */
+export function insertLines(
+  table: string,
+  { page, isKeyQuoted, accepted }: Omit<LandingLines, "text">,
+): string {
+  const key = isKeyQuoted
+    ? "case when contains(sent_key, '\\') then json_extract_string(sent_key, '$') else substr(sent_key, 2, length(sent_key) - 2) end"
+    : "sent_key";
+  const reason =
+    accepted === null
+      ? "cast(null as varchar)"
+      : `case when not regexp_full_match(types, ${literal(accepted)}) then 'broken' end`;
+  return `insert into ${table} (page, "position", "key", hash, updated_at, reason, record, types)
+select ${page}, place, coalesce(${key}, case when reason is null then hash end), hash, ${COMPARABLE_TIME}, reason, record, types
+from (
+  select *, left(sha256(record), 32) as hash, ${reason} as reason
+  from (
+    select place, parts[1] as types, nullif(parts[2], '') as sent_key, parts[3] as sent_time, parts[4] as record
+    from (
+      select place, string_split(line, chr(9)) as parts
+      from (
+        select unnest(lines) as line, generate_subscripts(lines, 1) as place
+        from (select string_split(replace($1, '\\\\', '\\'), chr(10)) as lines) as whole
+      ) as cut
+    ) as split
+  ) as named
+) as judged`;
+}
+
+/** `2024-05-01 10:00:00.5+00` as a text that sorts by time; null for what has no year of four digits. */
+const COMPARABLE_TIME = `case when substr(sent_time, 5, 1) = '-' and not ends_with(sent_time, 'BC') then
+    rpad(substr(sent_time, 1, 10) || 'T' || case
+      when length(sent_time) = 10 then '00:00:00.'
+      when contains(sent_time, '.') then replace(substr(sent_time, 12), '+00', '')
+      else substr(sent_time, 12, 8) || '.'
+    end, 29, '0')
+  end`;

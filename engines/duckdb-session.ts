@@ -2,12 +2,13 @@ import type { DuckDBConnection, DuckDBResult, DuckDBType } from "@duckdb/node-ap
 import { faultPoint } from "#faults";
 import { csvQuery, firstWrongValue, readCsv } from "./duckdb-csv.ts";
 import { duckdbError, nulInStatement } from "./duckdb-errors.ts";
-import { insertPacked } from "./duckdb-landing.ts";
+import { insertLines, insertPacked } from "./duckdb-landing.ts";
 import { literal, quote } from "./duckdb-names.ts";
 import * as statements from "./duckdb-statements.ts";
 import {
   type ColumnType,
   type CsvFile,
+  type LandingLines,
   type LandingType,
   type Relation,
   type RelationKind,
@@ -154,6 +155,10 @@ export class DuckdbSession implements Session {
     if (statement !== undefined) await this.run(statement.sql, statement.texts);
     for (const { columns, rowCount } of rows)
       if ("plain" in columns) await this.appendRows(name, { types, columns: columns.plain, rowCount });
+  }
+
+  async landLines(table: string, lines: LandingLines): Promise<number> {
+    return this.run(insertLines(table, lines), [lines.text]);
   }
 
   private async appendRows(

@@ -55,6 +55,16 @@ export interface RowMatch {
 /** Column types that rows are landed in. Raw text is never given another type at landing. */
 export type LandingType = "text" | "integer";
 
+/** Rows, a line each: types, key, time stamp of the version and record, apart by tabs, each backslash doubled. */
+export interface LandingLines {
+  text: string;
+  page: number;
+  /** The key is a JSON text. */
+  isKeyQuoted: boolean;
+  /** A regular expression of types: other rows have a reason, to be written later. Null accepts all. */
+  accepted: string | null;
+}
+
 /** An argument of a helper: SQL as text mostly; lists of it, flags. */
 export type HelperValue = string | number | boolean | null | HelperValue[] | { [name: string]: HelperValue };
 
@@ -103,6 +113,8 @@ export interface Session {
   createLandingTable(name: string, columns: Readonly<Record<string, LandingType>>): Promise<string>;
   /** Adds rows to a table of `createLandingTable`, in no certain order. */
   land(table: string, rows: readonly PackedRows[]): Promise<void>;
+  /** Adds rows that come as lines to a landing table of records that has a column `types` too. Returns how many. */
+  landLines(table: string, lines: LandingLines): Promise<number>;
   /** Replaces the relation by the query's rows in one step: readers see the old or the new one. */
   replaceTable(relation: Relation, query: string, definition?: TableDefinition): Promise<number>;
   replaceView(relation: Relation, query: string): Promise<void>;

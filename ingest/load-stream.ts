@@ -15,6 +15,7 @@ import { sqlTime } from "./raw/tables.ts";
 import { forgetLoad } from "./raw/unfinished.ts";
 import { type Batch, type Parent, type ReadJob, type StreamRange, streamName } from "./reader.ts";
 import { ordersByCursor } from "./records/record.ts";
+import type { RowLines } from "./records/row-types.ts";
 import { nameOf, report, reportAccepted, reportPage, reportQuarantine } from "./report-stream.ts";
 import type { StreamJob } from "./stream-job.ts";
 import { NO_COUNTS, type StreamResult } from "./stream-result.ts";
@@ -84,6 +85,13 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     shown.pages = Number.isFinite(lastNumber) ? lastNumber : null;
     reportPage(ctx, result, { page: number, pages: lastNumber, records: records.length });
   };
+  const landLines = async (lines: RowLines) => {
+    const records = await landing.addLines(lines);
+    shown.records += records;
+    shown.page += 1;
+    reportPage(ctx, result, { page: lines.number, pages: Number.POSITIVE_INFINITY, records });
+  };
+  const takesLines = stream.cursor === undefined && plan.range.limit === null;
   const readJob = {
     stream: stream.name,
     range: plan.range,
@@ -91,6 +99,7 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     traffic: result,
     signal: ctx.signal,
     warehouse: { engine, session, tables },
+    onLines: takesLines ? landLines : undefined,
   };
   const common = { ctx, stream, plan, commitRecords: settings.commitRecords, land, restart };
   if (isByParent) {

@@ -1,6 +1,7 @@
 import type { Engine, Session } from "../engines/engine.ts";
 import type { RawTables } from "./raw/tables.ts";
 import type { RawRecord } from "./records/raw-record.ts";
+import type { RowLines } from "./records/row-types.ts";
 import type { Traffic } from "./stream-result.ts";
 
 /** Records that came together: a page, a part of a table, a part of a file. */
@@ -48,6 +49,8 @@ export interface ReadJob {
   restart(): Promise<void>;
   /** Called for each batch, in any order. Resolves when more can be taken. */
   onBatch(batch: Batch): Promise<void>;
+  /** Instead of `onBatch`, for all rows of a reading whose types say all that has to be judged; none when every record is wanted. */
+  onLines?: ((lines: RowLines) => Promise<void>) | undefined;
 }
 
 export interface Warehouse {

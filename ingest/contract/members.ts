@@ -36,6 +36,15 @@ export class MemberCounts {
     for (const name of Object.keys(value)) this.#count(name, place++, typeOfValue(value[name]));
   }
 
+  /** So many records whose members are all of these types, by place in TYPES. */
+  addMany(members: readonly { name: string; type: number }[], records: number): void {
+    this.records += records;
+    for (const { name, type } of members) {
+      const known = this.#find(name);
+      if (known !== undefined) known.counts[type] = (known.counts[type] ?? 0) + records;
+    }
+  }
+
   #count(name: string, place: number, type: number): void {
     let known = this.#inOrder[place];
     if (known === undefined || known.name !== name) {

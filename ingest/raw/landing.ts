@@ -4,6 +4,8 @@ import { type PackedRows, packRows } from "../../engines/packed-rows.ts";
 import { emptyTally, mergeTally, type Tally, tallyFor } from "../contract/tally.ts";
 import type { RawRecord } from "../records/raw-record.ts";
 import { type Candidate, judgeRecord } from "../records/record.ts";
+import type { RowLines, RowTypes } from "../records/row-types.ts";
+import { judgeLines, landLines, widenForLines } from "./row-lines.ts";
 
 /** Where the records of a load wait, out of sight, until all have come. */
 export interface Landing {
@@ -12,6 +14,8 @@ export interface Landing {
   /** Forgets what has come. */
   restart(): Promise<void>;
   add(pageNumber: number, records: readonly RawRecord[]): Promise<void>;
+  /** Rows that the engine cuts and judges by itself; a load has either these or records. Returns how many came. */
+  addLines(lines: RowLines): Promise<number>;
   /** After this the table holds everything that was added. */
   flush(): Promise<void>;
   /** What is known of all that was added and not taken yet, or of the pages up to one. */
@@ -32,6 +36,8 @@ export async function createLanding(
   const count = tallyFor(stream);
   /** By page only where some pages are taken before others. */
   let tallies = new Map<number, Tally>();
+  /** Of lines that are not judged yet. */
+  let rowTypes: RowTypes | null = null;
   let landed: Promise<void> = Promise.resolve();
   const create = () =>
     session.createLandingTable(`${stream.name}_landed`, {
@@ -55,6 +61,9 @@ export async function createLanding(
     const rows = take();
     if (rows.length > 0) landed = landed.then(() => session.land(table, rows));
     await landed;
+    if (rowTypes === null) return;
+    tallies.set(0, await judgeLines({ session, stream, table }, rowTypes));
+    rowTypes = null;
   };
   return {
     table,
@@ -62,6 +71,7 @@ export async function createLanding(
     restart: async () => {
       take();
       tallies = new Map();
+      rowTypes = null;
       await create();
     },
     takeTally: (lastPage) => {
@@ -72,6 +82,13 @@ export async function createLanding(
         tallies.delete(page);
       }
       return taken;
+    },
+    addLines: async (lines) => {
+      if (rowTypes === null) landed = landed.then(() => widenForLines(session, table));
+      rowTypes = lines.types;
+      const landing = landed.then(() => landLines({ session, stream, table }, lines));
+      landed = landing.then(() => undefined);
+      return landing;
     },
     add: async (pageNumber, records) => {
       const place = inParts ? pageNumber : 0;

@@ -102,7 +102,8 @@ function hasLoneSurrogate(value: unknown): boolean {
   return /(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(JSON.stringify(value));
 }
 
-function contractFault(stream: StreamDefinition, value: unknown): string | undefined {
+/** What the stream's schema says against a value; undefined when nothing. */
+export function contractFault(stream: StreamDefinition, value: unknown): string | undefined {
   const result = stream.record.safeParse(value);
   if (result.success) return undefined;
   const faults = result.error.issues.map(({ path, message }) => {

@@ -45,11 +45,17 @@ function decoded(text: string): string {
   }
 }
 
+/** A column of a statement: its type is an OID of `pg_type`. */
+export interface Column {
+  name: string;
+  type: number;
+  modifier: number;
+}
+
 /** One session of the server. */
 export interface Connection {
   query(sql: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;
-  /** The names of a statement's columns. */
-  columnsOf(sql: string): Promise<string[]>;
+  columnsOf(sql: string): Promise<Column[]>;
   /** Bytes as COPY TO writes them. Throws when less came than the server says that it sent. */
   copy(sql: string): AsyncGenerator<Buffer>;
   literal(value: string | number): string;
@@ -97,7 +103,11 @@ export async function connect(
     },
     columnsOf: async (sql) => {
       const { fields } = await watch.during(() => client.query(sql));
-      return fields.map(({ name }) => name);
+      return fields.map(({ name, dataTypeID, dataTypeModifier }) => ({
+        name,
+        type: dataTypeID,
+        modifier: dataTypeModifier,
+      }));
     },
     copy: (sql) => copyOut(client, sql, { watch, traffic }),
     literal: (value) => client.escapeLiteral(String(value)),

@@ -5,9 +5,10 @@ import { type ReadJob, type ReadOutcome, streamName } from "../../reader.ts";
 import { wholeLines } from "../../whole-lines.ts";
 import { checkColumns, tableUnknown } from "../columns.ts";
 import { fromOf, quoteTable, tailOf } from "../statement.ts";
-import { type Connection, connect, sqlStateOf } from "./connection.ts";
+import { type Column, type Connection, connect, sqlStateOf } from "./connection.ts";
 import { DESCRIBE_HEAD } from "./failure.ts";
 import type { PostgresParts } from "./parts.ts";
+import { type RowStatement, rowStatement } from "./row-types.ts";
 
 /** One reading of a stream. */
 interface Reading {
@@ -15,6 +16,10 @@ interface Reading {
   job: ReadJob;
   stream: SqlStreamDefinition;
   batches: Batches;
+  /** When the rows need not be looked at one by one. */
+  rows: RowStatement | undefined;
+  /** Batches of such rows. */
+  pages: number;
 }
 
 const BEGIN = "begin isolation level repeatable read read only";
@@ -25,18 +30,20 @@ export async function readOnce(
   job: ReadJob,
   stream: SqlStreamDefinition,
 ): Promise<ReadOutcome> {
-  const reading = { parts, job, stream, batches: createBatches(job, parts.source.batchSize) };
+  const batches = createBatches(job, parts.source.batchSize);
+  const reading: Reading = { parts, job, stream, batches, rows: undefined, pages: 0 };
   const pass = await parts.gate.enter({ isRetry: false, signal: job.signal });
   let connection: Connection | undefined;
   try {
     connection = await open(reading, job.signal);
     await connection.query(BEGIN);
-    await checkStream(reading, connection);
+    const columns = await describeStream(reading, connection);
+    if (job.onLines !== undefined) reading.rows = rowStatement(stream, columns);
     const ranges = await rangesOf(reading, connection);
     if (ranges.length > 1) await readRanges(reading, connection, ranges);
     else await copyRows(reading, connection, tailOf(stream, job.range, connection.literal));
     await connection.query("commit");
-    return { pages: reading.batches.lastNumber(), total: null };
+    return { pages: reading.pages + batches.lastNumber(), total: null };
   } finally {
     await connection?.close();
     pass.leave();
@@ -47,12 +54,17 @@ function open({ parts, job }: Reading, signal: AbortSignal): Promise<Connection>
   return connect(parts.place, { settings: parts.settings, traffic: job.traffic, signal });
 }
 
-/** Throws TABLE_UNKNOWN or COLUMN_UNKNOWN, and what the server says of a query. */
-async function checkStream({ parts, stream }: Reading, connection: Connection): Promise<void> {
+/** Its columns. Throws TABLE_UNKNOWN or COLUMN_UNKNOWN, and what the server says of a query. */
+async function describeStream({ parts, stream }: Reading, connection: Connection): Promise<Column[]> {
   const name = streamName({ source: parts.source, stream });
   try {
     const columns = await connection.columnsOf(`${DESCRIBE_HEAD}${fromOf(stream).text} as _record limit 0`);
-    checkColumns(name, stream, columns);
+    checkColumns(
+      name,
+      stream,
+      columns.map((column) => column.name),
+    );
+    return columns;
   } catch (error) {
     const isUnknown = ["42P01", "3F000"].includes(sqlStateOf(error));
     if (!isUnknown || stream.table === undefined) throw error;
@@ -146,7 +158,8 @@ async function drainApart(
 
 /** The rows as JSON that the server writes, each on a line of COPY's. */
 async function copyRows(reading: Reading, connection: Connection, tail: string): Promise<void> {
-  const { stream, batches, parts } = reading;
+  const { stream, batches, parts, rows } = reading;
+  if (rows !== undefined) return copyLines(reading, connection, { rows, tail });
   const sql = `copy (select row_to_json(_record.*) from ${fromOf(stream).text} as _record ${tail}) to stdout`;
   const collector = batches.collector();
   const limit = { bytes: parts.settings.maxBodyBytes, exceeded: () => rowTooLarge(reading) };
@@ -158,6 +171,41 @@ async function copyRows(reading: Reading, connection: Connection, tail: string):
     }
   }
   await collector.flush();
+}
+
+/** Enough to keep the engine busy with each. */
+const LINES_BYTES = 2_000_000;
+
+/** The rows as COPY's lines, which the engine cuts and judges. The next are read while some are landed. */
+async function copyLines(
+  reading: Reading,
+  connection: Connection,
+  { rows, tail }: { rows: RowStatement; tail: string },
+): Promise<void> {
+  const { job, parts } = reading;
+  let [waiting, size] = [[] as string[], 0];
+  let landing: Promise<void> | undefined;
+  const hand = async () => {
+    await landing;
+    if (size === 0) return;
+    reading.pages += 1;
+    landing = job.onLines?.({ number: reading.pages, text: waiting.join("\n"), types: rows.types });
+    // It is awaited before the next one, or at the end.
+    landing?.catch(() => {});
+    [waiting, size] = [[], 0];
+  };
+  const limit = { bytes: parts.settings.maxBodyBytes, exceeded: () => rowTooLarge(reading) };
+  const copy = `copy (${rows.sql} ${tail}) to stdout with (null '')`;
+  try {
+    for await (const lines of wholeLines(connection.copy(copy), limit)) {
+      waiting.push(lines.toString("utf8"));
+      size += lines.length;
+      if (size >= LINES_BYTES) await hand();
+    }
+    await hand();
+  } finally {
+    await landing;
+  }
 }
 
 const ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };

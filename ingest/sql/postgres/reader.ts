@@ -3,6 +3,7 @@ import type { SqlSourceDefinition, SqlStreamDefinition } from "../../../core/sil
 import { backoffMs } from "../../backoff.ts";
 import { createHostGate } from "../../http/host-gate.ts";
 import { type Reader, type ReadJob, type ReadOutcome, streamName } from "../../reader.ts";
+import type { RowLines } from "../../records/row-types.ts";
 import type { IngestSettings } from "../../settings.ts";
 import { type Connection, connect, driverMessage, resolvePostgres } from "./connection.ts";
 import { isOfDatabase, isPassing, postgresError } from "./failure.ts";
@@ -57,15 +58,21 @@ async function readStream(
   const name = streamName({ source, stream });
   // What landing throws is not the server's fault, whatever it looks like.
   const landing: { error?: unknown } = {};
-  const onBatch: ReadJob["onBatch"] = (batch) =>
-    job.onBatch(batch).catch((error: unknown) => {
-      landing.error = error;
-      throw error;
-    });
+  const noted = (error: unknown): never => {
+    landing.error = error;
+    throw error;
+  };
+  const onBatch: ReadJob["onBatch"] = (batch) => job.onBatch(batch).catch(noted);
+  const { onLines } = job;
+  const ownJob = {
+    ...job,
+    onBatch,
+    onLines: onLines && ((lines: RowLines) => onLines(lines).catch(noted)),
+  };
   for (let attempts = 1; ; attempts++) {
     await job.restart();
     try {
-      return await readOnce(parts, { ...job, onBatch }, stream);
+      return await readOnce(parts, ownJob, stream);
     } catch (error) {
       job.signal.throwIfAborted();
       if (error === landing.error || !isOfDatabase(error)) throw error;

@@ -1,0 +1,135 @@
+import type { SqlStreamDefinition } from "../../../core/sillon.ts";
+import { isJudgedByTypes } from "../../contract/by-types.ts";
+import { isVarying, type RowMember, type RowTypes } from "../../records/row-types.ts";
+import { fromOf, quoteName } from "../statement.ts";
+import type { Column } from "./connection.ts";
+
+const [SMALLINT, INTEGER, BIGINT, NUMERIC, REAL, DOUBLE] = [21, 23, 20, 1700, 700, 701];
+const [DATE, TIMESTAMP, TIMESTAMPTZ, BOOLEAN, JSONB] = [1082, 1114, 1184, 16, 3802];
+const [TEXT, VARCHAR, CHAR, NAME, UUID] = [25, 1043, 1042, 19, 2950];
+
+/** What a type always is in JSON, unless it is null. `json` is none of them: its text may hold what readers refuse. */
+const FIXED: ReadonlyMap<number, string> = new Map([
+  ...[SMALLINT, INTEGER, BIGINT].map((type) => [type, "i"] as const),
+  ...[TEXT, VARCHAR, CHAR, NAME, UUID, DATE, TIMESTAMP, TIMESTAMPTZ].map((type) => [type, "s"] as const),
+  // time, timetz, interval, bytea, inet, cidr
+  ...[1083, 1266, 1186, 17, 869, 650].map((type) => [type, "s"] as const),
+  [BOOLEAN, "b"] as const,
+  // Arrays of bool, smallint, integer, bigint, text, varchar, real, double, date, timestamp, timestamptz, numeric, uuid, jsonb.
+  ...[1000, 1005, 1007, 1016, 1009, 1015, 1021, 1022, 1182, 1115, 1185, 1231, 2951, 3807].map(
+    (type) => [type, "a"] as const,
+  ),
+]);
+
+interface Varying {
+  letters: string;
+  letter(column: string): string;
+}
+
+/** The values differ: SQL for the letter of one. */
+const VARYING: ReadonlyMap<number, Varying> = new Map<number, Varying>([
+  [
+    NUMERIC,
+    {
+      letters: "ids",
+      letter: (column) =>
+        `case when ${column} is null then 'n' when scale(${column}) > 0 then 'd' when scale(${column}) = 0 then 'i' else 's' end`,
+    },
+  ],
+  ...[REAL, DOUBLE].map(
+    (type) =>
+      [
+        type,
+        {
+          letters: "ids",
+          letter: (column: string) =>
+            `case when ${column} is null then 'n' when ${column}::text ~ '[yN]' then 's' when ${column}::text ~ '[.e]' then 'd' else 'i' end`,
+        },
+      ] as const,
+  ),
+  [
+    JSONB,
+    {
+      letters: "idsboan",
+      letter: (column) =>
+        `case jsonb_typeof(${column}) when 'object' then 'o' when 'array' then 'a' when 'string' then 's' when 'boolean' then 'b' when 'number' then case when ${column}::text ~ '[.eE]' then 'd' else 'i' end else 'n' end`,
+    },
+  ],
+]);
+
+const PLAIN_KEYS = [SMALLINT, INTEGER, BIGINT];
+const QUOTED_KEYS = [TEXT, VARCHAR, CHAR, NAME, UUID, DATE, TIMESTAMP, TIMESTAMPTZ];
+const TIMES = [DATE, TIMESTAMP, TIMESTAMPTZ];
+/** Any double holds a numeric of so many digits, rounded. */
+const MOST_DIGITS = 300;
+
+/** How a stream's rows are asked for, so that nothing has to be looked at in them. */
+export interface RowStatement {
+  types: RowTypes;
+  /** Without its end: WHERE and so on may follow. */
+  sql: string;
+}
+
+/** Undefined when rows have to be judged one by one. */
+export function rowStatement(
+  stream: SqlStreamDefinition,
+  columns: readonly Column[],
+): RowStatement | undefined {
+  const members: RowMember[] = [];
+  for (const { name, type, modifier } of columns) {
+    const letters = FIXED.get(type) ?? VARYING.get(type)?.letters;
+    if (letters === undefined || members.some((one) => one.name === name)) return undefined;
+    const isSmall = type === SMALLINT || type === INTEGER;
+    const isBounded = type !== JSONB && (type !== NUMERIC || digitsOf(modifier) <= MOST_DIGITS);
+    members.push({ name, letters, isSmall, isBounded });
+  }
+  const typeOf = (name: string) => columns.find((column) => column.name === name)?.type ?? 0;
+  const keyTypes = stream.key.map(typeOf);
+  if (!keyTypes.every((type) => [...PLAIN_KEYS, ...QUOTED_KEYS].includes(type))) return undefined;
+  const { updatedAt } = stream;
+  if (updatedAt !== undefined && [TEXT, VARCHAR, CHAR, NAME, JSONB].includes(typeOf(updatedAt)))
+    return undefined;
+  const isKeyQuoted = keyTypes.length === 1 && QUOTED_KEYS.includes(keyTypes[0] ?? 0);
+  const types = { members, isKeyQuoted };
+  if (!isJudgedByTypes(stream, types)) return undefined;
+  const isTime = updatedAt !== undefined && TIMES.includes(typeOf(updatedAt));
+  const parts = [
+    typesSql(types, typeOf),
+    keySql(stream.key, typeOf),
+    isTime ? `${columnSql(updatedAt)}::text` : "null",
+    "row_to_json(_record.*)",
+  ];
+  return { types, sql: `select ${parts.join(", ")} from ${fromOf(stream).text} as _record` };
+}
+
+/** Unbounded when it has no modifier, or rounds before the point. */
+function digitsOf(modifier: number): number {
+  const isRounded = ((modifier - 4) & 0x400) !== 0;
+  return modifier < 4 || isRounded ? Number.POSITIVE_INFINITY : (modifier - 4) >> 16;
+}
+
+const columnSql = (name: string) => `_record.${quoteName(name)}`;
+
+function typesSql({ members }: RowTypes, typeOf: (name: string) => number): string {
+  const fixed = members.filter((one) => !isVarying(one));
+  const letters = fixed.map(
+    ({ name, letters: letter }) => `case when ${columnSql(name)} is null then 'n' else '${letter}' end`,
+  );
+  const isWhole = fixed.map(({ name }) => `${columnSql(name)} is not null`).join(" and ");
+  const parts = [
+    ...(fixed.length > 0 ? [`case when ${isWhole} then '' else ${letters.join(" || ")} end`] : []),
+    ...members
+      .filter(isVarying)
+      .map(({ name }) => VARYING.get(typeOf(name))?.letter(columnSql(name)) ?? "''"),
+  ];
+  return parts.map((part) => `(${part})`).join(" || ");
+}
+
+/** As JSON, but a lone number as text; null when any is null, or there is none. */
+function keySql(key: readonly string[], typeOf: (name: string) => number): string {
+  if (key.length === 0) return "null";
+  const parts = key.map((name) =>
+    PLAIN_KEYS.includes(typeOf(name)) ? `${columnSql(name)}::text` : `to_json(${columnSql(name)})::text`,
+  );
+  return parts.length === 1 ? String(parts[0]) : `'[' || ${parts.join(" || ',' || ")} || ']'`;
+}
