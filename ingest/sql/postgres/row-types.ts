@@ -89,7 +89,8 @@ export function rowStatement(
   const { updatedAt } = stream;
   if (updatedAt !== undefined && [TEXT, VARCHAR, CHAR, NAME, JSONB].includes(typeOf(updatedAt)))
     return undefined;
-  const isKeyQuoted = keyTypes.length === 1 && QUOTED_KEYS.includes(keyTypes[0] ?? 0);
+  const isKeyQuoted =
+    keyTypes.length === 0 || (keyTypes.length === 1 && QUOTED_KEYS.includes(keyTypes[0] ?? 0));
   const types = { members, isKeyQuoted };
   if (!isJudgedByTypes(stream, types)) return undefined;
   const isTime = updatedAt !== undefined && TIMES.includes(typeOf(updatedAt));
@@ -125,9 +126,9 @@ function typesSql({ members }: RowTypes, typeOf: (name: string) => number): stri
   return parts.map((part) => `(${part})`).join(" || ");
 }
 
-/** As JSON, but a lone number as text; null when any is null, or there is none. */
+/** As JSON, but a lone number as text; null when any is null, and an empty text when there is none. */
 function keySql(key: readonly string[], typeOf: (name: string) => number): string {
-  if (key.length === 0) return "null";
+  if (key.length === 0) return `'""'`;
   const parts = key.map((name) =>
     PLAIN_KEYS.includes(typeOf(name)) ? `${columnSql(name)}::text` : `to_json(${columnSql(name)})::text`,
   );
