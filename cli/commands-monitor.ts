@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { examples, execute, type Work } from "./command-parts.ts";
+import type { ReportOptions } from "./commands/report.ts";
 import type { Invocation } from "./invocation.ts";
 import { addProjectOptions } from "./options.ts";
 import type { CommonOptions } from "./workspace.ts";
@@ -26,5 +27,20 @@ export function addMonitorCommands(program: Command, invocation: Invocation): vo
       const work: Work = (workspace, terminal) =>
         runMetricsShow(workspace, terminal, { name, since: options.since });
       await execute(invocation, { name: "metrics show", options, isRecorded: false, work });
+    });
+  addReportCommand(program, invocation);
+}
+
+function addReportCommand(program: Command, invocation: Invocation): void {
+  addProjectOptions(program.command("report"))
+    .description("did it run, were there errors, did it take longer than usual, is the data as expected")
+    .option("--since <time>", "a date or a time (UTC), or a duration such as 2h or 7d", "24h")
+    .option("--open", "as a page in the browser")
+    .option("-o, --output <file>", "as a page; .txt and .json as such")
+    .addHelpText("after", examples("run report", "run report --since 7d --open", "run report -o report.html"))
+    .action(async (options: CommonOptions & ReportOptions) => {
+      const { runReport } = await import("./commands/report.ts");
+      const work: Work = (workspace, terminal) => runReport(workspace, terminal, options);
+      await execute(invocation, { name: "report", options, isRecorded: false, work });
     });
 }
