@@ -66,7 +66,8 @@ export async function commitLoad(load: Load): Promise<Committed> {
       table: engine.nameOf(relation),
       loadedAt: sqlTime(engine, load.entry.endedAt),
     };
-    const distinct = compare === "key" ? await judgeDistinct(step) : undefined;
+    const isPlain = compare === "key" && load.isSuperseded === undefined;
+    const distinct = isPlain ? await judgeDistinct(step) : undefined;
     if (distinct === undefined) await session.run(JUDGE[compare](step));
     const counts = distinct?.counts ?? (await countVerdicts(step));
     if (distinct?.isFirst) await session.run(insertAllSql(step));

@@ -128,8 +128,8 @@ test("what the engine refuses to show, export or store is told with its place", 
   );
   await connection.run("drop table marts.dim_users");
   await connection.run("alter view marts.broken rename to dim_users");
-  await connection.run("alter table raw_moovitamix.users rename to kept");
-  await connection.run("create view raw_moovitamix.users as select * from raw_moovitamix.kept");
+  await connection.run("alter table raw_moovitamix.listen_history rename to kept");
+  await connection.run("create view raw_moovitamix.listen_history as select * from raw_moovitamix.kept");
   connection.closeSync();
   instance.closeSync();
   const exported = await errorsOf(cwd, { args: ["export", "dim_users", "--output", "x.csv"] });
@@ -138,7 +138,7 @@ test("what the engine refuses to show, export or store is told with its place", 
     errors: [{ code: "EXPORT_SQL", hint: expect.stringMatching(/./) }],
   });
   api.growBy(3);
-  const loaded = await errorsOf(cwd, { args: ["ingest", "users"], env });
+  const loaded = await errorsOf(cwd, { args: ["ingest", "listen_history"], env });
   expect(loaded.errors[0]).toMatchObject({
     code: "LOAD_FAILED",
     message: expect.stringContaining("the engine could not store the records"),

@@ -235,7 +235,7 @@ describe("what runs each time", () => {
     ["select now() as x", "uses now()"],
     ["select random() as x", "uses random()"],
     ["select 1 as x from {{ ref('a') }} using sample 1", "takes a sample"],
-    ["select * from dev.a", "names dev.a without ref or source"],
+    ["-- depends on: {{ ref('b') }}\nselect * from dev.a", "names dev.a without ref or source"],
     ["-- depends on: {{ ref('b') }}\nselect * from dev.b", "-"],
     ["select '{{ invocation_id }}' as x", "its SQL changed"],
     ["{{ config(materialized='incremental') }}select 1 as x", "incremental models always run"],
