@@ -1,3 +1,4 @@
+import { solveByKernel } from "../kernel/als.ts";
 import { at, rowRange, rowSize, type SparseRows, transposed } from "./matrix.ts";
 import { createRandom } from "./random.ts";
 
@@ -22,17 +23,34 @@ const CG_STEPS = 3;
 const FOLD_STEPS = 8;
 const CONVERGED = 1e-20;
 
+export interface AlsMeans {
+  /** Plain JavaScript, also where there is WebAssembly. */
+  isPlain?: boolean;
+  /** At most; as many as are of use when left out. */
+  threads?: number;
+}
+
 /**
  * Factors of users and tracks by alternating least squares on implicit feedback (Hu, Koren and Volinsky), each row
- * solved by three steps of conjugate gradient, as the Python library implicit does. Equal seeds give equal factors.
+ * solved by three steps of conjugate gradient, as the Python library implicit does. Equal seeds give equal factors, on any number of threads; plain JavaScript, where
+ * there is no WebAssembly, gives the same within float tolerance.
  */
-export function fitAls(plays: SparseRows, trackCount: number, options: AlsOptions): Factors {
+export function fitAls(
+  plays: SparseRows,
+  trackCount: number,
+  options: AlsOptions,
+  { isPlain = false, threads }: AlsMeans = {},
+): Factors {
   const { factors, iterations, seed } = options;
   const random = createRandom(seed);
   const userCount = plays.offsets.length - 1;
   const users = Float32Array.from({ length: userCount * factors }, () => random() * 0.01);
   const tracks = Float32Array.from({ length: trackCount * factors }, () => random() * 0.01);
   const listeners = transposed(plays, trackCount);
+  const solved = isPlain
+    ? undefined
+    : solveByKernel({ plays, listeners, users, tracks, ...options, ...(threads && { threads }) });
+  if (solved !== undefined) return { factors, ...solved };
   for (let iteration = 0; iteration < iterations; iteration++) {
     solveRows(plays, { target: users, fixed: tracks }, options);
     solveRows(listeners, { target: tracks, fixed: users }, options);

@@ -1,3 +1,4 @@
+import { BLOCK, createKernelScoring } from "../kernel/scores.ts";
 import { createFolding } from "./als.ts";
 import { at, rowRange, type SparseRows } from "./matrix.ts";
 import type { Member, Model } from "./model.ts";
@@ -29,14 +30,15 @@ export function createAsk(
     artists: byArtists(model),
     neighbours: byNeighbours(model),
     factors: byFactors(model),
-  } satisfies Record<Member, (listener: Listener) => (offer: Offer) => void>;
+  } satisfies Record<Member, (listener: Listener) => (offer: Offer, floor: () => number) => void>;
   const top = new Top(depth);
   return (listener, member) => {
     const known = tracksOf(listener);
     for (const track of known) isKnown[track] = 1;
-    members[member](listener)((track, score) => {
+    const offer = (track: number, score: number) => {
       if (score >= top.floor && isKnown[track] === 0 && blocked[track] === 0) top.offer(track, score);
-    });
+    };
+    members[member](listener)(offer, () => top.floor);
     for (const track of known) isKnown[track] = 0;
     return top.take();
   };
@@ -102,7 +104,28 @@ function byNeighbours({ neighbours, trackIds }: Model) {
 }
 
 /** The product of the user's factors, made from the history, with those of each track. */
-function byFactors({ factors, recipe, trackIds }: Model) {
+function byFactors(model: Model) {
+  const { factors, recipe, trackIds } = model;
+  const scoring = factors.length === 0 ? undefined : createKernelScoring(factors, recipe.als);
+  if (scoring === undefined) return byPlainFactors(model);
+  return ({ plays, row }: Listener) =>
+    (offer: Offer, floor: () => number) => {
+      const [from, to] = rowRange(plays, row);
+      if (from === to) return;
+      const scores = scoring.score(plays.columns.subarray(from, to), plays.values.subarray(from, to));
+      for (let first = 0; first < trackIds.length; first += BLOCK) {
+        // Of a block only what is above the floor is looked at; an equal score of a later track ranks behind.
+        const found = scoring.above(first, Math.min(first + BLOCK, scores.length), floor());
+        for (let place = 0; place < found.length; place++) {
+          const track = first + (found[place] ?? 0);
+          if (track < trackIds.length) offer(track, scores[track] ?? 0);
+        }
+      }
+    };
+}
+
+/** The same without WebAssembly. */
+function byPlainFactors({ factors, recipe, trackIds }: Model) {
   const width = recipe.als.factors;
   const fold = factors.length === 0 ? undefined : createFolding(factors, recipe.als);
   return ({ plays, row }: Listener) =>
