@@ -26,14 +26,14 @@ const COPIED = "__sillon_copied";
  * WAREHOUSE_HELD (exit 3) while another process writes to it.
  */
 export async function openDuckdbCopy(ctx: Context, target: DuckdbTarget, own?: OwnFiles): Promise<Engine> {
-  const instance = await createInstance(":memory:", settingsOf(target));
+  const { instance, late } = await createInstance(":memory:", settingsOf(target));
   const connection = await instance.connect();
   try {
     await prepare(ctx, connection, { ...target, attach: readOnly(ctx, target) });
     const name = databaseName(target.path);
     if (target.path !== ":memory:") await copySchema(connection, resolve(ctx.projectDir, target.path), name);
     await connection.run(`use ${quote(name)}`);
-    await confine(connection, { folders: allowedFolders(ctx, target), own });
+    await confine(connection, { folders: allowedFolders(ctx, target), own, late });
     return new DuckdbEngine(instance, connection, { ctx, database: name });
   } catch (error) {
     instance.closeSync();

@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { faultPoint } from "#faults";
 import type { Context } from "../core/context.ts";
-import { ProjectError } from "../core/errors.ts";
+import { messageOf, ProjectError } from "../core/errors.ts";
 import { requireVersion } from "../core/versions.ts";
 import { openError, settingError } from "./duckdb-errors.ts";
 import { readFacts } from "./duckdb-facts.ts";
@@ -39,12 +39,12 @@ export async function openDuckdb(ctx: Context, target: DuckdbTarget, own?: OwnFi
   const folder = path === ":memory:" ? ctx.projectDir : dirname(path);
   createFolder(folder);
   checkLog(path);
-  const instance = await createInstance(path, settingsOf(target));
+  const { instance, late } = await createInstance(path, settingsOf(target));
   const connection = await instance.connect();
   // Only what was found to be whole is merged with its log, when the command is over.
   await connection.run("pragma disable_checkpoint_on_shutdown");
   await prepare(ctx, connection, target);
-  await confine(connection, { folders: allowedFolders(ctx, target), own });
+  await confine(connection, { folders: allowedFolders(ctx, target), own, late });
   return new DuckdbEngine(instance, connection, { ctx, path });
 }
 
@@ -97,7 +97,7 @@ export async function prepare(
 
 /** Opens a file that is only read, such as a published copy: never blocked by, and never blocking, a run. */
 export async function openDuckdbReadOnly(ctx: Context, path: string, own?: OwnFiles): Promise<Engine> {
-  const instance = await createInstance(path, { access_mode: "READ_ONLY" });
+  const { instance } = await createInstance(path, { access_mode: "READ_ONLY" });
   const connection = await instance.connect();
   await confine(connection, { folders: [], own });
   return new DuckdbEngine(instance, connection, { ctx, path });
@@ -134,13 +134,26 @@ const REQUIRED = {
   why: "older ones lose committed rows when the disk fills",
 };
 
+interface Created {
+  instance: DuckDBInstance;
+  /** Settings of extensions, such as `TimeZone`: known only when the instance is there. */
+  late: Record<string, string>;
+}
+
 /** Throws VERSION_TOO_OLD (exit 4) for an engine that is too old to be trusted with data. */
-export async function createInstance(path: string, options: Record<string, string>): Promise<DuckDBInstance> {
+export async function createInstance(path: string, options: Record<string, string>): Promise<Created> {
   const { DuckDBInstance: Instance, version } = await import("@duckdb/node-api");
   requireVersion(version(), REQUIRED);
   try {
-    return await Instance.create(path, options);
+    return { instance: await Instance.create(path, options), late: {} };
   } catch (error) {
+    const name = /To set the (\w+) setting, the \w+ extension/.exec(messageOf(error))?.[1];
+    const value = name === undefined ? undefined : options[name];
+    if (name !== undefined && value !== undefined) {
+      const { [name]: _, ...others } = options;
+      const created = await createInstance(path, others);
+      return { ...created, late: { ...created.late, [name]: value } };
+    }
     for (const [name, value] of Object.entries(options)) {
       if (!(await isSetting(Instance, { [name]: value }))) throw settingError(name, value, error);
     }
@@ -166,16 +179,27 @@ function isUrl(path: string): boolean {
 const LOG_ENDINGS = ["", ".wal", ".wal.checkpoint", ".wal.recovery"];
 
 /**
- * Results do not depend on the machine's time zone, and SQL reaches these folders and files and nothing
+ * Results do not depend on the machine's time zone, `late` settings are made, and SQL reaches these folders and files and nothing
  * else; set last, since it cannot be widened again.
  */
 export async function confine(
   connection: DuckDBConnection,
-  { folders, own }: { folders: readonly string[]; own: OwnFiles | undefined },
+  {
+    folders,
+    own,
+    late = {},
+  }: { folders: readonly string[]; own: OwnFiles | undefined; late?: Record<string, string> },
 ): Promise<void> {
   const databases = own?.databases.flatMap((file) => LOG_ENDINGS.map((ending) => `${file}${ending}`));
   const files = [...(own?.files ?? []), ...(databases ?? [])];
   await connection.run("set global timezone = 'UTC'");
+  for (const [name, value] of Object.entries(late)) {
+    try {
+      await connection.run(`set global ${quote(name)} = ${literal(value)}`);
+    } catch (error) {
+      throw settingError(name, value, error);
+    }
+  }
   await connection.run("set global errors_as_json = true");
   await connection.run(`set allowed_directories = [${folders.map(literal).join(", ")}]`);
   await connection.run(`set allowed_paths = [${files.map(literal).join(", ")}]`);

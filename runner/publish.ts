@@ -58,7 +58,11 @@ export async function publishRelease(
   renameDurably(unfinished, file);
   pointLatestAt(folder, file);
   const removed = removeOld(folder, options.keep);
-  ctx.log.info("release_published", `published ${models.length} tables as ${name}`, { release: name });
+  ctx.log.info(
+    "release_published",
+    `published ${models.length} ${models.length === 1 ? "table" : "tables"} as ${name}`,
+    { release: name },
+  );
   return {
     name,
     file,

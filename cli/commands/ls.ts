@@ -1,5 +1,6 @@
 import type { ManifestEntry } from "../../artifacts/manifest.ts";
-import { EXIT } from "../../core/errors.ts";
+import { EXIT, ProjectError } from "../../core/errors.ts";
+import { nearestLine } from "../../core/nearest.ts";
 import type { Node } from "../../runner/graph/nodes.ts";
 import type { SelectionOptions } from "../../runner/select/select.ts";
 import { manifestEntries } from "../../runner/to-artifacts/manifest.ts";
@@ -24,6 +25,7 @@ export function runLs(workspace: Workspace, options: LsOptions): Outcome {
   const isJson = options.output === "json" || workspace.options.json === true;
   const entries = isJson ? manifestEntries(scope) : new Map<string, ManifestEntry>();
   const keys = (options.outputKeys ?? KEYS).flatMap((word) => word.split(/[\s,]+/)).filter(Boolean);
+  if (options.outputKeys && isJson) checkKeys(keys, entries);
   const documentOf = ({ id }: Node) => pick(entries.get(id) ?? {}, keys);
   const lines = nodes.map((node) =>
     options.output === "json" ? JSON.stringify(documentOf(node)) : WORDS[options.output](node),
@@ -68,6 +70,21 @@ function selectorOf(node: Node): string {
 /** Exposures and unit tests are named by their kind, the rest as models are. */
 function otherSelector({ kind, name, fqn }: Pick<Node, "name" | "fqn"> & { kind: string }): string {
   return kind === "exposure" || kind === "unit_test" ? `${kind}:${fqn[0]}.${name}` : fqn.join(".");
+}
+
+/** Throws LS_USAGE for a key that no node of the project has. */
+function checkKeys(keys: readonly string[], entries: ReadonlyMap<string, ManifestEntry>): void {
+  const known = new Set([...KEYS, ...[...entries.values()].flatMap((entry) => Object.keys(entry))]);
+  for (const key of keys) {
+    if (known.has(key) || known.has(key.split(".")[0] ?? "")) continue;
+    throw new ProjectError("LS_USAGE", {
+      message: `no node has the key "${key}"`,
+      where: "--output-keys",
+      why: nearestLine(key, known),
+      hint: "give keys of nodes of manifest.json, such as name, or config.materialized inside another",
+      exitCode: EXIT.usage,
+    });
+  }
 }
 
 /** The keys that the entry has; `config.materialized` is a key inside another. */

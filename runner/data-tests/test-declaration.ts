@@ -60,7 +60,7 @@ export function splitInput(declaration: Declaration, calls: TemplateContext): Sp
   const inline = Object.entries(rest).filter(([key]) => TEST_CONFIG_KEYS.includes(key));
   const own = Object.entries(rest).filter(([key]) => !TEST_CONFIG_KEYS.includes(key));
   const given = { ...Object.fromEntries(inline), ...asMap(config) };
-  const parsed = testConfigInput.safeParse(withCalls(given, declaration.where, calls));
+  const parsed = testConfigInput.safeParse(withCalls(given, declaration.where, calls), { reportInput: true });
   if (!parsed.success) {
     const place = (key: string) =>
       placeOfKey(declaration, key in asMap(config) ? [...steps, "config"] : steps, key);

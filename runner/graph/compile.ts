@@ -414,9 +414,9 @@ function variable(vars: Record<string, Literal>, { args, where }: TemplateCall):
     where,
     why: [
       ...nearestLine(String(name), Object.keys(vars)),
-      `variables of project.yml: ${Object.keys(vars).join(", ") || "none"}`,
+      `variables of the project: ${Object.keys(vars).join(", ") || "none"}`,
     ],
-    hint: `give it in project.yml under vars:, with --vars '{${String(name)}: …}', or as a default in var()`,
+    hint: `give it under vars: in project.yml or dbt_project.yml, with --vars '{${String(name)}: …}', or as a default in var()`,
     exitCode: EXIT.usage,
   });
 }

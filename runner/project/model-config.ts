@@ -175,7 +175,7 @@ export function templateConfig<T extends z.ZodObject>(
       const isNoted = mistakes.unknownConfigs === "noted";
       if (isNoted) for (const key of others) mistakes.cannotRun(use.where, `config "${key}"`);
       const given = Object.entries(use.named).filter(([key]) => !isNoted || known.includes(key));
-      const parsed = schema.safeParse(Object.fromEntries(given));
+      const parsed = schema.safeParse(Object.fromEntries(given), { reportInput: true });
       if (parsed.success) return [parsed.data];
       for (const error of configErrors(parsed.error, () => use.where, Object.keys(schema.shape)))
         mistakes.add(error);
@@ -201,6 +201,13 @@ export function configErrors(
       );
     }
     const key = String(issue.path[0] ?? "");
+    if (issue.code === "invalid_value" && typeof issue.input === "string" && issue.path.length === 1) {
+      const values = issue.values.map(String);
+      const why = [...nearestLine(issue.input, values), `expected: ${values.join(", ")}`];
+      return [
+        configError(where(key), `config "${key}" cannot be "${issue.input}"`, why, "correct the value"),
+      ];
+    }
     const message = `config "${key}" is wrong: ${issue.message.replace(/^Invalid (input|option): /, "")}`;
     return [configError(where(key), message, [], "correct the value")];
   });

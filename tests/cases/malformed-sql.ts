@@ -230,7 +230,7 @@ export const MALFORMED_SQL: readonly Malformed[] = [
     what: "a wrong config",
     text: "{{ config(materialized='tabel') }}select 1",
     at: "1:4",
-    says: '"materialized" is wrong',
+    says: 'config "materialized" cannot be',
     hint: "",
   },
   {

@@ -30,6 +30,12 @@ describe("run ls", () => {
     expect(documents[1]).toMatchObject({ source_name: "moovitamix", name: "tracks" });
     const keys = ["--output", "json", "--output-keys", "name config.materialized"];
     expect(lines((await ls(...keys)).stdout)[0]).toBe('{"name":"dim_dates","config.materialized":"table"}');
+    const wrong = await ls("--output", "json", "--output-keys", "name", "config.materialized", "deps_on");
+    expect(wrong).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(wrong.stderr).toContain(
+      '--output-keys  no node has the key "deps_on"\n  nearest names: depends_on',
+    );
+    expect(wrong.stderr).toContain("to fix: give keys of nodes of manifest.json");
   });
 
   test("is exit 0 when nothing is left, and exit 2 for a name that there is not", async () => {

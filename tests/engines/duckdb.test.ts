@@ -143,3 +143,26 @@ describe("opening", () => {
     expect([...(await engine.relations()).keys()]).toEqual(["marts.t"]);
   });
 });
+
+describe("settings of a profile", () => {
+  async function asked(settings: Record<string, string>, sql: string): Promise<unknown> {
+    const engine = await openDuckdb(temporaryContext(), { ...TARGET, settings });
+    onTestFinished(() => engine.close());
+    return (await (await engine.openSession()).query(sql)).rows;
+  }
+
+  test("that belong to an extension, such as the time zone, hold in every session", async () => {
+    const sql = "select current_setting('TimeZone'), cast(timestamptz '2026-01-01 23:30:00+00' as date)";
+    expect(await asked({ TimeZone: "Europe/Paris", default_null_order: "nulls_first" }, sql)).toEqual([
+      ["Europe/Paris", "2026-01-02"],
+    ]);
+    expect(await asked({}, sql)).toEqual([["UTC", "2026-01-01"]]);
+  });
+
+  test("with a wrong value name the setting", async () => {
+    await expect(asked({ TimeZone: "Europe/Pariss" }, "select 1")).rejects.toMatchObject({
+      code: "SETTING_INVALID",
+      message: 'DuckDB refuses the setting TimeZone: "Europe/Pariss"',
+    });
+  });
+});

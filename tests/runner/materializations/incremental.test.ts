@@ -353,8 +353,8 @@ describe("a mistake in an incremental model is found before anything runs", () =
 
   test.each([
     ["merge_update_columns=['a'], merge_exclude_columns=['b']", "exclude each other"],
-    ["incremental_strategy='delete'", 'config "incremental_strategy" is wrong'],
-    ["on_schema_change='sync'", 'config "on_schema_change" is wrong'],
+    ["incremental_strategy='delete'", 'config "incremental_strategy" cannot be "delete"'],
+    ["on_schema_change='sync'", 'config "on_schema_change" cannot be "sync"'],
     ["unique_key=5", 'config "unique_key" is wrong: expected a text or a list of texts'],
   ])("in %s", (config, message) => {
     const mistakes = mistakesIn({ "models/m.sql": model(config) });
