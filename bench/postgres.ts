@@ -45,7 +45,7 @@ export async function benchPostgres(rows: number): Promise<void> {
     if (process.env.DUCKDB_POSTGRES_EXTENSION === undefined) return;
     const bare = measureNode([BARE, "scan"], folder);
     show("DuckDB's bare postgres scan", bare, rows);
-    console.log(`speed against the scan: ${(bare.wallSeconds / first.wallSeconds).toFixed(2)} (aim 0.8)`);
+    console.log(`speed against the scan: ${(bare.wallSeconds / first.wallSeconds).toFixed(2)} (bound 0.8)`);
   } finally {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });

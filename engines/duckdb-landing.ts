@@ -43,10 +43,9 @@ function joinColumn(
 }
 
 /** A statement that adds rows of lines, which are its only value. */
-export function insertLines(
-  table: string,
-  { page, isKeyQuoted, accepted }: Omit<LandingLines, "text">,
-): string {
+export function insertLines(table: string, { text, page, isKeyQuoted, accepted }: LandingLines): string {
+  // A replacement that finds nothing would still take a fifth of the time.
+  const sent = text.includes("\\") ? "replace($1, '\\\\', '\\')" : "$1";
   const key = isKeyQuoted
     ? "case when contains(sent_key, '\\') then json_extract_string(sent_key, '$') else substr(sent_key, 2, length(sent_key) - 2) end"
     : "sent_key";
@@ -64,7 +63,7 @@ from (
       select place, string_split(line, chr(9)) as parts
       from (
         select unnest(lines) as line, generate_subscripts(lines, 1) as place
-        from (select string_split(replace($1, '\\\\', '\\'), chr(10)) as lines) as whole
+        from (select string_split(${sent}, chr(10)) as lines) as whole
       ) as cut
     ) as split
   ) as named
