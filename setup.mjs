@@ -54,6 +54,7 @@ async function bundle() {
       "jiti",
       "@faker-js/faker",
       "undici",
+      "nodemailer",
       /^@?hono($|\/)/,
       /^pg($|-)/,
     ],

@@ -29,6 +29,7 @@ export function addMonitorCommands(program: Command, invocation: Invocation): vo
       await execute(invocation, { name: "metrics show", options, isRecorded: false, work });
     });
   addReportCommand(program, invocation);
+  addAlertCommands(program, invocation);
 }
 
 function addReportCommand(program: Command, invocation: Invocation): void {
@@ -42,5 +43,49 @@ function addReportCommand(program: Command, invocation: Invocation): void {
       const { runReport } = await import("./commands/report.ts");
       const work: Work = (workspace, terminal) => runReport(workspace, terminal, options);
       await execute(invocation, { name: "report", options, isRecorded: false, work });
+    });
+}
+
+function addAlertCommands(program: Command, invocation: Invocation): void {
+  const alerts = program
+    .command("alerts")
+    .description("incidents and who is told: ls, test, check, outbox, send")
+    .helpCommand(false)
+    .addHelpText("after", examples("run alerts ls", "run alerts test --since 7d", "run alerts check"));
+  addProjectOptions(alerts.command("ls"))
+    .description("incidents that are open")
+    .option("--all", "those that were resolved, too")
+    .action(async (options: CommonOptions & { all?: boolean }) => {
+      const { runAlertsLs } = await import("./commands/alerts.ts");
+      const work: Work = (workspace, terminal) => runAlertsLs(workspace, terminal, options);
+      await execute(invocation, { name: "alerts ls", options, isRecorded: false, work });
+    });
+  addProjectOptions(alerts.command("test"))
+    .description("what the rules would have said of what was measured; nothing is sent")
+    .option("--since <time>", "a date or a time (UTC), or a duration such as 2h or 7d", "7d")
+    .action(async (options: CommonOptions & { since: string }) => {
+      const { runAlertsTest } = await import("./commands/alerts.ts");
+      const work: Work = (workspace, terminal) => runAlertsTest(workspace, terminal, options);
+      await execute(invocation, { name: "alerts test", options, isRecorded: false, work });
+    });
+  addProjectOptions(alerts.command("check"))
+    .description("whether the channels can be reached with their settings")
+    .option("--send", "by a message to each")
+    .action(async (options: CommonOptions & { send?: boolean }) => {
+      const { runAlertsCheck } = await import("./commands/alerts.ts");
+      const work: Work = (workspace, terminal) => runAlertsCheck(workspace, terminal, options);
+      await execute(invocation, { name: "alerts check", options, isRecorded: false, work });
+    });
+  addProjectOptions(alerts.command("outbox"))
+    .description("messages that wait, were sent or were given up")
+    .action(async (options: CommonOptions) => {
+      const { runAlertsOutbox } = await import("./commands/alerts.ts");
+      await execute(invocation, { name: "alerts outbox", options, isRecorded: false, work: runAlertsOutbox });
+    });
+  addProjectOptions(alerts.command("send"))
+    .description("send what is due, once; run up does so all the time")
+    .action(async (options: CommonOptions) => {
+      const { runAlertsSend } = await import("./commands/alerts.ts");
+      await execute(invocation, { name: "alerts send", options, isRecorded: false, work: runAlertsSend });
     });
 }

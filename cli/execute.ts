@@ -213,7 +213,7 @@ export async function recorded(
   ) => {
     const usage = ownUsage();
     await keep(() => endRun(ctx, state, { status, exitCode, summary, usage }));
-    await monitorRun(workspace, state, { ...ended, command: spec.name, status, usage });
+    await monitorRun(workspace, state, { ...ended, command: spec.name, status, usage, summary });
   };
   try {
     await pruneDaily(state, folders.logs, ctx.startedAt);

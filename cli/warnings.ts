@@ -42,6 +42,7 @@ export const WARNINGS = [
 /** These pass by themselves, and say nothing of the project: never errors. */
 export const PASSING = [
   ...[
+    "alert_given_up",
     "host_paused",
     "jobs_wrong",
     "lock_awaited",

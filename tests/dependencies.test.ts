@@ -24,6 +24,7 @@ const REGISTRY = "https://registry.npmjs.org/";
 /** Licences that let the package be used and passed on under Apache-2.0. */
 const LICENCES = [
   "MIT",
+  "MIT-0",
   "ISC",
   "Apache-2.0",
   "BSD-2-Clause",

@@ -7,6 +7,7 @@ import { RUN_STATUSES, type StateDatabase } from "../state/database.ts";
 import { runJson, stepJson } from "../state/run-json.ts";
 import { findRuns, listRuns, partsOf } from "../state/runs.ts";
 import { type Access, guard } from "./access.ts";
+import { addMonitor } from "./api/monitor.ts";
 import { errorShape, jobShape, nodeShape, runShape, stepShape } from "./api/shapes.ts";
 
 /** What the server shows. */
@@ -49,6 +50,7 @@ export function createApp(served: Served): OpenAPIHono {
   addState(app, served);
   addJobs(app, served);
   addRuns(app, served);
+  addMonitor(app, served.state);
   app.doc31("/api/openapi.json", {
     openapi: "3.1.0",
     info: { title: "Sillon", version: served.version },

@@ -5,6 +5,7 @@ import { environmentValue } from "../../core/config.ts";
 import { EXIT } from "../../core/errors.ts";
 import { TOKEN_VARIABLES } from "../../core/run-environment.ts";
 import { prometheusText } from "../../monitor/prometheus/exposition.ts";
+import { loadMonitor } from "../../monitor/settings.ts";
 import type { Schedule } from "../../schedule/jobs/job.ts";
 import { JOB_FILES, loadSchedule, problemLines } from "../../schedule/jobs/load-jobs.ts";
 import { createScheduler, type Scheduler } from "../../schedule/scheduler.ts";
@@ -12,6 +13,7 @@ import { openState, type RunRow } from "../../state/database.ts";
 import { acquireLeadership } from "../../state/lock.ts";
 import { listSeries } from "../../state/metrics.ts";
 import { isLoopback, startServer } from "../../web/server.ts";
+import { startAlertSender } from "../alert-sender.ts";
 import { commandCheck } from "../check-command.ts";
 import { packageVersion } from "../invocation.ts";
 import { logTail } from "../log-files.ts";
@@ -38,11 +40,13 @@ export async function runUp(
   // Before they are read: what is saved from now on counts.
   const marks = marksOf(ctx.projectDir);
   const schedule = loadSchedule(ctx.projectDir, check);
+  loadMonitor(ctx.projectDir);
   const lock = await acquireLeadership(ctx, folders.leaderFile, "run up");
   const state = openState(folders.stateFile, ownerOf(given));
   const standIn = options.demo ? await startStandIn(given) : undefined;
   try {
     const workspace = standIn === undefined ? given : withEnvironment(given, { [API_URL]: standIn.url });
+    const alerts = startAlertSender(workspace, state);
     const scheduler = createScheduler({
       ctx: workspace.ctx,
       state,
@@ -50,7 +54,10 @@ export async function runUp(
       logs: folders.logs,
       program: PROGRAM,
       extraWords: () => sharedOptions(workspace),
-      onRunEnded: (run) => tellEnd(workspace, run),
+      onRunEnded: (run) => {
+        tellEnd(workspace, run);
+        alerts.jobEnded(run);
+      },
     });
     const problems: string[] = [];
     const server = await startServer(
@@ -80,6 +87,7 @@ export async function runUp(
     } finally {
       clearInterval(saves);
       await server.stop();
+      await alerts.stop();
     }
     return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {} };
   } finally {

@@ -39,6 +39,9 @@ const projectSchema = z.strictObject({
   /** The scheduler's own schema checks these. */
   jobs: z.record(z.string(), z.json()).optional(),
   schedule: z.record(z.string(), z.json()).optional(),
+  /** The monitor's own schemas check these. */
+  monitor: z.record(z.string(), z.json()).optional(),
+  openlineage: z.record(z.string(), z.json()).optional(),
   /** Settings of recommendations; their own schema checks them. */
   reco: z.record(z.string(), z.json()).default({}),
   models: z.record(z.string(), z.json()).default({}),

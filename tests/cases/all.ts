@@ -30,6 +30,7 @@ import { missedWhileDown } from "./s04-missed.ts";
 import { summerTime } from "./s05-summer-time.ts";
 import { timersAndDrift } from "./s06-timers.ts";
 import { diskFull } from "./x01-disk-full.ts";
+import { channelsDown } from "./s07-channel-down.ts";
 import { secretsStaySecret } from "./x02-secrets.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
 import { damagedFiles } from "./x04-damaged.ts";
@@ -40,6 +41,7 @@ export const QUICK_CASES: readonly Case[] = [
   onePartFails,
   otherHosts,
   secretsStaySecret,
+  channelsDown,
   killedWhileBuilding,
   stoppedByTheUser,
   failingModels,

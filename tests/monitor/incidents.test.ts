@@ -1,0 +1,133 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { loadMonitor } from "../../monitor/settings.ts";
+import { watchRun } from "../../monitor/watch.ts";
+import { listIncidents } from "../../state/incidents.ts";
+import { listOutbox } from "../../state/outbox.ts";
+import { stateGround } from "./state.ts";
+
+const CHANNELS = "channels: {hook: {type: webhook, url: {env: HOOK}}}\n";
+const node = (unique_id: string, more = {}) => ({ unique_id, name: unique_id.split(".")[2], ...more });
+
+/** orders (source) -> stg_orders -> fct_orders, with a test on each model. */
+function watchedGround(settings = CHANNELS) {
+  const ground = stateGround();
+  const target = join(ground.folder, "target");
+  mkdirSync(target);
+  writeFileSync(join(ground.folder, "monitor.yml"), settings);
+  const source = { unique_id: "source.shop.raw.orders", name: "orders", source_name: "raw" };
+  const manifest = {
+    sources: { "source.shop.raw.orders": source },
+    nodes: {
+      "model.shop.stg_orders": node("model.shop.stg_orders", { config: { meta: { owner: "Ada" } } }),
+      "model.shop.fct_orders": node("model.shop.fct_orders", { group: "sales" }),
+      "model.shop.dim_days": node("model.shop.dim_days"),
+      "test.shop.not_null.1": node("test.shop.not_null.1"),
+    },
+    groups: { g: { name: "sales", owner: { name: "Sales", email: "sales@example.com" } } },
+    parent_map: {
+      "model.shop.stg_orders": ["source.shop.raw.orders"],
+      "model.shop.fct_orders": ["model.shop.stg_orders"],
+      "test.shop.not_null.1": ["model.shop.fct_orders"],
+    },
+  };
+  writeFileSync(join(target, "manifest.json"), JSON.stringify(manifest));
+  const { ctx, state } = ground;
+  let count = 0;
+  const run = (nodes: Record<string, string>, command = "build") => {
+    ground.clock.pass(60_000);
+    const listed = Object.entries(nodes).map(([id, status]) => ({
+      node: id,
+      kind: id.startsWith("raw.") ? "stream" : id.startsWith("test.") ? "test" : "model",
+      status,
+      message: status === "failed" || status === "error" ? "it broke" : null,
+      rows: status === "fail" ? 3 : null,
+    }));
+    const isSuccess = listed.every(({ status }) => ["ok", "success", "pass", "warn"].includes(status));
+    return watchRun(
+      { ctx, state, settings: loadMonitor(ground.folder), project: "shop", target },
+      {
+        command,
+        isSuccess,
+        summary: "it failed",
+        nodes: listed,
+        id: `run-${++count}`,
+        measuredAt: ctx.clock.now(),
+      },
+    );
+  };
+  return { ...ground, run };
+}
+
+const told = async (state: Parameters<typeof listOutbox>[0]) =>
+  (await listOutbox(state)).map(({ kind, status }) => `${kind} ${status}`).reverse();
+
+test("one broken source is one incident that lists what it affects, told once, and resolved when all is green", async () => {
+  const { state, run } = watchedGround();
+  const broken = { "raw.orders": "failed", "model.shop.stg_orders": "error", "test.shop.not_null.1": "fail" };
+  await run(broken);
+  await run(broken);
+  await run({ "raw.orders": "failed" }, "ingest");
+  const [incident, ...others] = await listIncidents(state);
+  expect(others).toEqual([]);
+  expect(incident).toMatchObject({
+    title: "stream raw.orders failed",
+    severity: "error",
+    status: "open",
+    affected: ["fct_orders", "stg_orders"],
+    channels: ["hook"],
+  });
+  expect(incident?.parts.map(({ key }) => key).sort()).toEqual([
+    "model:model.shop.stg_orders",
+    "stream:raw.orders",
+    "test:test.shop.not_null.1",
+  ]);
+  expect(await told(state)).toEqual(["opened queued"]);
+  await run({ "raw.orders": "ok" }, "ingest");
+  expect(await listIncidents(state, { status: "open" })).toHaveLength(1);
+  await run({ "model.shop.stg_orders": "success", "test.shop.not_null.1": "pass" });
+  expect(await listIncidents(state, { status: "open" })).toEqual([]);
+  expect(await told(state)).toEqual(["opened queued", "resolved queued"]);
+  await run({ "raw.orders": "failed" }, "ingest");
+  expect(await told(state)).toEqual(["opened queued", "resolved queued", "opened queued"]);
+});
+
+test("causes that have nothing to do with each other are incidents of their own, with their owners", async () => {
+  const { state, run } = watchedGround();
+  await run({ "model.shop.stg_orders": "error", "model.shop.dim_days": "error" });
+  const incidents = await listIncidents(state);
+  expect(incidents.map(({ title, owners }) => [title, owners]).sort()).toEqual([
+    ["model dim_days failed", []],
+    ["model stg_orders failed", [{ name: "Ada", email: null }]],
+  ]);
+});
+
+test("a run that fails without a node that says why is an incident, and over with the next good run", async () => {
+  const { state, run } = watchedGround();
+  await run({ "model.shop.dim_days": "skipped" });
+  expect(await listIncidents(state)).toMatchObject([{ title: "run build failed", affected: [] }]);
+  await run({});
+  expect(await listIncidents(state)).toMatchObject([{ status: "resolved" }]);
+});
+
+test("what opens and closes within quiet hours is not told", async () => {
+  const quiet = `${CHANNELS}quiet_hours: {from: "11:00", to: "15:00"}\n`;
+  const { state, run, clock } = watchedGround(quiet);
+  await run({ "raw.orders": "failed" });
+  await run({ "raw.orders": "ok" });
+  expect(await told(state)).toEqual(["opened withdrawn"]);
+  await run({ "raw.orders": "failed" });
+  clock.set("2026-03-02T16:00:00Z");
+  await run({ "raw.orders": "ok" });
+  expect(await told(state)).toEqual(["opened withdrawn", "opened queued", "resolved queued"]);
+});
+
+test("channels hear what is at least as severe as they want", async () => {
+  const { state, run } = watchedGround(
+    "channels: {hook: {type: webhook, url: {env: HOOK}, min_severity: error}}\n",
+  );
+  await run({ "test.shop.not_null.1": "warn" });
+  expect(await listIncidents(state)).toMatchObject([{ severity: "warning", channels: [] }]);
+  expect(await told(state)).toEqual([]);
+});
