@@ -31,6 +31,7 @@ const GUIDES = [
   "docs/from-dlt.md",
   "docs/from-orchestrators.md",
   "docs/recommendations.md",
+  "docs/monitoring.md",
 ];
 const DOCUMENTS = [...GUIDES, "CONTRIBUTING.md", "CHANGELOG.md"];
 /** What `run demo` and `run api` serve. */

@@ -1,10 +1,16 @@
+import { createContext } from "../../core/context.ts";
 import { deliverDue } from "../../monitor/alerts/deliver.ts";
 import type { AlertMessage } from "../../monitor/alerts/message.ts";
 import { loadMonitor } from "../../monitor/settings.ts";
-import { createContext } from "../../core/context.ts";
 import { openState } from "../../state/database.ts";
 import { enqueue, listOutbox } from "../../state/outbox.ts";
-import { type HttpReceiver, type Mailbox, type SmtpMood, startMail, startReceiver } from "../monitor/receivers.ts";
+import {
+  type HttpReceiver,
+  type Mailbox,
+  type SmtpMood,
+  startMail,
+  startReceiver,
+} from "../monitor/receivers.ts";
 import { setClock } from "../monitor/state.ts";
 import { all, type Case, type Ground, none, type Report } from "./case.ts";
 import { type CommandOptions, startCommand } from "./command.ts";
@@ -63,11 +69,18 @@ interface Down {
 }
 
 async function hourOf(fault: Fault, count: number, folder: string) {
-  const down = "smtp" in fault ? mailDown(fault.smtp, await startMail()) : httpDown(fault, await startReceiver());
+  const down =
+    "smtp" in fault ? mailDown(fault.smtp, await startMail()) : httpDown(fault, await startReceiver());
   writeFiles(folder, { "monitor.yml": `channels: {it: ${down.channel}}\n` });
   const settings = loadMonitor(folder);
   const clock = setClock("2026-03-02T00:00:00Z");
-  const ctx = createContext({ projectDir: folder, env: down.env, sink: () => undefined, clock, random: () => 0.5 });
+  const ctx = createContext({
+    projectDir: folder,
+    env: down.env,
+    sink: () => undefined,
+    clock,
+    random: () => 0.5,
+  });
   const state = openState(`${folder}/data/state.db`);
   try {
     const put = (number: number) =>

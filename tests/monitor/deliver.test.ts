@@ -42,14 +42,16 @@ test("mail goes to a server with TLS and a password, to owners too, escaped in i
     { MAIL_USER: USER, MAIL_PASSWORD: PASSWORD },
   );
   writeFileSync(join(ground.folder, "ca.pem"), mail.ca);
-  await ground.put(alert({ title: "<b>odd</b>\r\nBcc: eve@example.com", parts: [{ title: "", message: "1 < 2 & 3" }] }));
+  await ground.put(
+    alert({ title: "<b>odd</b>\r\nBcc: eve@example.com", parts: [{ title: "", message: "1 < 2 & 3" }] }),
+  );
   expect(await ground.deliver()).toEqual({ sent: 1, failed: 0, givenUp: 0 });
   const [{ to, raw } = { to: [], raw: "" }] = mail.mails;
   expect(to).toEqual(["ops@example.com", "ada@example.com"]);
   const [head = "", ...body] = raw.replaceAll("=\r\n", "").split("\r\n\r\n");
   expect(head.replaceAll("\r\n ", " ")).toContain("Subject: [shop] error: <b>odd</b> Bcc: eve@example.com");
   expect(head).not.toMatch(/^Bcc:/m);
-  expect(body.join("\n")).toContain("<h2 style=3D\"color:#b42318\">error: &lt;b&gt;odd&lt;/b&gt;");
+  expect(body.join("\n")).toContain('<h2 style=3D"color:#b42318">error: &lt;b&gt;odd&lt;/b&gt;');
   expect(body.join("\n")).toContain("1 &lt; 2 &amp; 3");
   expect(body.join("\n")).toContain("- 1 < 2 & 3");
 });
@@ -160,7 +162,9 @@ test("an address that is none is told, and what is not delivered in time is give
 test("two processes that send at once send each message once, and what one of them had in hand when it ended is sent", async () => {
   const hook = await startReceiver();
   onTestFinished(() => hook.stop());
-  const { put, deliver, state, clock } = await groundWith("{type: webhook, url: {env: HOOK}}", { HOOK: hook.url });
+  const { put, deliver, state, clock } = await groundWith("{type: webhook, url: {env: HOOK}}", {
+    HOOK: hook.url,
+  });
   for (let count = 0; count < 20; count++) await put(alert());
   const [first, second] = await Promise.all([deliver(), deliver()]);
   expect((first?.sent ?? 0) + (second?.sent ?? 0)).toBe(20);
