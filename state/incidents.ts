@@ -18,6 +18,7 @@ export async function listIncidents(
   const rows = await query
     .orderBy("status")
     .orderBy("opened_at", "desc")
+    .orderBy("title")
     .orderBy("id")
     .limit(limit)
     .execute();
