@@ -9,7 +9,7 @@ import type { LogEntry } from "../../core/log.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 function sourceFiles(): string[] {
-  return ["core", "engines", "state", "artifacts", "ingest", "runner", "cli"].flatMap((folder) =>
+  return ["core", "engines", "state", "artifacts", "ingest", "runner", "monitor", "cli"].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts"))
       .map((file) => join(ROOT, folder, file)),

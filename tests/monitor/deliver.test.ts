@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { deliverDue } from "../../monitor/alerts/deliver.ts";
 import type { AlertMessage, ReportMessage } from "../../monitor/alerts/message.ts";
+import { render } from "../../monitor/alerts/render.ts";
 import { openSender, signature } from "../../monitor/alerts/send.ts";
 import { loadMonitor } from "../../monitor/settings.ts";
 import { enqueue, listOutbox } from "../../state/outbox.ts";
@@ -142,6 +143,19 @@ test("a template of the project is used, its values escaped as JSON; a broken on
   expect((await listOutbox(state)).map(({ last_error }) => last_error).join()).toContain(
     "the template of an alert cannot be used",
   );
+});
+
+test("what is wrong with a template is said with what to do", () => {
+  let thrown: unknown;
+  try {
+    render("{{#if}", alert(), "html");
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toMatchObject({
+    code: "ALERT_TEMPLATE",
+    hint: "correct it, or remove template: from the channel",
+  });
 });
 
 test("an address that is none is told, and what is not delivered in time is given up", async () => {
