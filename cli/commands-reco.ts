@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { examples, execute, type Work } from "./command-parts.ts";
 import type { FeaturesOptions } from "./commands/features.ts";
 import type { InferCommandOptions } from "./commands/reco.ts";
+import type { ServeOptions } from "./commands/serve.ts";
 import type { Invocation } from "./invocation.ts";
 import { addProjectOptions, addWriteOptions, numberOption } from "./options.ts";
 import type { CommonOptions } from "./workspace.ts";
@@ -13,6 +14,7 @@ export function addRecoCommands(program: Command, invocation: Invocation): void 
     .description("recommendations: train, judge, promote and serve models")
     .helpCommand(false)
     .addHelpText("after", examples("run reco train", "run reco infer", "run reco show"));
+  addServe(program, invocation);
   addWork(reco, invocation);
   addRegistry(reco, invocation);
   addExperiments(reco, invocation);
@@ -33,6 +35,26 @@ export function addRecoCommands(program: Command, invocation: Invocation): void 
       const { runFeaturesGet } = await import("./commands/features.ts");
       const work: Work = (workspace, terminal) => runFeaturesGet(workspace, terminal, options);
       await execute(invocation, { name: "features get", options, isRecorded: false, work });
+    });
+}
+
+function addServe(program: Command, invocation: Invocation): void {
+  addProjectOptions(program.command("serve"))
+    .description("recommendations over HTTP from the lists that were made last, until it is stopped")
+    .addOption(numberOption("--port <n>", "0 takes a free one", 0).default(4400))
+    .option("--host <address>", "where others reach it, too: needs SILLON_TOKEN", "127.0.0.1")
+    .addHelpText(
+      "after",
+      examples(
+        "run serve",
+        "SILLON_TOKEN=… run serve --host 0.0.0.0 --port 80",
+        'curl "http://127.0.0.1:4400/v1/users/10006/recommendations?k=5"',
+      ),
+    )
+    .action(async (options: CommonOptions & ServeOptions) => {
+      const { runServe } = await import("./commands/serve.ts");
+      const work: Work = (workspace, terminal) => runServe(workspace, terminal, options);
+      await execute(invocation, { name: "serve", options, isRecorded: false, work });
     });
 }
 

@@ -27,6 +27,8 @@ export interface ProjectFolders {
   reco: string;
   /** Prepared lists, and which of them are current. */
   serving: string;
+  /** SQLite: what listeners said of recommendations, and the answers that they were given. */
+  feedbackFile: string;
   /** SQLite: held open by the one command that may write. */
   lockFile: string;
   /** SQLite: held open by the one scheduler. */
@@ -45,6 +47,7 @@ export function projectFolders(projectDir: string, targetPath = "target"): Proje
     builds: join(data, "builds"),
     reco: join(data, "reco"),
     serving: join(data, "serving"),
+    feedbackFile: join(data, "feedback.db"),
     lockFile: join(data, "lock.db"),
     leaderFile: join(data, "scheduler.db"),
     logs: join(data, "logs"),

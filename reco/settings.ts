@@ -42,6 +42,15 @@ const als = z.strictObject({
   alpha: z.array(z.number().positive()).min(1).default([1, 5]),
 });
 
+const serving = z.strictObject({
+  /** Of the users, who get the challenger's lists, once `run reco infer --challenger` has made them. */
+  challenger_share: share(0),
+  /** Requests a second of one caller, who may save up two seconds of them; 0 is no limit. */
+  requests_per_second: z.number().min(0).default(0),
+  /** A listen of so many milliseconds or more was liked. */
+  min_listen_ms: z.int().min(0).default(30_000),
+});
+
 const shape = z.strictObject({
   /** Depth at which lists are measured. */
   k: count(10),
@@ -59,6 +68,9 @@ const shape = z.strictObject({
   promotion: promotion.prefault({}),
   als: als.prefault({}),
   rules: rules.prefault({}),
+  /** Whether a listen changes the user's next list at once, by folding it into the served model. */
+  fold_in: z.boolean().default(false),
+  serving: serving.prefault({}),
 });
 
 export type RecoSettings = z.output<typeof shape>;

@@ -13,7 +13,7 @@ export interface Access {
 }
 
 /** On every answer, errors included. */
-const HEADERS = {
+export const HEADERS = {
   "Content-Security-Policy":
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
   "X-Content-Type-Options": "nosniff",
@@ -23,14 +23,14 @@ const HEADERS = {
   "Cache-Control": "no-store",
 } as const;
 
-const JSON_TYPE = "application/json; charset=utf-8";
+export const JSON_TYPE = "application/json; charset=utf-8";
 
 /** No reader has to guess the encoding. */
 function withCharset({ headers }: Response): void {
   if (headers.get("content-type") === "application/json") headers.set("content-type", JSON_TYPE);
 }
 
-const LOOPBACK_NAMES = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
+export const LOOPBACK_NAMES = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 const MAX_FAILURES = 10;
 const MINUTE_MS = 60_000;
 
@@ -92,7 +92,7 @@ export function guard(access: Access): MiddlewareHandler {
 }
 
 /** Whether a browser, if one sent it, sent it from a page of this server. */
-function isSameOrigin(
+export function isSameOrigin(
   origin: string | undefined,
   host: string | undefined,
   site: string | undefined,
@@ -103,7 +103,7 @@ function isSameOrigin(
 }
 
 /** Takes as long for a near miss as for a far one. */
-function isSame(given: string, token: string | undefined): boolean {
+export function isSame(given: string, token: string | undefined): boolean {
   if (token === undefined) return false;
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(given), digest(token));

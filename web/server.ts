@@ -1,8 +1,12 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
+import type { Access } from "./access.ts";
 import { createApp, type Served } from "./app.ts";
+
+/** Answers requests below /v1. */
+export type ServingListener = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface WebServer {
   url: string;
@@ -15,11 +19,12 @@ const MIN_TOKEN_LENGTH = 16;
 /** Throws TOKEN_NEEDED, TOKEN_SHORT (exit 2), PORT_IN_USE, HOST_UNUSABLE (exit 4). */
 export async function startServer(
   served: Served,
-  { host, port }: { host: string; port: number },
+  { host, port, serving }: { host: string; port: number; serving?: ServingListener },
 ): Promise<WebServer> {
-  checkTokens(served, host);
+  checkTokens(served.access, host);
   const listener = getRequestListener(createApp(served).fetch);
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
+    if (serving !== undefined && /^\/v1(\/|$)/.test(request.url ?? "")) return serving(request, response);
     // The web's Request refuses such a method with an answer that lacks our headers.
     if (request.method === "TRACE" || request.method === "TRACK") request.method = "OPTIONS";
     void listener(request, response);
@@ -36,7 +41,8 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-function checkTokens({ access: { token, readToken } }: Served, host: string): void {
+/** Throws TOKEN_NEEDED and TOKEN_SHORT (exit 2). */
+export function checkTokens({ token, readToken }: Pick<Access, "token" | "readToken">, host: string): void {
   if (!isLoopback(host) && token === undefined) {
     throw new ProjectError("TOKEN_NEEDED", {
       message: `whoever reaches ${host} could start jobs`,
@@ -55,7 +61,8 @@ function checkTokens({ access: { token, readToken } }: Served, host: string): vo
       });
 }
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
+/** Throws PORT_IN_USE and HOST_UNUSABLE (exit 4). */
+export async function listen(server: Server, host: string, port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
     server.listen(port, host, resolve);

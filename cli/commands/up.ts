@@ -6,6 +6,7 @@ import { EXIT } from "../../core/errors.ts";
 import { TOKEN_VARIABLES } from "../../core/run-environment.ts";
 import { prometheusText } from "../../monitor/prometheus/exposition.ts";
 import { loadMonitor } from "../../monitor/settings.ts";
+import type { Recommender } from "../../reco/serve/recommender.ts";
 import type { Schedule } from "../../schedule/jobs/job.ts";
 import { JOB_FILES, loadSchedule, problemLines } from "../../schedule/jobs/load-jobs.ts";
 import { createScheduler, type Scheduler } from "../../schedule/scheduler.ts";
@@ -14,6 +15,7 @@ import { acquireLeadership } from "../../state/lock.ts";
 import { listSeries } from "../../state/metrics.ts";
 import { isLoopback, startServer } from "../../web/server.ts";
 import { startAlertSender } from "../alert-sender.ts";
+import { createServingListener } from "../../web/serving/server.ts";
 import { commandCheck } from "../check-command.ts";
 import { packageVersion } from "../invocation.ts";
 import { logTail } from "../log-files.ts";
@@ -22,6 +24,7 @@ import { plural } from "../print.ts";
 import { API_URL, PROGRAM, startStandIn } from "../stand-in.ts";
 import type { Terminal } from "../terminal.ts";
 import { ownerOf, type Workspace, withEnvironment } from "../workspace.ts";
+import { openRecommender, servingAccess } from "./serve.ts";
 
 export interface UpOptions {
   port: number;
@@ -44,6 +47,7 @@ export async function runUp(
   const lock = await acquireLeadership(ctx, folders.leaderFile, "run up");
   const state = openState(folders.stateFile, ownerOf(given));
   const standIn = options.demo ? await startStandIn(given) : undefined;
+  let recommender: Recommender | undefined;
   try {
     const workspace = standIn === undefined ? given : withEnvironment(given, { [API_URL]: standIn.url });
     const alerts = startAlertSender(workspace, state);
@@ -60,6 +64,13 @@ export async function runUp(
       },
     });
     const problems: string[] = [];
+    recommender = await openRecommender(workspace, state);
+    const { listener: serving, stop: stopServing } = createServingListener({
+      version: packageVersion(),
+      recommender,
+      access: servingAccess(workspace, options.host),
+      isStopping: () => ctx.signal.aborted,
+    });
     const server = await startServer(
       {
         version: packageVersion(),
@@ -72,7 +83,7 @@ export async function runUp(
         logTail: (id) => logTail(folders.logs, id),
         onChange: () => scheduler.wake(),
       },
-      options,
+      { ...options, serving },
     );
     terminal.stdout.write(`${server.url}\n`);
     tellStart(workspace, schedule);
@@ -88,10 +99,12 @@ export async function runUp(
       clearInterval(saves);
       await server.stop();
       await alerts.stop();
+      stopServing();
     }
     return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {} };
   } finally {
     standIn?.stop();
+    await recommender?.close();
     await state.destroy();
     lock.release();
   }

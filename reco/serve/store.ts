@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "libsql";
@@ -67,35 +68,89 @@ function unfinishedFile(folder: string, name: string): string {
 
 const pointerSchema = z.object({ store: z.string().regex(/^[\w.-]+\.db$/), model_version: z.number() });
 
-/** Gives a finished store its name and makes it the one that is served, by one rename; keeps the last `keep`. */
+/** `champion` is served to all but the users of an experiment. */
+export type ServedAlias = "champion" | "challenger";
+
+const POINTERS: Record<ServedAlias, string> = { champion: "current.json", challenger: "challenger.json" };
+export const ALIASES = ["champion", "challenger"] as const;
+
+/**
+ * Gives a finished store its name, which ends with the beginning of its checksum, and makes it the one that is
+ * served, by one rename; keeps the last `keep` and those that are pointed to.
+ */
 export function makeCurrent(
   folder: string,
-  { name, version, keep }: { name: string; version: number; keep: number },
+  {
+    name,
+    version,
+    keep,
+    alias = "champion",
+  }: { name: string; version: number; keep: number; alias?: ServedAlias },
 ): string {
-  const store = `${name}.db`;
-  renameSync(unfinishedFile(folder, name), join(folder, store));
-  const pointer = join(folder, "current.json");
-  writeFileSync(`${pointer}.tmp`, JSON.stringify({ store, model_version: version }), { mode: 0o600 });
-  renameSync(`${pointer}.tmp`, pointer);
-  const others = readdirSync(folder).filter((file) => file.endsWith(".db") && file !== store);
-  for (const old of others
-    .sort()
-    .reverse()
-    .slice(keep - 1))
-    rmSync(join(folder, old), { force: true });
+  const store = sealStore(folder, unfinishedFile(folder, name), name);
+  pointTo(folder, { alias, store, version });
+  const pointed = ALIASES.flatMap((one) => pointedTo(folder, one)?.store ?? []);
+  for (const old of listStores(folder).slice(keep))
+    if (!pointed.includes(old)) rmSync(join(folder, old), { force: true });
   return store;
 }
 
-/** The store that is served now; undefined before the first inference. A server asks now and then and opens what is new. */
-export function currentStore(folder: string): { file: string; modelVersion: number } | undefined {
-  const pointer = join(folder, "current.json");
+/** Renames a finished file to its name with its checksum, which it returns. */
+export function sealStore(folder: string, file: string, name: string): string {
+  const store = `${name}-${checksumOf(readFileSync(file))}.db`;
+  renameSync(file, join(folder, store));
+  return store;
+}
+
+export function pointTo(
+  folder: string,
+  { alias, store, version }: { alias: ServedAlias; store: string; version: number },
+): void {
+  const pointer = join(folder, POINTERS[alias]);
+  writeFileSync(`${pointer}.tmp`, JSON.stringify({ store, model_version: version }), { mode: 0o600 });
+  renameSync(`${pointer}.tmp`, pointer);
+}
+
+/** The names of the stores that are there, the newest first. */
+export function listStores(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".db"))
+    .sort()
+    .reverse();
+}
+
+function pointedTo(folder: string, alias: ServedAlias): z.output<typeof pointerSchema> | undefined {
+  const pointer = join(folder, POINTERS[alias]);
   if (!existsSync(pointer)) return undefined;
   try {
-    const { store, model_version } = pointerSchema.parse(JSON.parse(readFileSync(pointer, "utf8")));
-    return { file: join(folder, store), modelVersion: model_version };
+    return pointerSchema.parse(JSON.parse(readFileSync(pointer, "utf8")));
   } catch (error) {
     throw damagedStore(pointer, error);
   }
+}
+
+/** The store that is served now; undefined before the first inference. A server asks now and then and opens what is new. */
+export function currentStore(
+  folder: string,
+  alias: ServedAlias = "champion",
+): { file: string; modelVersion: number } | undefined {
+  const found = pointedTo(folder, alias);
+  return found && { file: join(folder, found.store), modelVersion: found.model_version };
+}
+
+function checksumOf(bytes: Uint8Array): string {
+  return hash("sha256", bytes, "hex").slice(0, CHECKSUM_DIGITS);
+}
+
+const CHECKSUM_DIGITS = 16;
+
+/** Throws RECO_STORE_DAMAGED when the SHA-256 of a store's bytes is not the one that its name says. */
+export function checkSeal(file: string, sha256: string): void {
+  const wanted = /-([0-9a-f]+)\.db$/.exec(file)?.[1];
+  const found = sha256.slice(0, CHECKSUM_DIGITS);
+  if (found !== wanted)
+    throw damagedStore(file, new Error(`its checksum is ${found}, its name says ${wanted ?? "none"}`));
 }
 
 /** Opens a store for reading. Throws RECO_STORE_DAMAGED (exit 4) when it is not a whole one. */
@@ -114,7 +169,7 @@ export function openStore(file: string): { store: Sqlite.Database; meta: StoreMe
   }
 }
 
-const metaSchema = z.object({
+export const metaSchema = z.object({
   format: z.literal(1),
   inference_id: z.string(),
   model_version: z.number(),
@@ -130,7 +185,7 @@ export function writeMeta(store: Sqlite.Database, meta: StoreMeta): void {
   for (const [name, value] of Object.entries(meta)) insert.run(name, JSON.stringify(value));
 }
 
-function damagedStore(file: string, error: unknown): ProjectError {
+export function damagedStore(file: string, error: unknown): ProjectError {
   return new ProjectError("RECO_STORE_DAMAGED", {
     message: "the prepared lists cannot be read",
     where: file,

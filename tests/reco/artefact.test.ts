@@ -87,24 +87,24 @@ test("a store becomes current in one step, the last ones stay, and a damaged one
     expires_at: "2026-11-02T00:00:00Z",
     users: 0,
   } as const;
-  for (const name of ["a", "b", "c"]) {
+  const [a = "", b = "", c = ""] = ["a", "b", "c"].map((name) => {
     const store = createStore(folder, name);
     writeMeta(store, meta);
     store.close();
-    makeCurrent(folder, { name, version: 1, keep: 2 });
-  }
+    return join(folder, makeCurrent(folder, { name, version: 1, keep: 2 }));
+  });
   const current = currentStore(folder);
-  expect(current).toEqual({ file: join(folder, "c.db"), modelVersion: 1 });
-  const { store, meta: read } = openStore(join(folder, "b.db"));
+  expect(current).toEqual({ file: c, modelVersion: 1 });
+  const { store, meta: read } = openStore(b);
   store.close();
   expect(read).toEqual(meta);
-  writeFileSync(join(folder, "c.db"), "no database");
-  expect(() => openStore(join(folder, "c.db"))).toThrow(
+  writeFileSync(c, "no database");
+  expect(() => openStore(c)).toThrow(
     expect.objectContaining({
       code: "RECO_STORE_DAMAGED",
       message: "the prepared lists cannot be read",
       hint: "make them again: run reco infer --full",
     }),
   );
-  expect(() => openStore(join(folder, "a.db"))).toThrow("the prepared lists cannot be read");
+  expect(() => openStore(a)).toThrow("the prepared lists cannot be read");
 });

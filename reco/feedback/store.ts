@@ -1,0 +1,251 @@
+import { statSync } from "node:fs";
+import type Sqlite from "libsql";
+import Background from "libsql/promise";
+import type { Clock } from "../../core/context.ts";
+import { EXIT, messageOf, ProjectError } from "../../core/errors.ts";
+import { openFeedback, readErasures } from "./open.ts";
+import type { FeedbackEvent, FeedbackKind } from "./tables.ts";
+
+export interface Keyed extends FeedbackEvent {
+  key: string;
+  /** Of the event as it was sent: another event with the same key has another one. */
+  body_hash: string;
+}
+
+/** What a listener thinks of a track, the newest word last. */
+export interface Opinion {
+  track_id: string;
+  kind: FeedbackKind;
+  listened_ms: number | null;
+  received_at: string;
+}
+
+/** Where feedback and answers are kept by a server. */
+export interface FeedbackStore {
+  /**
+   * Resolves when the event is safe on disk: once, however often it is sent. `conflict`: its key belongs to another
+   * event. Rejects with FEEDBACK_UNWRITTEN when it could not be stored, or too many wait.
+   */
+  add(event: Keyed): Promise<"stored" | "conflict">;
+  /** An answer as a JSON list in the order of the table's columns from `request_id` on. Written within a moment, in the background. */
+  log(answer: string): void;
+  opinionsOf(user: string): Opinion[];
+  isErased(user: string): boolean;
+  /** Users of whom something was written since the last call, by this or another process. */
+  changedUsers(): string[];
+  /** Deletes what is known of a user, who stays unknown. */
+  erase(user: string): Promise<void>;
+  /** What is wrong with it now. */
+  problems(): string[];
+  /** Writes what waits. */
+  close(): Promise<void>;
+}
+
+const MAX_WAITING = 5_000;
+const AT_ONCE = 500;
+const MAX_ANSWERS = 50_000;
+const ANSWERS_AT_ONCE = 2_000;
+const ANSWER_MS = 200;
+const OPINIONS = 300;
+
+interface Waiting {
+  event: Keyed;
+  resolve: (fate: "stored" | "conflict") => void;
+  reject: (error: unknown) => void;
+}
+
+interface Store {
+  file: string;
+  clock: Clock;
+  reader: Sqlite.Database;
+  /** Runs statements beside the event loop, which a disk that is slow does not hold up. */
+  writer: InstanceType<typeof Background>;
+  inode: number;
+  waiting: Waiting[];
+  answers: string[];
+  lostAnswers: number;
+  fault: string | undefined;
+  /** One writes after another. */
+  turn: Promise<void>;
+  isFlushing: boolean;
+}
+
+/** Throws FEEDBACK_UNREADABLE (exit 4). */
+export async function startFeedback(file: string, clock: Clock): Promise<FeedbackStore> {
+  const reader = openFeedback(file);
+  const writer = new Background(file, { timeout: 5_000 });
+  await writer.exec("pragma synchronous = full; pragma secure_delete = on; pragma busy_timeout = 5000;");
+  const store: Store = {
+    ...{ file, clock, reader, writer, inode: statSync(file).ino },
+    ...{ waiting: [], answers: [], lostAnswers: 0, fault: undefined, turn: Promise.resolve() },
+    isFlushing: false,
+  };
+  let erasures = readErasures(reader);
+  let version = dataVersion(reader);
+  const opinions = reader.prepare(
+    `select track_id, kind, listened_ms, received_at from feedback where user_id = ? and kind <> 'impression' order by seq desc limit ${OPINIONS}`,
+  );
+  const changed = reader.prepare(
+    "select user_id, max(seq) as seq from feedback where seq > ? group by user_id",
+  );
+  let { seen } = reader.prepare("select coalesce(max(seq), 0) as seen from feedback").get() as {
+    seen: number;
+  }; // its own table
+  const timer = setInterval(() => void flushAnswers(store), ANSWER_MS);
+  return {
+    add: (event) => add(store, event),
+    log: (answer) => {
+      if (store.answers.length < MAX_ANSWERS) store.answers.push(answer);
+      else store.lostAnswers++;
+    },
+    opinionsOf: (user) => (opinions.all(user) as Opinion[]).reverse(), // its own table
+    isErased: (user) => erasures.hashes.size > 0 && erasures.hashes.has(erasures.hashOf(user)),
+    changedUsers: () => {
+      const now = dataVersion(reader);
+      if (now === version) return [];
+      version = now;
+      erasures = readErasures(reader);
+      const rows = changed.all(seen) as { user_id: string; seq: number }[]; // its own table
+      seen = rows.reduce((most, { seq }) => Math.max(most, seq), seen);
+      return rows.map(({ user_id }) => user_id);
+    },
+    erase: async (user) => {
+      const userHash = erasures.hashOf(user);
+      erasures.hashes.add(userHash);
+      await flushAnswers(store);
+      const at = clock.now().toISOString();
+      await inTurn(store, () =>
+        write(
+          store,
+          `insert or ignore into erasures (user_hash, erased_at) values (${literal(userHash)}, ${literal(at)});
+delete from feedback where user_id = ${literal(user)};
+delete from answers where user_id = ${literal(user)};`,
+        ),
+      );
+      // What was deleted is not to stay in the log of changes either.
+      await writer.exec("pragma wal_checkpoint(truncate)").catch(() => undefined); // busy: the next one does it
+    },
+    problems: () => [
+      ...(store.fault === undefined ? [] : [`feedback cannot be stored: ${store.fault}`]),
+      ...(store.lostAnswers === 0 ? [] : [`${store.lostAnswers} answers were not logged`]),
+    ],
+    close: async () => {
+      clearInterval(timer);
+      await flush(store);
+      await flushAnswers(store);
+      await store.turn;
+      writer.close();
+      reader.close();
+    },
+  };
+}
+
+function dataVersion(reader: Sqlite.Database): number {
+  const row = reader.prepare("pragma data_version").get() as { data_version: number }; // SQLite's own answer
+  return row.data_version;
+}
+
+function add(store: Store, event: Keyed): Promise<"stored" | "conflict"> {
+  if (store.waiting.length >= MAX_WAITING)
+    return Promise.reject(unwritten(store.file, new Error(`${MAX_WAITING} events wait for the disk`)));
+  return new Promise((resolve, reject) => {
+    store.waiting.push({ event, resolve, reject });
+    if (!store.isFlushing) void flush(store);
+  });
+}
+
+/** Those that came while a batch was being written are the next batch. */
+async function flush(store: Store): Promise<void> {
+  store.isFlushing = true;
+  while (store.waiting.length > 0) {
+    const batch = store.waiting.splice(0, AT_ONCE);
+    try {
+      const fates = await inTurn(store, () => writeEvents(store, batch));
+      for (const [place, { resolve }] of batch.entries()) resolve(fates[place] ?? "conflict");
+    } catch (error) {
+      for (const { reject } of batch) reject(unwritten(store.file, error));
+    }
+  }
+  store.isFlushing = false;
+}
+
+const EVENT_COLUMNS =
+  "key, body_hash, user_id, track_id, kind, listened_ms, request_id, shelf, position, received_at";
+
+async function writeEvents(store: Store, batch: readonly Waiting[]): Promise<("stored" | "conflict")[]> {
+  const at = store.clock.now().toISOString();
+  const rows = batch.map(({ event: one }) => [
+    ...[one.key, one.body_hash, one.user_id, one.track_id, one.kind, one.listened_ms],
+    ...[one.request_id, one.shelf, one.position, at],
+  ]);
+  await write(store, insertJson("feedback", EVENT_COLUMNS, JSON.stringify(rows)));
+  const kept = store.reader
+    .prepare("select key, body_hash from feedback where key in (select value from json_each(?))")
+    .all(JSON.stringify(batch.map(({ event }) => event.key))) as { key: string; body_hash: string }[]; // its own table
+  const hashes = new Map(kept.map(({ key, body_hash }) => [key, body_hash]));
+  return batch.map(({ event }) => (hashes.get(event.key) === event.body_hash ? "stored" : "conflict"));
+}
+
+const ANSWER_COLUMNS =
+  "request_id, served_at, user_id, shelf, model_version, arm, propensity, is_fallback, segment, tracks";
+
+async function flushAnswers(store: Store): Promise<void> {
+  while (store.answers.length > 0) {
+    const batch = store.answers.splice(0, ANSWERS_AT_ONCE);
+    try {
+      await inTurn(store, () => write(store, insertJson("answers", ANSWER_COLUMNS, `[${batch.join(",")}]`)));
+    } catch {
+      // Its reason is in `fault`; lists are served although nobody can write down that they were.
+      store.lostAnswers += batch.length;
+    }
+  }
+}
+
+function insertJson(table: string, columns: string, json: string): string {
+  const values = columns.split(", ").map((_, place) => `value ->> ${place}`);
+  const either = table === "feedback" ? "on conflict (key) do nothing" : "";
+  return `insert into ${table} (${columns}) select ${values.join(", ")} from json_each(${literal(json)}) where true order by json_each.key ${either};`;
+}
+
+async function inTurn<T>(store: Store, work: () => Promise<T>): Promise<T> {
+  const done = store.turn.then(work);
+  store.turn = done.then(
+    () => undefined,
+    () => undefined, // told to whom it concerns
+  );
+  return done;
+}
+
+/** In one transaction, on disk when it resolves. */
+async function write(store: Store, sql: string): Promise<void> {
+  try {
+    checkPlace(store);
+    await store.writer.exec(`begin immediate;\n${sql}\ncommit;`);
+    checkPlace(store);
+    store.fault = undefined;
+  } catch (error) {
+    store.fault = messageOf(error);
+    await store.writer.exec("rollback").catch(() => undefined); // There may be none to undo.
+    throw error;
+  }
+}
+
+/** A file that was moved away takes what is written, and nobody will find it. */
+function checkPlace({ file, inode }: Store): void {
+  if (statSync(file, { throwIfNoEntry: false })?.ino !== inode)
+    throw new Error("the file was moved away; the server has to be started again");
+}
+
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+function unwritten(file: string, cause: unknown): ProjectError {
+  return new ProjectError("FEEDBACK_UNWRITTEN", {
+    message: `feedback could not be stored: ${messageOf(cause)}`,
+    where: file,
+    hint: "send it again with the same key",
+    exitCode: EXIT.environment,
+    cause,
+  });
+}
