@@ -16,6 +16,7 @@ export function addRecoCommands(program: Command, invocation: Invocation): void 
     .addHelpText("after", examples("run reco train", "run reco infer", "run reco show"));
   addServe(program, invocation);
   addWork(reco, invocation);
+  addCollect(reco, invocation);
   addRegistry(reco, invocation);
   addExperiments(reco, invocation);
   const features = program
@@ -75,11 +76,22 @@ function addWork(reco: Command, invocation: Invocation): void {
     .addOption(numberOption("--active <days>", "only users who listened in the last days", 1))
     .addOption(numberOption("--top <n>", "only the users who listen most", 1))
     .option("--full", "also users without new listens")
+    .option("--challenger", "the challenger's lists, for the users of an experiment")
     .addHelpText("after", examples("run reco infer", "run reco infer --active 28", "run reco infer --full"))
     .action(async (options: CommonOptions & InferCommandOptions) => {
       const { runRecoInfer } = await import("./commands/reco.ts");
       const work: Work = (workspace) => runRecoInfer(workspace, options);
       await execute(invocation, { name: "reco infer", options, isRecorded: true, work });
+    });
+}
+
+function addCollect(reco: Command, invocation: Invocation): void {
+  addWriteOptions(reco.command("collect"))
+    .description("feedback and answers that the serving API has stored, into raw_reco")
+    .addHelpText("after", examples("run reco collect"))
+    .action(async (options: CommonOptions) => {
+      const { runRecoCollect } = await import("./commands/reco.ts");
+      await execute(invocation, { name: "reco collect", options, isRecorded: true, work: runRecoCollect });
     });
 }
 

@@ -45,6 +45,7 @@ export async function executeCommand(invocation: Invocation, spec: CommandSpec):
     answer(terminal, spec, outcome, workspace);
     terminal.story.release();
     invocation.exitCode = outcome.exitCode;
+    invocation.isServed = outcome.isServed ?? false;
   } catch (error) {
     terminal.story.clear();
     terminal.story.release();
@@ -112,7 +113,8 @@ export function terminalOf(invocation: Invocation, options: CommonOptions): Term
 }
 
 function answer(terminal: Terminal, spec: CommandSpec, outcome: Outcome, { ctx }: Workspace): void {
-  const exitCode = interruptionOf(terminal.signal)?.exitCode ?? outcome.exitCode;
+  const stopped = outcome.isServed === true ? undefined : interruptionOf(terminal.signal);
+  const exitCode = stopped?.exitCode ?? outcome.exitCode;
   if (!spec.options.json) {
     if (outcome.text !== "") terminal.stdout.write(`${ctx.secrets.mask(outcome.text)}\n`);
   } else {

@@ -29,6 +29,8 @@ export interface Invocation {
   exitCode: number;
   /** Whether what went wrong is told after the answer, where it is seen. */
   holdsErrors?: boolean;
+  /** Whether the command works until a signal, and has ended as it should. */
+  isServed?: boolean;
 }
 
 /** The reason of an abort by Ctrl-C or by a supervisor. */
@@ -88,6 +90,7 @@ export async function interruptible(
   };
   try {
     const exitCode = await work(invocation);
+    if (invocation.isServed === true) return exitCode;
     return interruptionOf(controller.signal)?.exitCode ?? exitCode;
   } finally {
     process.off("SIGINT", stop).off("SIGTERM", stop);

@@ -13,6 +13,8 @@ export interface Outcome {
   text: string;
   /** For programs, on stdout with --json. */
   json: Record<string, unknown>;
+  /** Of a command that works until a signal and finishes what it has begun: its end is no interruption. */
+  isServed?: boolean;
   /** What the history keeps of the data tests. */
   failures?: TestFailure[];
   /** Of the tables that were tested. */

@@ -1,13 +1,15 @@
 import { type Engine, relationKey } from "../engines/engine.ts";
+import { createFeedbackTables, RAW_FEEDBACK, RAW_IMPRESSIONS } from "../reco/feedback/raw-tables.ts";
 import { createRecommendationTable, RAW_RECOMMENDATIONS } from "../reco/infer/raw-table.ts";
 import { type Graph, sourcesOf } from "../runner/graph/nodes.ts";
 
-/** The table that inference writes to, where the project reads it: models over it can be built before there is a model. */
+/** The tables that inference and feedback are landed in, where the project reads one: models over them can be built before. */
 export async function createRecoSource(engine: Engine, graph: Graph): Promise<void> {
-  const { schema, name } = RAW_RECOMMENDATIONS;
-  const isRead = sourcesOf(graph).some(
-    ({ relation }) => relation.schema === schema && relation.name === name,
-  );
-  if (isRead && !(await engine.relations()).has(relationKey(RAW_RECOMMENDATIONS)))
-    await createRecommendationTable(engine);
+  const read = new Set(sourcesOf(graph).map(({ relation }) => relationKey(relation)));
+  const wanted = [RAW_RECOMMENDATIONS, RAW_FEEDBACK, RAW_IMPRESSIONS].map(relationKey);
+  if (!wanted.some((key) => read.has(key))) return;
+  const existing = await engine.relations();
+  if (wanted.every((key) => existing.has(key))) return;
+  await createRecommendationTable(engine);
+  await createFeedbackTables(engine);
 }

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { type Engine, relationKey } from "../engines/engine.ts";
+import { type Collected, collectFeedback } from "../reco/feedback/collect.ts";
 import { type Inference, inferLists, type Scope } from "../reco/infer/infer.ts";
+import type { ServedAlias } from "../reco/serve/store.ts";
 import { type RecoSettings, readRecoSettings } from "../reco/settings.ts";
 import { RECO_MODELS, type RecoTables } from "../reco/tables.ts";
 import type { RecoSource } from "../reco/train/dataset.ts";
@@ -126,15 +128,31 @@ function programHash(): string {
     .digest("hex");
 }
 
+/** Lands what the serving API has stored of feedback and answers. */
+export async function collectStep(
+  { ctx, folders }: Workspace,
+  { source: { engine, session }, book }: { source: Pick<RecoSource, "engine" | "session">; book: BuildBook },
+): Promise<Collected> {
+  const now = ctx.clock.now();
+  const collected = await collectFeedback(folders.feedbackFile, { engine, session, now });
+  if (collected.feedback + collected.answers + collected.erased > 0) noteForeign(book);
+  return collected;
+}
+
 /** Makes the champion's lists and tells the book of builds that their table was written to. */
 export async function inferStep(
   workspace: Workspace,
   { source, state, settings, book }: RecoPlace,
-  { scope, isFull }: { scope: Scope; isFull: boolean },
+  { scope, isFull, alias = "champion" }: { scope: Scope; isFull: boolean; alias?: ServedAlias },
 ): Promise<Inference> {
   const { ctx, folders } = workspace;
-  const place = { projectDir: ctx.projectDir, serving: folders.serving };
-  const inference = await inferLists(ctx, { source, state }, { settings, scope, isFull, folders: place });
+  const { serving, feedbackFile } = folders;
+  const place = { projectDir: ctx.projectDir, serving, feedbackFile };
+  const inference = await inferLists(
+    ctx,
+    { source, state },
+    { settings, scope, isFull, alias, folders: place },
+  );
   noteForeign(book);
   return inference;
 }

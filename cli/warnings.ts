@@ -51,6 +51,7 @@ export const PASSING = [
     "parts_stopped",
     "reading_restarted",
     "request_retried",
+    "serving_fault",
     "sign_in_retried",
     "stand_in_restarted",
     "warehouse_awaited",

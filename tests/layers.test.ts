@@ -16,9 +16,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   reco: ["core", "engines", "state", "artifacts"],
   monitor: ["core", "engines", "state", "artifacts"],
   moovitamix: ["core"],
-<<<<<<< HEAD
   schedule: ["core", "state", "artifacts", "monitor"],
-  web: ["core", "state", "artifacts", "monitor", "schedule"],
+  web: ["core", "state", "artifacts", "monitor", "reco", "schedule"],
   cli: [
     "core",
     "engines",
@@ -32,11 +31,6 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "web",
     "moovitamix",
   ],
-=======
-  schedule: ["core", "state", "artifacts"],
-  web: ["core", "state", "artifacts", "reco", "schedule"],
-  cli: ["core", "engines", "state", "artifacts", "ingest", "runner", "reco", "schedule", "web", "moovitamix"],
->>>>>>> ac3bbfe (reco: a serving API over prepared lists, with feedback that is safe before it is confirmed)
 };
 
 function filesBelow(folder: string, extension: string): string[] {

@@ -3,8 +3,9 @@ import type { Scope } from "../../reco/infer/infer.ts";
 import { type Training, trainModel } from "../../reco/train/train.ts";
 import type { Outcome } from "../outcome.ts";
 import { formatSeconds, formatTable, plural } from "../print.ts";
-import { inferStep, trainOptions, withReco } from "../reco-step.ts";
+import { collectStep, inferStep, trainOptions, withReco } from "../reco-step.ts";
 import type { Terminal } from "../terminal.ts";
+import { withWarehouse } from "../warehouse.ts";
 import type { Workspace } from "../workspace.ts";
 
 /** `run reco train`: tunes, judges and registers a model, and promotes it when the gate lets it through. */
@@ -99,13 +100,36 @@ export interface InferCommandOptions {
   active?: number;
   top?: number;
   full?: boolean;
+  challenger?: boolean;
+}
+
+/** `run reco collect`: feedback and answers of the serving API into raw_reco. */
+export async function runRecoCollect(workspace: Workspace): Promise<Outcome> {
+  const { feedback, answers, erased } = await withWarehouse(
+    workspace,
+    "run reco collect",
+    async (engine, book) => {
+      const session = await engine.openSession();
+      try {
+        return await collectStep(workspace, { source: { engine, session }, book });
+      } finally {
+        session.close();
+      }
+    },
+  );
+  const summary = `${plural(feedback, "event")} of feedback and ${plural(answers, "shown track")} landed${erased > 0 ? `, ${plural(erased, "user")} erased` : ""}`;
+  return { exitCode: EXIT.ok, summary, text: summary, json: { feedback, shown_tracks: answers, erased } };
 }
 
 /** `run reco infer`: the champion's lists into raw_reco.recommendations and the serving store. */
 export async function runRecoInfer(workspace: Workspace, options: InferCommandOptions): Promise<Outcome> {
   const scope = scopeOf(options);
   const inference = await withReco(workspace, "run reco infer", (place) =>
-    inferStep(workspace, place, { scope, isFull: options.full ?? false }),
+    inferStep(workspace, place, {
+      scope,
+      isFull: options.full ?? false,
+      alias: options.challenger === true ? "challenger" : "champion",
+    }),
   );
   const { id, version, users, skipped, listSeconds, seconds, store, expiresAt } = inference;
   const rate = listSeconds > 0 ? Math.round(users / listSeconds) : 0;

@@ -4,8 +4,7 @@ import { EXIT } from "../../core/errors.ts";
 import { TOKEN_VARIABLES } from "../../core/run-environment.ts";
 import { type Recommender, startRecommender } from "../../reco/serve/recommender.ts";
 import { readRecoSettings } from "../../reco/settings.ts";
-import type { StateDatabase } from "../../state/database.ts";
-import { openState } from "../../state/database.ts";
+import { openState, type StateDatabase } from "../../state/database.ts";
 import { isLoopback } from "../../web/server.ts";
 import type { ServingAccess } from "../../web/serving/admission.ts";
 import { startServing } from "../../web/serving/server.ts";
@@ -31,12 +30,13 @@ export async function runServe(
   let recommender: Recommender | undefined;
   try {
     recommender = await openRecommender(workspace, state);
-    const server = await startServing({ version: packageVersion(), recommender, access }, options);
+    const onFault = faultTeller(workspace);
+    const server = await startServing({ version: packageVersion(), recommender, access, onFault }, options);
     terminal.stdout.write(`${server.url}\n`);
     tellServing(workspace, recommender);
     if (!ctx.signal.aborted) await once(ctx.signal, "abort");
     await server.stop();
-    return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {} };
+    return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {}, isServed: true };
   } finally {
     await recommender?.close();
     await state.destroy();
@@ -61,6 +61,12 @@ export function servingAccess({ ctx, project }: Workspace, host: string): Servin
   for (const secret of [token, readToken]) if (secret !== undefined) ctx.secrets.add(secret);
   const { requests_per_second: requestsPerSecond } = readRecoSettings(project.file).serving;
   return { token, readToken, isLoopback: isLoopback(host), requestsPerSecond, now: () => performance.now() };
+}
+
+/** Writes into the log what callers are not told. */
+export function faultTeller({ ctx }: Workspace): (error: unknown) => void {
+  return (error) =>
+    ctx.log.warn("serving_fault", error instanceof Error ? (error.stack ?? error.message) : String(error));
 }
 
 function tellServing({ ctx }: Workspace, recommender: Recommender): void {

@@ -24,7 +24,7 @@ import { plural } from "../print.ts";
 import { API_URL, PROGRAM, startStandIn } from "../stand-in.ts";
 import type { Terminal } from "../terminal.ts";
 import { ownerOf, type Workspace, withEnvironment } from "../workspace.ts";
-import { openRecommender, servingAccess } from "./serve.ts";
+import { faultTeller, openRecommender, servingAccess } from "./serve.ts";
 
 export interface UpOptions {
   port: number;
@@ -70,6 +70,7 @@ export async function runUp(
       recommender,
       access: servingAccess(workspace, options.host),
       isStopping: () => ctx.signal.aborted,
+      onFault: faultTeller(workspace),
     });
     const server = await startServer(
       {

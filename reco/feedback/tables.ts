@@ -35,5 +35,5 @@ create table if not exists answers (
 create index if not exists answers_users on answers (user_id);
 create table if not exists erasures (user_hash text primary key, erased_at text not null) without rowid;
 create table if not exists meta (name text primary key, value text not null) without rowid;
-insert or ignore into meta (name, value) values ('salt', lower(hex(randomblob(16))));
+insert or ignore into meta (name, value) values ('salt', lower(hex(randomblob(16)))), ('store', lower(hex(randomblob(8))));
 `;

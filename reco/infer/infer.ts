@@ -9,12 +9,15 @@ import { alignModel } from "../candidates/align.ts";
 import { rowRange, rowSize } from "../candidates/matrix.ts";
 import type { Model } from "../candidates/model.ts";
 import { NOTHING } from "../candidates/top.ts";
+import { readOpinions } from "../feedback/opinions.ts";
 import { readArtefact } from "../registry/artefact.ts";
 import {
   createStore,
   currentStore,
   makeCurrent,
   openStore,
+  type ServedAlias,
+  type ServedItem,
   type StoreMeta,
   writeMeta,
 } from "../serve/store.ts";
@@ -33,7 +36,9 @@ export interface InferOptions {
   scope: Scope;
   /** Lists of users without new listens are made again too. */
   isFull: boolean;
-  folders: { projectDir: string; serving: string };
+  /** The challenger's lists go to serving alone: `raw_reco` has what most users get. */
+  alias?: ServedAlias;
+  folders: { projectDir: string; serving: string; feedbackFile: string };
 }
 
 export interface Inference {
@@ -64,7 +69,8 @@ export async function inferLists(
 ): Promise<Inference> {
   const startedMs = performance.now();
   const { settings, folders } = options;
-  const { version, model: kept } = await readChampion(state, folders.projectDir);
+  const alias = options.alias ?? "champion";
+  const { version, model: kept } = await readServed(state, { projectDir: folders.projectDir, alias });
   const catalogue = await readCatalogue(source);
   const cutoffs = await readCutoffs(source);
   if (cutoffs === undefined) throw noChampion();
@@ -73,23 +79,32 @@ export async function inferLists(
   const now = ctx.clock.now();
   const meta = metaOf(now, { version, cutoff: cutoffs.newest, dataset, options });
   const former = await readFormer(ctx, { options, meta, now });
-  const rows = await rowsOf(source, dataset, options.scope);
+  const opinions = readOpinions(folders.feedbackFile);
+  const rows = (await rowsOf(source, dataset, options.scope)).filter(
+    (row) => !opinions.isErased(dataset.users.ids[row] ?? ""),
+  );
   const todo = rows.filter(
     (row) => former.listens.get(dataset.users.ids[row] ?? "") !== listensOf(dataset, row),
   );
   const prepare = createPreparing(model, { catalogue, settings });
   const listMs = performance.now();
   const lists = new Map<string, UserLists>();
-  for (const row of todo) lists.set(dataset.users.ids[row] ?? "", prepare(listenerOf(dataset, row)));
+  for (const row of todo)
+    lists.set(
+      dataset.users.ids[row] ?? "",
+      withoutDisliked(prepare(listenerOf(dataset, row)), opinions.dislikedBy(dataset.users.ids[row] ?? "")),
+    );
   const listSeconds = (performance.now() - listMs) / 1000;
   ctx.signal.throwIfAborted();
-  await landRecommendations(source.engine, source.session, {
-    rows: [...lists].flatMap(([user, made]) => landedRows(user, made)),
-    users: former.file === null ? null : [...lists.keys(), ...goneUsers(former, { rows, dataset })],
-    inference: { id: meta.inference_id, version, at: meta.created_at, expiresAt: meta.expires_at },
-  });
+  if (alias === "champion")
+    await landRecommendations(source.engine, source.session, {
+      rows: [...lists].flatMap(([user, made]) => landedRows(user, made)),
+      users: former.file === null ? null : [...lists.keys(), ...goneUsers(former, { rows, dataset })],
+      inference: { id: meta.inference_id, version, at: meta.created_at, expiresAt: meta.expires_at },
+    });
   const store = await writeStore(source, {
     folder: folders.serving,
+    alias,
     former,
     meta,
     lists,
@@ -124,21 +139,34 @@ export async function inferLists(
   };
 }
 
+function withoutDisliked(lists: UserLists, disliked: ReadonlySet<string>): UserLists {
+  if (disliked.size === 0) return lists;
+  const kept = (items: readonly ServedItem[]) =>
+    items
+      .filter(({ track_id }) => !disliked.has(track_id))
+      .map((item, place) => ({ ...item, rank: place + 1 }));
+  return {
+    discover: kept(lists.discover),
+    on_repeat: kept(lists.on_repeat),
+    playlists: lists.playlists.map(({ name, items }) => ({ name, items: kept(items) })),
+  };
+}
+
 /** The model that is to be served, whole. Throws RECO_NO_CHAMPION and RECO_ARTEFACT_DAMAGED. */
-export async function readChampion(
+async function readServed(
   state: StateDatabase,
-  projectDir: string,
+  { projectDir, alias }: { projectDir: string; alias: ServedAlias },
 ): Promise<{ version: number; model: Model }> {
-  const { champion } = await readAliases(state);
-  const row = champion === undefined ? undefined : await findModel(state, champion);
-  if (row === undefined) throw noChampion();
+  const { [alias]: wanted } = await readAliases(state);
+  const row = wanted === undefined ? undefined : await findModel(state, wanted);
+  if (row === undefined) throw noChampion(alias);
   const seal = { checksum: row.checksum, shape: JSON.parse(row.shape) };
   return { version: row.version, model: readArtefact(join(projectDir, row.artefact), seal) };
 }
 
-function noChampion(): ProjectError {
+function noChampion(alias: ServedAlias = "champion"): ProjectError {
   return new ProjectError("RECO_NO_CHAMPION", {
-    message: "no model is the champion yet",
+    message: `no model is the ${alias} yet`,
     where: "run reco infer",
     hint: "train one first: run reco train",
     exitCode: EXIT.failed,
@@ -183,7 +211,7 @@ async function readFormer(
   const none = { file: null, listens: new Map<string, number>() };
   if (options.isFull) return none;
   try {
-    const current = currentStore(options.folders.serving);
+    const current = currentStore(options.folders.serving, options.alias);
     if (current === undefined) return none;
     const { store, meta: former } = openStore(current.file);
     try {
@@ -242,6 +270,7 @@ function landedRows(user: string, { discover, on_repeat }: UserLists): Landed[] 
 
 interface StoreContent {
   folder: string;
+  alias: ServedAlias;
   former: Former;
   meta: StoreMeta;
   lists: ReadonlyMap<string, UserLists>;
@@ -265,7 +294,12 @@ async function writeStore(source: RecoSource, content: StoreContent): Promise<st
   } finally {
     store.close();
   }
-  return makeCurrent(folder, { name: meta.inference_id, version: meta.model_version, keep: settings.keep });
+  return makeCurrent(folder, {
+    name: meta.inference_id,
+    version: meta.model_version,
+    keep: settings.keep,
+    alias: content.alias,
+  });
 }
 
 function writeLists(store: Sqlite.Database, { former, lists, rows, dataset }: StoreContent): void {

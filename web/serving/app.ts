@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createRoute, OpenAPIHono, type RouteConfig, type RouteHandler, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { HTTPException } from "hono/http-exception";
 import { ProjectError } from "../../core/errors.ts";
 import { nearestNames } from "../../core/nearest.ts";
 import type { Recommender } from "../../reco/serve/recommender.ts";
@@ -30,6 +31,8 @@ export interface Serving {
   recommender: Recommender;
   /** Whether it is being stopped: not ready any more, and still answering. */
   isStopping: () => boolean;
+  /** Told of what should not happen. */
+  onFault: (error: unknown) => void;
 }
 
 export const MAX_BODY_BYTES = 16 * 1024;
@@ -47,13 +50,9 @@ export function createServingApp(serving: Serving): OpenAPIHono {
   const app = new OpenAPIHono({
     defaultHook: (result) => (result.success ? undefined : refusalResponse(invalid(result.error))),
   });
-  app.use(
-    "*",
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: () => refusalResponse(tooLarge()),
-    }),
-  );
+  // Of a body whose length was not told before.
+  const limit = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: () => refusalResponse(tooLarge()) });
+  app.use("/v1/feedback", (context, next) => (context.req.method === "POST" ? limit(context, next) : next()));
   addLists(app, serving);
   addTracks(app, serving);
   addFeedback(app, serving);
@@ -61,7 +60,7 @@ export function createServingApp(serving: Serving): OpenAPIHono {
   addHealth(app, serving);
   addDocs(app, serving);
   app.notFound((context) => refusalResponse(unknownRoute(app, context.req.path)));
-  app.onError((error) => refusalResponse(faultOf(error)));
+  app.onError((error) => refusalResponse(faultOf(error, serving.onFault)));
   return app;
 }
 
@@ -80,13 +79,21 @@ function invalid(error: z.ZodError): Refusal {
   const isForm =
     issue?.code === "unrecognized_keys" || (issue?.code === "invalid_type" && issue.expected === "string");
   const message =
-    issue?.code === "unrecognized_keys"
-      ? `nothing here is called "${field?.slice(0, 50)}"`
-      : (issue?.message ?? "is wrong");
+    issue?.code === "unrecognized_keys" ? `nothing here is called "${field?.slice(0, 50)}"` : wordsOf(issue);
   return {
     ...{ status: isForm ? 400 : 422, code: "REQUEST_INVALID", field: field?.slice(0, 100) || "body" },
     ...{ message: `${field?.slice(0, 50) || "body"}: ${message}`, hint: HINT },
   };
+}
+
+function wordsOf(issue: z.core.$ZodIssue | undefined): string {
+  if (
+    issue?.message.endsWith("received array") &&
+    issue.code === "invalid_type" &&
+    issue.expected === "string"
+  )
+    return "is given more than once";
+  return issue?.message ?? "is wrong";
 }
 
 function unknownRoute(app: OpenAPIHono, path: string): Refusal {
@@ -98,12 +105,18 @@ function unknownRoute(app: OpenAPIHono, path: string): Refusal {
   };
 }
 
-function faultOf(error: unknown): Refusal {
+function faultOf(error: unknown, onFault: (error: unknown) => void): Refusal {
+  if (error instanceof HTTPException && error.status === 400)
+    return {
+      ...{ status: 400, code: "BODY_UNREADABLE", field: "body" },
+      ...{ message: "the body is no JSON", hint: HINT },
+    };
   if (error instanceof ProjectError && error.code === "FEEDBACK_UNWRITTEN")
     return {
       ...{ status: 503, code: error.code, field: null, message: "feedback could not be stored" },
       ...{ hint: "send it again with the same key", headers: { "Retry-After": "1" } },
     };
+  onFault(error);
   return {
     ...{ status: 500, code: "INTERNAL", field: null },
     ...{ message: "the server could not answer", hint: "see its log" },

@@ -15,6 +15,8 @@ export interface ServingOptions {
   access: ServingAccess;
   /** Whether it is being stopped: not ready any more, and still answering. */
   isStopping: () => boolean;
+  /** Told of what should not happen. */
+  onFault: (error: unknown) => void;
 }
 
 /** Refuses before it reads, answers what it has prepared at once, and leaves the rest to the routes. */
@@ -25,7 +27,7 @@ export function createServingListener(options: ServingOptions): {
   const { recommender, access, isStopping } = options;
   const admit = createAdmission(access);
   const load = startLoadMeter();
-  const app = getRequestListener(createServingApp(options).fetch, { overrideGlobalObjects: false });
+  const app = getRequestListener(createServingApp(options).fetch);
   const listener: ServingListener = (request, response) => {
     if (isStopping()) response.setHeader("Connection", "close");
     const refusal =

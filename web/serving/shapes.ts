@@ -18,9 +18,10 @@ export const whyParameters = z.object({ id, track_id: id });
 
 const wholeNumber = z
   .string()
-  .regex(/^\d{1,6}$/, `is no whole number from 1 to ${MAX_K}`)
-  .transform(Number)
-  .pipe(z.int().min(1).max(MAX_K));
+  .refine((text) => /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_K, {
+    message: `is no whole number from 1 to ${MAX_K}`,
+  })
+  .transform(Number);
 
 export const listQuery = z.strictObject({
   k: wholeNumber.default(10).openapi({ type: "integer", minimum: 1, maximum: MAX_K }),
