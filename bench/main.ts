@@ -1,5 +1,6 @@
 // `npm run bench -- 10 100 1000` measures the runner, `npm run bench -- star [raw rows]` a star schema,
-// `npm run bench -- postgres [rows]` loading a table, `npm run bench -- ingest [records] [--peers]` a list over HTTP.
+// `npm run bench -- postgres [rows]` loading a table, `npm run bench -- ingest [records] [--peers]` a list over HTTP,
+// `npm run bench -- serve [seconds]` the serving API.
 const [first, rawRows] = process.argv.slice(2);
 
 if (first === "star") {
@@ -15,4 +16,7 @@ if (first === "star") {
 } else if (first === "schedule") {
   const { benchSchedule } = await import("./schedule.ts");
   await benchSchedule();
+} else if (first === "serve") {
+  const { benchServe } = await import("./serve.ts");
+  await benchServe(Number(rawRows ?? 20));
 } else await import("./runner.ts");
