@@ -101,8 +101,9 @@ test("answers are landed a row a track, and users who were erased go", async () 
 test("a store of feedback that is damaged is told before anything is served", async () => {
   const cwd = project();
   writeFileSync(join(cwd, "data/feedback.db"), "no database, but some text that is long enough to be read");
-  const { exitCode, stderr } = await run(["serve", "--port", "0"], { cwd });
+  const { exitCode, stdout, stderr } = await run(["serve", "--port", "0", "--json"], { cwd });
   expect(exitCode).toBe(4);
+  expect(JSON.parse(stdout).errors[0].code).toBe("FEEDBACK_UNREADABLE");
   expect(stderr).toContain("the store of feedback cannot be opened");
   expect(stderr).toContain("to fix: check its permissions and the free space");
 });

@@ -179,6 +179,15 @@ describe("what nobody can mean", () => {
     expect(text.toLowerCase()).toContain("x-content-type-options: nosniff");
   });
 
+  test("a request that does not come to an end is closed, and others do not notice", async () => {
+    const { url } = await serve();
+    const slow = sendBytes(url, "GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ");
+    expect((await send(url, LIST)).status).toBe(200);
+    const text = await slow;
+    expect(text).toContain("HTTP/1.1 408 ");
+    expect(text).toContain("TOO_SLOW");
+  }, 30_000);
+
   test.each([
     [{ kind: "love" }, "kind"],
     [{ kind: "listen" }, "listened_ms"],
