@@ -38,7 +38,17 @@ function addReportCommand(program: Command, invocation: Invocation): void {
     .option("--since <time>", "a date or a time (UTC), or a duration such as 2h or 7d", "24h")
     .option("--open", "as a page in the browser")
     .option("-o, --output <file>", "as a page; .txt and .json as such")
-    .addHelpText("after", examples("run report", "run report --since 7d --open", "run report -o report.html"))
+    .option("--send", "to the channels of monitor.yml that take warnings")
+    .option("--channel <names...>", "to these")
+    .addHelpText(
+      "after",
+      examples(
+        "run report",
+        "run report --since 7d --open",
+        "run report -o report.html",
+        "run report --send",
+      ),
+    )
     .action(async (options: CommonOptions & ReportOptions) => {
       const { runReport } = await import("./commands/report.ts");
       const work: Work = (workspace, terminal) => runReport(workspace, terminal, options);

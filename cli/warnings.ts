@@ -47,6 +47,7 @@ export const PASSING = [
     "jobs_wrong",
     "lock_awaited",
     "monitor_failed",
+    "report_unsent",
     "node_unmaintained",
     "parts_stopped",
     "reading_restarted",

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { startMail, startReceiver } from "../monitor/receivers.ts";
 import { run, temporaryFolder } from "./cli.ts";
 
 async function builtShop(): Promise<string> {
@@ -63,4 +64,51 @@ test("a wrong time or template is a wrong call", async () => {
   const template = await run(["report"], { cwd });
   expect(template).toMatchObject({ exitCode: 2, stdout: "" });
   expect(template.stderr).toContain("templates/report.text.hbs:1:17  the template cannot be rendered");
+});
+
+test("report --send brings it to every channel once, in the form that each takes", async () => {
+  const cwd = await builtShop();
+  const [mail, hook, pager] = [await startMail(), await startReceiver(), await startReceiver()];
+  onTestFinished(async () => void (await Promise.all([mail.stop(), hook.stop(), pager.stop()])));
+  const channels = [
+    `  mail: {type: email, host: 127.0.0.1, port: ${mail.port}, tls: none, from: a@shop.test, to: [b@shop.test]}`,
+    "  chat: {type: slack, url: {env: HOOK_URL}}",
+    "  pager: {type: webhook, url: {env: PAGER_URL}, min_severity: critical}",
+  ];
+  writeFileSync(join(cwd, "monitor.yml"), `channels:\n${channels.join("\n")}\n`);
+  const env = { HOOK_URL: hook.url, PAGER_URL: pager.url };
+  const sent = await run(["report", "--send"], { cwd, env });
+  expect(sent).toMatchObject({ exitCode: 0, stdout: "sent to mail, chat\n" });
+  expect(mail.mails.map(({ to }) => to)).toEqual([["b@shop.test"]]);
+  expect(mail.mails[0]?.raw).toMatch(/Subject: shop: /);
+  expect(mail.mails[0]?.raw).toMatch(/text\/plain[\s\S]*text\/html/);
+  expect(hook.posts.map(({ body }) => JSON.parse(body).text)).toEqual([
+    expect.stringContaining("Did it run?"),
+  ]);
+  expect(pager.posts).toEqual([]);
+  await run(["report", "--channel", "pager"], { cwd, env });
+  expect(JSON.parse(pager.posts[0]?.body ?? "{}")).toMatchObject({
+    type: "report",
+    data: { data: { project: "shop", verdict: "good" } },
+  });
+  await run(["alerts", "send"], { cwd, env });
+  expect([mail.mails.length, hook.posts.length, pager.posts.length]).toEqual([1, 1, 1]);
+});
+
+test("a report that does not get through waits, one without a channel warns, an unknown channel is a wrong call", async () => {
+  const cwd = await builtShop();
+  const none = await run(["report", "--send"], { cwd });
+  expect(none).toMatchObject({ exitCode: 0, stdout: "the report was not sent\n" });
+  expect(none.stderr).toContain("no channel takes the report");
+  const hook = await startReceiver();
+  onTestFinished(() => hook.stop());
+  hook.status = 503;
+  writeFileSync(join(cwd, "monitor.yml"), "channels: {chat: {type: slack, url: {env: HOOK_URL}}}\n");
+  const env = { HOOK_URL: hook.url };
+  const waits = await run(["report", "--send"], { cwd, env });
+  expect(waits).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("not all got through yet") });
+  expect((await run(["alerts", "outbox"], { cwd, env })).stdout).toContain("messages: 1 queued");
+  const wrong = await run(["report", "--channel", "chta"], { cwd, env });
+  expect(wrong).toMatchObject({ exitCode: 2, stdout: "" });
+  expect(wrong.stderr).toContain('--channel  no channel is called "chta"\n  nearest names: chat');
 });
