@@ -112,7 +112,7 @@ test("a wrong kind of storage is a mistake", () => {
       "models: [{name: m, columns: [{name: a, data_tests: [{unique: {store_failures_as: file}}]}]}]",
   });
   expect(mistake).toMatchObject({ code: "CONFIG_INVALID" });
-  expect(mistake?.message).toContain('config "store_failures_as" is wrong');
+  expect(mistake?.message).toContain('config "store_failures_as" cannot be "file"');
 });
 
 test("after the first failure, fail-fast leaves out the tests that did not begin", async () => {

@@ -134,7 +134,7 @@ test.each<[string, Files, string, string, string]>([
     { [M]: "select {{ var('toString') }}" },
     `${M}:1:11`,
     'variable "toString" has no value',
-    "give it in project.yml",
+    "give it under vars: in project.yml",
   ],
   [
     "an environment variable that is not set",
@@ -169,7 +169,7 @@ test.each<[string, Files, string, string, string]>([
     "a wrong configuration",
     { [M]: "{{ config(materialized='tabel') }}select 1" },
     `${M}:1:4`,
-    'config "materialized" is wrong',
+    'config "materialized" cannot be "tabel"',
     "table",
   ],
   [
@@ -315,7 +315,7 @@ test.each<[string, Files, string, string, string]>([
     "a wrong severity",
     tested("unique:\n              severity: fatal"),
     `${Y}:7:15`,
-    'config "severity" is wrong',
+    'config "severity" cannot be "fatal"',
     "error",
   ],
   [

@@ -168,7 +168,7 @@ describe("a microbatch model", () => {
 
   test.each([
     ["batch_size='day'", "a microbatch model needs event_time, begin"],
-    ["batch_size='week', event_time='t', begin='2024-01-01'", 'config "batch_size" is wrong'],
+    ["batch_size='week', event_time='t', begin='2024-01-01'", 'config "batch_size" cannot be "week"'],
     ["batch_size='day', event_time='t', begin='soon'", 'begin is no time: "soon"'],
   ])("with %s is a mistake of the project", (config, message) => {
     const sql = `{{ config(materialized='incremental', incremental_strategy='microbatch', ${config}) }}select 1`;
