@@ -47,8 +47,10 @@ async function answer(...args: string[]) {
 
 test("what is refused is listed, shown, replayed and dropped", async () => {
   expect((await quarantine("ls")).stdout).toBe("nothing in quarantine\n");
-  const loaded = await run(["ingest"], { cwd, env });
+  // One stream after the other: load ids count over the source.
+  const loaded = await run(["ingest", "songs"], { cwd, env });
   expect(loaded.exitCode).toBe(0);
+  expect(await run(["ingest", "users"], { cwd, env })).toMatchObject({ exitCode: 0 });
   expect(loaded.stderr).toContain("feed.songs: 2 in quarantine; to see them: run quarantine show feed.songs");
 
   const { stdout: list } = await quarantine("ls");
