@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { type Engine, relationKey } from "../engines/engine.ts";
-import { type Collected, collectFeedback } from "../reco/feedback/collect.ts";
 import { type Inference, inferLists, type Scope } from "../reco/infer/infer.ts";
 import type { ServedAlias } from "../reco/serve/store.ts";
 import { type RecoSettings, readRecoSettings } from "../reco/settings.ts";
@@ -126,17 +125,6 @@ function programHash(): string {
   return createHash("sha256")
     .update(readFileSync(fileURLToPath(import.meta.url)))
     .digest("hex");
-}
-
-/** Lands what the serving API has stored of feedback and answers. */
-export async function collectStep(
-  { ctx, folders }: Workspace,
-  { source: { engine, session }, book }: { source: Pick<RecoSource, "engine" | "session">; book: BuildBook },
-): Promise<Collected> {
-  const now = ctx.clock.now();
-  const collected = await collectFeedback(folders.feedbackFile, { engine, session, now });
-  if (collected.feedback + collected.answers + collected.erased > 0) noteForeign(book);
-  return collected;
 }
 
 /** Makes the champion's lists and tells the book of builds that their table was written to. */

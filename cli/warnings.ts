@@ -43,6 +43,7 @@ export const WARNINGS = [
 export const PASSING = [
   ...[
     "alert_given_up",
+    "feedback_uncollected",
     "host_paused",
     "jobs_wrong",
     "lock_awaited",

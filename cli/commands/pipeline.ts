@@ -8,6 +8,7 @@ import { type ModelNode, modelsOf } from "../../runner/graph/nodes.ts";
 import type { Release } from "../../runner/publish.ts";
 import { formatStreams, summarizeRelease, summarizeStreams } from "../answers.ts";
 import { writeArtifacts } from "../artifacts-step.ts";
+import { collectBeforeBuild } from "../collect-step.ts";
 import { dryRunOutcome } from "../dry-run.ts";
 import { formatGraph, formatSection, graphJson, summarizeGraph } from "../graph-answer.ts";
 import { type IngestPlan, ingestStep, planIngest } from "../ingest-step.ts";
@@ -86,6 +87,7 @@ export async function pipelineSteps(
     writePipelineArtifacts(workspace, plan, { streams, graph });
     return { streams, graph, release: null, withheld };
   }
+  await collectBeforeBuild(workspace, open);
   const graph = await withRunHooks(workspace, open, {
     plan: plan.graph,
     work: async () => {

@@ -1,9 +1,10 @@
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import type { Scope } from "../../reco/infer/infer.ts";
 import { type Training, trainModel } from "../../reco/train/train.ts";
+import { collectStep } from "../collect-step.ts";
 import type { Outcome } from "../outcome.ts";
 import { formatSeconds, formatTable, plural } from "../print.ts";
-import { collectStep, inferStep, trainOptions, withReco } from "../reco-step.ts";
+import { inferStep, trainOptions, withReco } from "../reco-step.ts";
 import type { Terminal } from "../terminal.ts";
 import { withWarehouse } from "../warehouse.ts";
 import type { Workspace } from "../workspace.ts";
@@ -15,6 +16,7 @@ export async function runRecoTrain(
   { promote = true }: { promote?: boolean },
 ): Promise<Outcome> {
   const training = await withReco(workspace, "run reco train", async (place) => {
+    await collectStep(workspace, place);
     const options = await trainOptions(workspace, place);
     return trainModel(workspace.ctx, place, { ...options, promotes: options.promotes && promote });
   });
@@ -124,13 +126,14 @@ export async function runRecoCollect(workspace: Workspace): Promise<Outcome> {
 /** `run reco infer`: the champion's lists into raw_reco.recommendations and the serving store. */
 export async function runRecoInfer(workspace: Workspace, options: InferCommandOptions): Promise<Outcome> {
   const scope = scopeOf(options);
-  const inference = await withReco(workspace, "run reco infer", (place) =>
-    inferStep(workspace, place, {
+  const inference = await withReco(workspace, "run reco infer", async (place) => {
+    await collectStep(workspace, place);
+    return inferStep(workspace, place, {
       scope,
       isFull: options.full ?? false,
       alias: options.challenger === true ? "challenger" : "champion",
-    }),
-  );
+    });
+  });
   const { id, version, users, skipped, listSeconds, seconds, store, expiresAt } = inference;
   const rate = listSeconds > 0 ? Math.round(users / listSeconds) : 0;
   const cost = users === 0 ? "" : ` (${plural(rate, "user")}/s for the lists)`;

@@ -33,7 +33,7 @@ describe("run demo", () => {
       "Most played tracks",
       "Rock",
       "Next",
-      "published 16 tables",
+      "published 20 tables",
     ]) {
       expect(first.stdout).toContain(part);
     }
@@ -63,7 +63,7 @@ describe("ingest, models --select marts, test", () => {
     const built = await run(["models", "--select", "marts"], { cwd });
     expect(built).toMatchObject({ exitCode: 0 });
     expect(built.stderr).toContain(
-      "building stg_listen_history, stg_recommendations, stg_tracks, stg_users first: never built",
+      "building stg_feedback, stg_impressions, stg_listen_history, stg_recommendations, stg_tracks, stg_users first: never built",
     );
     const tested = await answerOf(["test"], cwd, api);
     expect(tested.exitCode).toBe(0);
