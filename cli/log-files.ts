@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
 import { logFile } from "../state/retention.ts";
+import type { LogPart } from "../web/served.ts";
 import { printableLines } from "./print.ts";
 
 const BLOCK_BYTES = 64 * 1024;
@@ -48,4 +49,22 @@ export function logTail(logs: string, runId: string): string[] {
   } finally {
     closeSync(log);
   }
+}
+
+const NEWLINE = 10;
+
+/** Whole lines of a run's log from an offset on; a line longer than a block comes in pieces. */
+export function logPart(
+  logs: string,
+  runId: string,
+  { offset, isOpen }: { offset: number; isOpen: boolean },
+): LogPart {
+  const block = readFrom(logFile(logs, runId), offset);
+  const isLast = block.length < BLOCK_BYTES;
+  const end = (isLast && !isOpen) || !block.includes(NEWLINE) ? block.length : block.lastIndexOf(NEWLINE) + 1;
+  // An unfinished line of a run that goes on is left for the next part.
+  const taken = isLast && isOpen && !block.includes(NEWLINE) ? 0 : end;
+  const whole = block.subarray(0, taken).toString("utf8").replace(/\n$/, "");
+  const lines = taken === 0 ? [] : whole.split("\n").map((line) => printableLines(readable(line)));
+  return { lines, nextOffset: offset + taken, isAtEnd: isLast };
 }

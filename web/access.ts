@@ -31,6 +31,7 @@ function withCharset({ headers }: Response): void {
 }
 
 export const LOOPBACK_NAMES = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
+const METHODS = ["GET", "HEAD", "POST"];
 const MAX_FAILURES = 10;
 const MINUTE_MS = 60_000;
 
@@ -44,8 +45,10 @@ export function guard(access: Access): MiddlewareHandler {
       context.body(JSON.stringify({ error: { code: "REFUSED", message, hint } }), status, {
         "Content-Type": JSON_TYPE,
       });
-    if (!["GET", "HEAD", "POST"].includes(req.method))
+    if (!METHODS.includes(req.method)) {
+      context.header("Allow", METHODS.join(", "));
       return refuse(405, `${req.method} is not answered here`, "see /api/openapi.json");
+    }
     if (access.isLoopback && !LOOPBACK_NAMES.test(req.header("host") ?? ""))
       return refuse(
         403,

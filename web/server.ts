@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
 import type { Access } from "./access.ts";
-import { createApp, type Served } from "./app.ts";
+import { createApp } from "./app.ts";
+import type { Served } from "./served.ts";
 
 /** Answers requests below /v1. */
 export type ServingListener = (request: IncomingMessage, response: ServerResponse) => void;

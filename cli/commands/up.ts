@@ -13,12 +13,13 @@ import { createScheduler, type Scheduler } from "../../schedule/scheduler.ts";
 import { openState, type RunRow } from "../../state/database.ts";
 import { acquireLeadership } from "../../state/lock.ts";
 import { listSeries } from "../../state/metrics.ts";
+import type { ServedLog } from "../../web/served.ts";
 import { isLoopback, startServer } from "../../web/server.ts";
 import { createServingListener } from "../../web/serving/server.ts";
 import { startAlertSender } from "../alert-sender.ts";
 import { commandCheck } from "../check-command.ts";
 import { packageVersion } from "../invocation.ts";
-import { logTail } from "../log-files.ts";
+import { logPart, logTail } from "../log-files.ts";
 import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
 import { API_URL, PROGRAM, startStandIn } from "../stand-in.ts";
@@ -81,8 +82,9 @@ export async function runUp(
         jobs: () => scheduler.jobs(),
         problems: () => problems,
         metrics: async () => prometheusText(await listSeries(state), ctx.clock.now()),
-        logTail: (id) => logTail(folders.logs, id),
+        log: servedLog(workspace),
         onChange: () => scheduler.wake(),
+        onFault: faultTeller(workspace),
       },
       { ...options, serving },
     );
@@ -125,6 +127,17 @@ function accessOf({ ctx }: Workspace, host: string) {
   const readToken = environmentValue(ctx.env, TOKEN_VARIABLES.read);
   for (const secret of [token, readToken]) if (secret !== undefined) ctx.secrets.add(secret);
   return { token, readToken, isLoopback: isLoopback(host), now: () => ctx.clock.now() };
+}
+
+function servedLog({ ctx, folders: { logs } }: Workspace): ServedLog {
+  const masked = (lines: string[]) => lines.map((line) => ctx.secrets.mask(line));
+  return {
+    tail: (id) => masked(logTail(logs, id)),
+    part: (id, from) => {
+      const part = logPart(logs, id, from);
+      return { ...part, lines: masked(part.lines) };
+    },
+  };
 }
 
 function tellStart({ ctx }: Workspace, { jobs }: Schedule): void {

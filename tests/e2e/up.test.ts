@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
@@ -119,6 +119,34 @@ test("an edited file with mistakes leaves the former jobs, and says so until it 
   const right = await until(url, "/api/jobs", (body) => body.problems.length === 0);
   expect(right.jobs).toMatchObject([{ name: "a" }, { name: "b" }]);
   expect(stderr()).toContain("the former jobs hold");
+});
+
+test("the log of a run comes part by part, in whole lines", async () => {
+  const cwd = project("jobs: {list: {steps: [{run: ls --allow-empty-selection}]}}\n");
+  const { url } = await up(cwd);
+  const { run: asked } = await ask(url, "/api/jobs/list/trigger", "POST");
+  await until(url, `/api/runs/${asked.id}`, (body) => body.run.status === "success");
+  const part = await ask(url, `/api/runs/${asked.id}/log`);
+  expect(part.lines[0]).toBe("== ls: run ls --allow-empty-selection");
+  expect(part).toMatchObject({ run_id: asked.id, is_complete: true });
+  const rest = await ask(url, `/api/runs/${asked.id}/log?offset=${part.next_offset}`);
+  expect(rest).toMatchObject({ lines: [], next_offset: part.next_offset, is_complete: true });
+});
+
+test("a run that goes on is cancelled by a call", async () => {
+  const cwd = project("jobs: {slow: {steps: [{run: models}]}}\n");
+  mkdirSync(join(cwd, "models"));
+  writeFileSync(
+    join(cwd, "models/endless.sql"),
+    "select sum(hash(a, b)) from range(10000000) a(a), range(10000000) b(b)",
+  );
+  const { url } = await up(cwd);
+  const { run: asked } = await ask(url, "/api/jobs/slow/trigger", "POST");
+  await until(url, `/api/runs/${asked.id}`, (body) => body.steps[0]?.status === "running");
+  const cancelled = await ask(url, "/api/jobs/slow/cancel", "POST");
+  expect(cancelled).toEqual({ runs: [{ id: asked.id, status: "running" }] });
+  const ended = await until(url, `/api/runs/${asked.id}`, (body) => body.run.ended_at !== null);
+  expect(ended.run).toMatchObject({ status: "cancelled", reason: "somebody cancelled it" });
 });
 
 test("a step that goes on is cancelled from outside", async () => {

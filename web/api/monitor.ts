@@ -3,6 +3,7 @@ import type { StateDatabase } from "../../state/database.ts";
 import { incidentJson, listIncidents } from "../../state/incidents.ts";
 import { SEVERITIES } from "../../state/monitor-tables.ts";
 import { countOutbox, listOutbox } from "../../state/outbox.ts";
+import { json, query, REFUSED, WRONG } from "./answers.ts";
 
 const text = z.string().nullable();
 const incidentShape = z
@@ -50,18 +51,19 @@ const messageShape = z
   .openapi("Message");
 
 const limit = z.coerce.number().int().min(1).max(500).default(100);
-const json = <T extends z.ZodType>(schema: T, description: string) => ({
-  description,
-  content: { "application/json": { schema } },
-});
-
 /** Incidents, and the messages about them. */
 export function addMonitor(app: OpenAPIHono, state: StateDatabase): void {
   const incidents = createRoute({
     method: "get",
     path: "/api/incidents",
-    request: { query: z.object({ status: z.enum(["open", "resolved"]).optional(), limit }) },
-    responses: { 200: json(z.object({ incidents: z.array(incidentShape) }), "open ones first") },
+    summary: "What is wrong, or was",
+    tags: ["monitoring"],
+    request: { query: query({ status: z.enum(["open", "resolved"]).optional(), limit }) },
+    responses: {
+      ...REFUSED,
+      422: WRONG,
+      200: json(z.object({ incidents: z.array(incidentShape) }), "open ones first"),
+    },
   });
   app.openapi(incidents, async (context) => {
     const found = await listIncidents(state, context.req.valid("query"));
@@ -70,8 +72,12 @@ export function addMonitor(app: OpenAPIHono, state: StateDatabase): void {
   const outbox = createRoute({
     method: "get",
     path: "/api/outbox",
-    request: { query: z.object({ status: z.enum(OUTBOX).optional(), limit }) },
+    summary: "Messages to channels, and how many of each state",
+    tags: ["monitoring"],
+    request: { query: query({ status: z.enum(OUTBOX).optional(), limit }) },
     responses: {
+      ...REFUSED,
+      422: WRONG,
       200: json(
         z.object({ counts: z.record(z.string(), z.int()), messages: z.array(messageShape) }),
         "the newest first",

@@ -69,6 +69,8 @@ export const jobShape = z
     next_due_at: text,
     /** In the job's time zone, with its offset. */
     next_due_local: text,
+    /** Of each either after, with on, or fresher. */
+    triggers: z.array(z.object({ after: text, on: text, fresher: text })),
     steps: z.array(z.string()),
     last_run: runShape.nullable(),
     missed: z.int(),
@@ -80,6 +82,8 @@ export const errorShape = z
     error: z.object({
       code: z.string(),
       message: z.string(),
+      /** The parameter that is wrong. */
+      field: z.string().optional(),
       nearest: z.array(z.string()).optional(),
       hint: z.string().optional(),
     }),
