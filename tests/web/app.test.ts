@@ -118,16 +118,17 @@ test("an unknown parameter is told with those that there are", async () => {
 });
 
 test.each([
-  ["{", 400, "body"],
-  ["[]", 422, "body"],
-  ['{"job": "report"}', 422, "job"],
-  [`{"a": "${"a".repeat(20_000)}"}`, 413, "body"],
-  [" {} ", 202, undefined],
-])("a body of %.20s is a %i", async (text, status, field) => {
+  ["{", 400, "BODY_INVALID", "body"],
+  ["[]", 422, "BODY_INVALID", "body"],
+  ['{"job": "report"}', 422, "BODY_INVALID", "job"],
+  [`{"a": "${"a".repeat(20_000)}"}`, 413, "BODY_TOO_LARGE", "body"],
+  [" {} ", 202, undefined, undefined],
+])("a body of %.20s is a %i", async (text, status, code, field) => {
   const { app } = await served();
   const response = await post(app, "/api/jobs/report/trigger", { origin: BASE }, text);
   expect(response.status).toBe(status);
-  expect((await bodyOf(response)).error?.field).toBe(field);
+  const { error } = await bodyOf(response);
+  expect([error?.code, error?.field]).toEqual([code, field]);
 });
 
 test.each([
