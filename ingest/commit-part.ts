@@ -11,6 +11,7 @@ import type { LoadPlan } from "./load-plan.ts";
 import { commitLoad } from "./raw/commit.ts";
 import type { Landing } from "./raw/landing.ts";
 import { recordLoad } from "./raw/loads.ts";
+import { type KnownPages, passPagesOn, unchangedCounts, writePages } from "./raw/pages.ts";
 import { forgetLoad } from "./raw/unfinished.ts";
 import { streamName } from "./reader.ts";
 import type { StreamJob } from "./stream-job.ts";
@@ -23,6 +24,8 @@ export interface Progress {
   mode: string;
   /** What earlier parts of the load have in their own rows of `_loads`. */
   told: Traffic & { pages: number };
+  /** What the pages of a whole list are remembered with, see `pagesDefinitionOf`; null when they are not. */
+  pagesDefinition: string | null;
   /** Refused records without a readable key. */
   keyless: number;
   /** All of the load that has come to a commit. */
@@ -38,6 +41,7 @@ export function startProgress(job: StreamJob, result: StreamResult, startedAt: D
     startedAt,
     mode: job.stream.mode ?? "full",
     told,
+    pagesDefinition: null,
     keyless: 0,
     seen: emptyTally(),
     refused: null,
@@ -76,7 +80,7 @@ export async function commitPart(
   }: PartOfLoad & { landing: Landing; reach: Reach; end: PartEnd },
 ): Promise<void> {
   const { engine, tables, stream } = job;
-  const { result } = progress;
+  const { result, pagesDefinition } = progress;
   if (progress.refused !== null) throw progress.refused.error;
   await landing.flush();
   const landed =
@@ -103,8 +107,16 @@ export async function commitPart(
       concludesDeletions,
       compare,
       part: end.read,
-      alsoWrite: async (loadId) => {
+      alsoWrite: async (loadId, judged) => {
         await writeDifference(place, loadId, drift);
+        const { pageList } = end;
+        if (pageList !== undefined && pagesDefinition !== null)
+          await writePages(place, {
+            ...judged,
+            loadId,
+            entries: pageList.entries,
+            definition: pagesDefinition,
+          });
         // With its last part a load has ended.
         if (end.batch === null) await forgetLoad(place, stream.name);
       },
@@ -119,6 +131,27 @@ export async function commitPart(
   result.counts = addCounts(result.counts, committed.counts);
   result.drift.push(...committed.drift);
   reportDrift(job, committed.drift);
+}
+
+/** Commits that all pages are those of the load before: only a row of `_loads` is written. */
+export async function commitUnchanged(
+  job: StreamJob,
+  { session, progress, known, end }: Omit<PartOfLoad, "plan"> & { known: KnownPages; end: PartEnd },
+): Promise<void> {
+  const { engine, tables, stream } = job;
+  const { result } = progress;
+  result.pages = end.pages;
+  result.counts = unchangedCounts(known);
+  progress.keyless = known.keyless;
+  const place = { engine, session, tables, stream: stream.name };
+  result.loadId = await job.inTurn(() => {
+    const { counts } = result;
+    const entry = { ...entryOf(job, progress), cursor: null, outcome: "ok" as const, counts, error: null };
+    return recordLoad(place, entry, async (loadId) => {
+      await passPagesOn(place, loadId);
+      await forgetLoad(place, stream.name);
+    });
+  });
 }
 
 /** Throws CONTRACT_BROKEN or CHECK_FAILED. */

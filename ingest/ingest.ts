@@ -4,6 +4,7 @@ import { EXIT, ProjectError, ProjectErrors, projectErrorsOf } from "../core/erro
 import { nearestLine } from "../core/nearest.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 import type { Engine, Session } from "../engines/engine.ts";
+import { codeDigest } from "./definition-digest.ts";
 import { previewStream, type StreamPreview } from "./dry-run.ts";
 import { openFileReader } from "./files/reader.ts";
 import { createHostGate, type HostGate } from "./http/host-gate.ts";
@@ -233,6 +234,7 @@ async function prepareJobs(
   // One load commits at a time: load ids follow each other, and the engine sees no two writers of one table.
   const inTurn = createTurns();
   const prepared = new Map<string, ReadonlySet<string>>();
+  const code = codeDigest(ctx.projectDir);
   const jobs: PreparedJob[] = [];
   for (const { source, stream } of chosen) {
     const reader = readers.get(source);
@@ -247,8 +249,8 @@ async function prepareJobs(
     const ancestors = ancestorsOf(source, stream);
     const shown = waitingProgress(source.name, stream.name);
     progress.push(shown);
-    const parts = { ctx, engine, settings, source, stream, reader, tables, bounds, inTurn, progress: shown };
-    jobs.push({ ...parts, parentStream: ancestors[0], depth: ancestors.length });
+    const parts = { ctx, engine, settings, source, stream, reader, tables, bounds, inTurn, code };
+    jobs.push({ ...parts, progress: shown, parentStream: ancestors[0], depth: ancestors.length });
   }
   await noteJobs(ctx, engine, jobs);
   return jobs;

@@ -16,6 +16,7 @@ export interface PartEnd {
   whole?: { total: number | null };
   /** What the source says of what it was read of. */
   read?: LoadedPart;
+  pageList?: ReadOutcome["pageList"];
 }
 
 export interface PartWork {
@@ -76,12 +77,14 @@ export async function readInParts(
     isEnded = true;
     const read = plan.isNoted && outcome.part !== undefined ? { read: outcome.part } : {};
     const whole = { total: outcome.total };
+    const { pageList } = outcome;
     await work.commit({
       batch: null,
       pages: outcome.pages,
       cursor: wholeCursor(plan, reach),
       whole,
       ...read,
+      ...(pageList === undefined ? {} : { pageList }),
     });
     return outcome;
   } catch (error) {

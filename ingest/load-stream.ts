@@ -1,19 +1,37 @@
+import { projectFolders } from "../core/config.ts";
 import { messageOf, ProjectError, projectErrorsOf } from "../core/errors.ts";
 import { type Session, SqlError } from "../engines/engine.ts";
 import { hasCursorPerParent, type ParentWork, readByParent } from "./child-parts.ts";
-import { commitPart, entryOf, type Progress, reportCursor, startProgress, takeBack } from "./commit-part.ts";
+import {
+  commitPart,
+  commitUnchanged,
+  entryOf,
+  type Progress,
+  reportCursor,
+  startProgress,
+  takeBack,
+} from "./commit-part.ts";
 import { followCursor } from "./cursor/reach.ts";
 import { readCursor } from "./cursor/state.ts";
+import { definitionDigest } from "./definition-digest.ts";
 import { type PartEnd, readInParts } from "./load-parts.ts";
-import { planLoad } from "./load-plan.ts";
+import { type LoadPlan, planLoad } from "./load-plan.ts";
 import { createLanding } from "./raw/landing.ts";
 import { recordLoad } from "./raw/loads.ts";
+import { readPages } from "./raw/pages.ts";
 import { createCursorTable, writeCursors } from "./raw/parent-cursors.ts";
 import { parentRecords, type StoredParent } from "./raw/parent-records.ts";
 import { quarantineSql } from "./raw/quarantine.ts";
 import { sqlTime } from "./raw/tables.ts";
 import { forgetLoad } from "./raw/unfinished.ts";
-import { type Batch, type Parent, type ReadJob, type StreamRange, streamName } from "./reader.ts";
+import {
+  type Batch,
+  type FormerPages,
+  type Parent,
+  type ReadJob,
+  type StreamRange,
+  streamName,
+} from "./reader.ts";
 import { ordersByCursor } from "./records/record.ts";
 import type { RowLines } from "./records/row-types.ts";
 import { nameOf, report, reportAccepted, reportPage, reportQuarantine } from "./report-stream.ts";
@@ -70,8 +88,13 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
   });
   const reach = followCursor(stream, { plan, now: progress.startedAt });
   const shown = job.progress;
+  const definition = pagesDefinitionOf(job, plan);
+  progress.pagesDefinition = definition;
+  const known = definition === null || plan.readsAgain ? null : await readPages(place, definition);
   const commit = (end: PartEnd) => {
     if (end.batch === null) shown.state = "committing";
+    if (known !== null && end.pageList?.isUnchanged)
+      return commitUnchanged(job, { session, progress, known, end });
     return commitPart(job, { session, progress, plan, landing, reach, end });
   };
   const restart = () => {
@@ -92,10 +115,17 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     reportPage(ctx, result, { page: lines.number, pages: Number.POSITIVE_INFINITY, records });
   };
   const takesLines = stream.cursor === undefined && plan.range.limit === null;
+  const tell: FormerPages["tell"] = ({ number, lastNumber, records, isHandedOn }) => {
+    shown.records += isHandedOn ? -records : records;
+    shown.page += isHandedOn ? -1 : 1;
+    if (!isHandedOn) reportPage(ctx, result, { page: number, pages: lastNumber, records });
+  };
+  const folder = projectFolders(ctx.projectDir).target;
   const readJob = {
     stream: stream.name,
     range: plan.range,
     readsAgain: plan.readsAgain,
+    formerPages: definition === null ? undefined : { former: known?.entries ?? null, folder, tell },
     traffic: result,
     signal: ctx.signal,
     warehouse: { engine, session, tables },
@@ -157,6 +187,17 @@ async function loadByParent(
       return commit({ ...end, read: { mayBeGone: "true", commit: write } });
     },
   });
+}
+
+/** What else decides what a load of the stream's pages leads to; null when more than that decides it. */
+function pagesDefinitionOf({ code, source, stream, parent }: StreamJob, plan: LoadPlan): string | null {
+  const { cursor, contract = {} } = stream;
+  const isRest = source.type === undefined || source.type === "rest";
+  const isWhole = plan.mode === "full" && plan.concludesDeletions && cursor === undefined;
+  if (code === null || !isRest || !isWhole || parent !== undefined) return null;
+  // One depends on the time, and what is accepted is told again with each load.
+  if (contract.fresh !== undefined || contract.onInvalid === "accept") return null;
+  return definitionDigest(code, source, stream);
 }
 
 async function* everything(parents: AsyncIterable<StoredParent>, range: StreamRange): AsyncGenerator<Parent> {

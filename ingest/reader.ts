@@ -45,12 +45,24 @@ export interface ReadJob {
   readsAgain: boolean;
   /** Where a reader keeps what it has to know of earlier loads; null when there is none yet and nothing is written. */
   warehouse: Warehouse | null;
+  /** What tells whether the pages of a whole list are those of the load before. Left out where that does not count. */
+  formerPages?: FormerPages | undefined;
   /** Called before the first batch, and again when everything is read anew. */
   restart(): Promise<void>;
   /** Called for each batch, in any order. Resolves when more can be taken. */
   onBatch(batch: Batch): Promise<void>;
   /** Instead of `onBatch`, for all rows of a reading whose types say all that has to be judged; none when every record is wanted. */
   onLines?: ((lines: RowLines) => Promise<void>) | undefined;
+}
+
+/** The pages of a list as the load before found them. */
+export interface FormerPages {
+  /** As an outcome gave them; null when there are none that count. */
+  former: Buffer | null;
+  /** For what is put aside meanwhile. */
+  folder: string;
+  /** A page came that is the former one, and was not handed on; or it is handed on after all. */
+  tell(page: { number: number; lastNumber: number; records: number; isHandedOn: boolean }): void;
 }
 
 export interface Warehouse {
@@ -75,6 +87,8 @@ export interface ReadOutcome {
   total: number | null;
   /** Left out when everything was read. */
   part?: LoadedPart;
+  /** Of the pages, to be given to the next load. When unchanged, nothing or not all was handed on: all is as it was. */
+  pageList?: { isUnchanged: boolean; entries: Buffer };
 }
 
 /** Reads the streams of one source. Nothing of the world is asked before the first `read`. */

@@ -21,6 +21,8 @@ export interface StreamJob {
   progress: StreamProgress;
   /** Of a child stream: its parent's name, and the load of it in this run, if there is one. */
   parent: { name: string; loading: Promise<StreamResult> | undefined } | undefined;
+  /** What the code of all sources says, see `codeDigest`. */
+  code: string | null;
   /** Lets one piece of work after another write to the source's tables. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
 }

@@ -6,6 +6,14 @@ import { type LoadEntry, nextLoadId, writeLoad } from "./loads.ts";
 import { quarantineSql } from "./quarantine.ts";
 import { createStreamTable, type RawTables, sqlTime } from "./tables.ts";
 
+/** What is known of what was landed. */
+export interface Judged {
+  /** Different keys that came with a good record. */
+  keys: number;
+  /** Records in quarantine whose key cannot be read. */
+  keyless: number;
+}
+
 export interface Load {
   engine: Engine;
   session: Session;
@@ -25,7 +33,7 @@ export interface Load {
   /** When only a part of the source was read. */
   part?: LoadedPart | undefined;
   /** Inside the load's transaction. */
-  alsoWrite?(loadId: number): Promise<void>;
+  alsoWrite?(loadId: number, judged: Judged): Promise<void>;
   /** SQL of a landed row: a record older than the one that is there, which it never follows. None when left out. */
   isSuperseded?: string;
 }
@@ -80,7 +88,9 @@ export async function commitLoad(load: Load): Promise<Committed> {
       counts.deleted = await session.run(insertDeletionsSql(step));
     if (counts.deleted > 0) await session.run(endDeletedSql(step));
     if (counts.quarantined > 0) await session.run(quarantineSql(step));
-    await load.alsoWrite?.(step.loadId);
+    const { received, quarantined } = counts;
+    const keys = distinct === undefined ? await countKeys(step) : received - quarantined;
+    await load.alsoWrite?.(step.loadId, { keys, keyless });
     const isCertain = load.concludesDeletions && keyless === 0;
     await load.part?.commit({ loadId: step.loadId, landed: load.landed, isCertain });
     await writeLoad(load, step.loadId, { ...load.entry, counts });
@@ -170,6 +180,11 @@ async function countVerdicts({ session, verdicts, landed }: Step): Promise<Strea
   counts.received = Number(refused.rows[0]?.[0]);
   counts.quarantined = Number(refused.rows[0]?.[1]);
   return counts;
+}
+
+async function countKeys({ session, verdicts }: Step): Promise<number> {
+  const found = await session.query(`select count(distinct "key") from ${verdicts}`);
+  return Number(found.rows[0]?.[0]);
 }
 
 async function countKeyless({ session, landed }: Step): Promise<number> {

@@ -12,6 +12,8 @@ export interface RawTables {
   members: string;
   /** The streams whose load has begun and not ended. */
   unfinished: string;
+  /** Digests of the pages of the latest whole load of a stream. */
+  pages: string;
 }
 
 export function rawSchema(source: string): string {
@@ -26,6 +28,7 @@ export function rawTables(engine: Engine, source: string): RawTables {
     quarantine: engine.nameOf({ schema, name: "_quarantine" }),
     members: engine.nameOf({ schema, name: MEMBERS }),
     unfinished: engine.nameOf({ schema, name: "_unfinished" }),
+    pages: engine.nameOf({ schema, name: "_pages" }),
   };
 }
 
@@ -45,6 +48,13 @@ export async function createSourceTables(engine: Engine, tables: RawTables): Pro
     if (isMissing("_unfinished"))
       await session.run(
         `create table ${tables.unfinished} (stream varchar, mode varchar, started_at timestamp)`,
+      );
+    if (isMissing("_pages"))
+      await session.run(
+        `create table ${tables.pages} (
+    stream varchar, load_id bigint, definition varchar, keys bigint, keyless bigint, live bigint, refused bigint,
+    entries varchar
+  )`,
       );
   } finally {
     session.close();

@@ -111,6 +111,13 @@ export function pagingOf(pagination: Pagination, parts: PagingParts): Paging {
   }
 }
 
+/** The headers by which an answer of numbered pages says something of the list. */
+export function listHeaders(pagination: Pagination | undefined): string[] {
+  const total = pagination !== undefined && "total" in pagination ? pagination.total : undefined;
+  const named = typeof total === "object" ? [total.header.toLowerCase()] : [];
+  return pagination?.type === "range" ? ["content-range", ...named] : named;
+}
+
 type Form<T extends Pagination["type"]> = Extract<Pagination, { type: T }>;
 
 const written = (number: number): Written => ({ text: String(number), json: String(number) });

@@ -4,9 +4,10 @@ import type { Batch } from "../reader.ts";
 import { pageDocument } from "./document.ts";
 import { parsePage } from "./page.ts";
 import { endlessError, pageError } from "./page-errors.ts";
+import type { PageList, SameAnswer } from "./page-list.ts";
 import type { Listing, PagePlace } from "./paging.ts";
 import { type Reading, SourceChanged } from "./reading.ts";
-import { bodyText } from "./request.ts";
+import { bodyText, type RestRequest } from "./request.ts";
 
 /** A page that was handed on. */
 export interface PageRead {
@@ -18,16 +19,52 @@ export interface PageRead {
 
 /** Reads and hands on one page. */
 export async function readPage(reading: Reading, place: PagePlace, signal: AbortSignal): Promise<PageRead> {
-  const { job } = reading;
   const { number } = place;
-  if (number > job.settings.maxPages) throw endlessError(reading, number);
-  const page = await askPage(reading, place, signal);
+  if (number > reading.job.settings.maxPages) throw endlessError(reading, number);
+  const asked = await askPage(reading, place, signal);
+  if (!("answer" in asked)) return takePage(reading, place, asked);
+  if (reading.list?.isSame() !== true) return takePage(reading, place, pageOf(reading, asked));
+  return keepPage(reading, reading.list, asked);
+}
+
+/** A page of the load before is only counted, as long as all are. */
+async function keepPage(reading: Reading, list: PageList, asked: SameAnswer): Promise<PageRead> {
+  const { number } = asked.place;
+  const count = list.countOf(number);
+  reading.received += count;
+  reading.pages += 1;
+  list.note(number, asked.mark, count);
+  list.tell({ number, lastNumber: reading.lastPage, records: count, isHandedOn: false });
+  if (!(await list.keep(asked))) await takeKept(reading);
+  return { count, next: null, isLast: false };
+}
+
+/** The list is not the one of the load before: what was kept aside is handed on after all. */
+export async function takeKept(reading: Reading): Promise<void> {
+  const { list } = reading;
+  if (list?.differ() !== true) return;
+  for await (const asked of list.kept()) {
+    const { number } = asked.place;
+    const records = list.countOf(number);
+    reading.received -= records;
+    reading.pages -= 1;
+    list.tell({ number, lastNumber: reading.lastPage, records, isHandedOn: true });
+    await takePage(reading, asked.place, pageOf(reading, asked));
+  }
+}
+
+async function takePage(reading: Reading, place: PagePlace, page: Page): Promise<PageRead> {
+  const { job, list } = reading;
+  const { number } = place;
+  if (list?.isSame() === true && (page.mark === null || !list.isFormer(number, page.mark)))
+    await takeKept(reading);
   checkPlace(reading, place, page);
   followTotal(reading, page);
   checkFull(reading, place, page);
   checkMark(reading, number, page);
   reading.received += page.records.length;
   reading.pages += 1;
+  list?.note(number, page.mark, page.records.length);
   if (reading.received > reading.recordLimit) throw endlessError(reading, number);
   await job.onPage({ number, lastNumber: reading.lastPage, records: page.records });
   return { count: page.records.length, next: page.next, isLast: page.isLast };
@@ -36,21 +73,25 @@ export async function readPage(reading: Reading, place: PagePlace, signal: Abort
 interface Page extends Listing {
   records: Batch["records"];
   digest: string;
+  /** What tells its answer from others, where that counts. */
+  mark: Buffer | null;
 }
 
 const NOT_FOUND = 404;
 
-async function askPage({ job }: Reading, place: PagePlace, signal: AbortSignal): Promise<Page> {
+/** The first page is always looked into: it says what the list is. */
+async function askPage(reading: Reading, place: PagePlace, signal: AbortSignal): Promise<Page | SameAnswer> {
+  const { job, list } = reading;
   const { source, traffic, stream, client, paging, parent } = job;
   const request = job.request();
   paging.place(request, place);
   const isMissingFine = stream.onMissing === "empty";
-  const parse = (answer: Answer): Page => {
+  const parse = (answer: Answer): Page | SameAnswer => {
     if (isMissingFine && answer.status === NOT_FOUND) return { ...NOTHING };
-    const isContent = answer.status < 300;
-    const none = { records: [], digest: "", document: pageDocument(null, answer.headers) };
-    const { document, ...content } = isContent ? parsePage(answer, stream) : none;
-    return { ...content, ...paging.read(document, answer, request) };
+    const mark = list?.markOf(answer) ?? null;
+    if (mark !== null && place.number > 1 && list?.isSame() && list.isFormer(place.number, mark))
+      return { place, answer, mark };
+    return parseAnswer(job, { answer, request, mark });
   };
   const { url, method, headers } = request;
   const accepted = isMissingFine ? [...paging.accepted, NOT_FOUND] : paging.accepted;
@@ -58,9 +99,26 @@ async function askPage({ job }: Reading, place: PagePlace, signal: AbortSignal):
   return client.read({ ...call, accepted, page: place.number, traffic, signal }, parse);
 }
 
+function parseAnswer(
+  { stream, paging }: Reading["job"],
+  { answer, request, mark }: { answer: Answer; request: RestRequest; mark: Buffer | null },
+): Page {
+  const isContent = answer.status < 300;
+  const none = { records: [], digest: "", document: pageDocument(null, answer.headers) };
+  const { document, ...content } = isContent ? parsePage(answer, stream) : none;
+  return { ...content, mark, ...paging.read(document, answer, request) };
+}
+
+function pageOf({ job }: Reading, { place, answer, mark }: SameAnswer): Page {
+  const request = job.request();
+  job.paging.place(request, place);
+  return parseAnswer(job, { answer, request, mark });
+}
+
 const NOTHING: Page = {
   records: [],
   digest: "",
+  mark: null,
   total: null,
   page: null,
   size: null,
@@ -135,6 +193,7 @@ export async function checkUnmoved(reading: Reading): Promise<void> {
   if (reading.hasGrown || reading.pages < 2) return;
   const first = { number: 1, offset: 0, mark: null };
   const page = await askPage(reading, first, reading.job.signal);
+  if ("answer" in page) throw new Error("the first page was not looked into");
   if (reading.seen.get(page.digest)?.page === 1) return;
   if (reading.isSequential && isLonger(reading.head, fingerprints(page))) return;
   throw new SourceChanged("page 1 became another one");

@@ -1,7 +1,7 @@
 import type { ReadOutcome } from "../reader.ts";
 import { changingError, checkComplete } from "./page-errors.ts";
 import type { PagePlace } from "./paging.ts";
-import { checkUnmoved, readPage } from "./read-page.ts";
+import { checkUnmoved, readPage, takeKept } from "./read-page.ts";
 import { type Reading, type RestReadJob, SourceChanged, startReading } from "./reading.ts";
 
 const MAX_READINGS = 3;
@@ -16,14 +16,18 @@ export async function readStream(
 ): Promise<ReadOutcome> {
   for (let attempt = 1; ; attempt++) {
     await events.restart();
-    const reading = startReading(job, attempt > 1 || job.paging.kind !== "numbered");
+    const list = attempt === 1 && job.paging.kind === "numbered" ? (job.createPageList?.() ?? null) : null;
+    const reading = startReading(job, { isSequential: attempt > 1 || job.paging.kind !== "numbered", list });
     try {
       await readAll(reading);
-      return { pages: reading.pages, total: reading.total };
+      const pageList = reading.hasGrown ? null : list?.end(reading.pages);
+      return { pages: reading.pages, total: reading.total, ...(pageList ? { pageList } : {}) };
     } catch (error) {
       if (!(error instanceof SourceChanged)) throw error;
       if (attempt >= MAX_READINGS) throw changingError(reading, error, attempt);
       events.onChange(error);
+    } finally {
+      await list?.close();
     }
   }
 }
@@ -33,15 +37,22 @@ const FIRST: PagePlace = { number: 1, offset: 0, mark: null };
 async function readAll(reading: Reading): Promise<void> {
   const { job, isSequential } = reading;
   const first = await readPage(reading, FIRST, job.signal);
-  if (first.isLast) return checkComplete(reading);
+  if (first.isLast) return endReading(reading);
   if (job.paging.kind === "chained") await readChain(reading, first.next);
   else if (first.count > 0) {
     const isParallel = !isSequential && reading.total !== null && job.limit === null;
     if (isParallel) await readParallel(reading);
     await readSequential(reading, isParallel ? reading.lastPage + 1 : 2);
   }
-  checkComplete(reading);
+  await endReading(reading);
   await checkUnmoved(reading);
+}
+
+async function endReading(reading: Reading): Promise<void> {
+  const { list, pages } = reading;
+  // Fewer pages than before.
+  if (list?.isSame() === true && list.end(pages)?.isUnchanged !== true) await takeKept(reading);
+  checkComplete(reading);
 }
 
 /** From page to page, until one names no next. */

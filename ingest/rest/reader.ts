@@ -9,7 +9,8 @@ import { type Reader, type ReadJob, type StreamRange, streamName } from "../read
 import type { Tape } from "../recording/tape.ts";
 import type { IngestSettings } from "../settings.ts";
 import { type ChildList, readChildren } from "./children.ts";
-import { pagingOf } from "./paging.ts";
+import { createPageList } from "./page-list.ts";
+import { listHeaders, pagingOf } from "./paging.ts";
 import { rangeParameters } from "./range-parameters.ts";
 import { readStream } from "./read-stream.ts";
 import type { RestReadJob } from "./reading.ts";
@@ -38,7 +39,19 @@ export function openRestReader(
   const read = (job: ReadJob, { stream, parent, range, signal, limit, restart, onBatch }: List) => {
     const { traffic } = job;
     const requests = requestsFor(source, { base, rules: access.rules, stream, range });
-    const common = { client, base, settings, source: source.name, traffic };
+    const formerPages = parent === undefined && limit === null ? job.formerPages : undefined;
+    const createList =
+      formerPages !== undefined
+        ? () => createPageList(formerPages, listHeaders(stream.pagination ?? source.pagination))
+        : null;
+    const common = {
+      client,
+      base,
+      settings,
+      source: source.name,
+      traffic,
+      createPageList: createList,
+    };
     return readStream(
       { ...common, ...requests, stream, parent, signal, limit, onPage: onBatch },
       {

@@ -4,6 +4,7 @@ import type { Client } from "../http/client.ts";
 import type { Batch } from "../reader.ts";
 import type { IngestSettings } from "../settings.ts";
 import type { Traffic } from "../stream-result.ts";
+import type { PageList } from "./page-list.ts";
 import type { Paging } from "./paging.ts";
 import type { RestRequest } from "./request.ts";
 
@@ -23,6 +24,8 @@ export interface RestReadJob {
   limit: number | null;
   /** Of a child stream: the record of the parent whose list it is, for people. */
   parent: string | undefined;
+  /** What tells whether the pages are those of the load before; null where that does not count. */
+  createPageList: (() => PageList) | null;
   /** Called for each page, in any order. */
   onPage(page: Batch): Promise<void>;
 }
@@ -49,6 +52,8 @@ export interface Reading {
   head: string[];
   /** The announced total rose while pages were read. */
   hasGrown: boolean;
+  /** Of the first reading, where it counts. */
+  list: PageList | null;
 }
 
 /** The list became another one while it was read, so that records may have slipped from page to page. */
@@ -56,7 +61,10 @@ export class SourceChanged extends Error {
   override readonly name = "SourceChanged";
 }
 
-export function startReading(job: RestReadJob, isSequential: boolean): Reading {
+export function startReading(
+  job: RestReadJob,
+  { isSequential, list }: Pick<Reading, "isSequential" | "list">,
+): Reading {
   return {
     job,
     isSequential,
@@ -70,5 +78,6 @@ export function startReading(job: RestReadJob, isSequential: boolean): Reading {
     marks: new Set([job.request().url.href]),
     head: [],
     hasGrown: false,
+    list,
   };
 }
