@@ -5,8 +5,9 @@ import { packageRoot } from "../core/config.ts";
 import type { SourceDefinition, StreamDefinition } from "../core/sillon.ts";
 
 /**
- * What all source files of the project say, those that they import, and this package's version. Null when they may
- * say something else at another time: they use the clock, the process or more than `sillon`, `zod` and their own folder.
+ * What all source files of the project say, those that they import, and this package's version. Null when there are
+ * none, and when they may say something else at another time: they use the clock, the process or more than `sillon`,
+ * `zod` and their own folder.
  */
 export function codeDigest(projectDir: string): string | null {
   const folder = join(projectDir, "ingest");
@@ -25,6 +26,7 @@ export function codeDigest(projectDir: string): string | null {
       waiting.push(file);
     }
   }
+  if (texts.size === 0) return null;
   const all = [...texts].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, text]) => text);
   return hash("sha256", JSON.stringify([readFileSync(join(packageRoot(), "package.json"), "utf8"), ...all]));
 }
