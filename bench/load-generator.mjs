@@ -14,11 +14,25 @@ let [errors, next] = [0, 0];
 const endMs = performance.now() + Number(seconds) * 1000;
 
 function open() {
-  const socket = connect(Number(port), hostname).setNoDelay();
-  const own = { socket, due: undefined, text: "", wanted: -1 };
-  socket.on("data", (chunk) => take(own, chunk));
-  socket.on("error", () => errors++);
+  const own = { socket: undefined, due: undefined, text: "", wanted: -1 };
+  join(own);
   return own;
+}
+
+/** A server may close a connection that is not used. */
+function join(own) {
+  own.socket = connect(Number(port), hostname).setNoDelay();
+  own.socket.on("data", (chunk) => take(own, chunk));
+  own.socket.on("error", () => undefined); // and closes
+  own.socket.on("close", () => {
+    join(own);
+    if (own.due === undefined) return;
+    errors++;
+    own.text = "";
+    own.wanted = -1;
+    own.due = undefined;
+    free(own);
+  });
 }
 
 function take(own, chunk) {
@@ -31,7 +45,7 @@ function take(own, chunk) {
   if (own.text.length < own.wanted) return;
   if (!own.text.startsWith("HTTP/1.1 200")) errors++;
   latencies.push(performance.now() - own.due);
-  [own.text, own.wanted] = ["", -1];
+  [own.text, own.wanted, own.due] = ["", -1, undefined];
   free(own);
 }
 

@@ -66,7 +66,7 @@ export async function runUp(
     });
     const problems: string[] = [];
     recommender = await openRecommender(workspace, state);
-    const { listener: serving, stop: stopServing } = createServingListener({
+    const serving = createServingListener({
       version: packageVersion(),
       recommender,
       access: servingAccess(workspace, options.host),
@@ -102,7 +102,6 @@ export async function runUp(
       clearInterval(saves);
       await server.stop();
       await alerts.stop();
-      stopServing();
     }
     return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {} };
   } finally {

@@ -4,6 +4,7 @@ import { type Engine, relationKey, type Session } from "../../engines/engine.ts"
 import { packRows } from "../../engines/packed-rows.ts";
 import { openFeedback, readErasures } from "./open.ts";
 import { createFeedbackTables, RAW_FEEDBACK, RAW_IMPRESSIONS } from "./raw-tables.ts";
+import { ANSWER_COLUMNS } from "./tables.ts";
 
 export interface Collected {
   feedback: number;
@@ -12,7 +13,6 @@ export interface Collected {
   erased: number;
 }
 
-const AT_ONCE = 5_000;
 /** Of what was landed so much stays in the store: the latest words of listeners change their lists. */
 const KEPT_DAYS = 90;
 
@@ -36,7 +36,7 @@ export async function collectFeedback(
     const feedback = await landNew(place, FEEDBACK);
     const answers = await landNew(place, ANSWERS);
     const before = new Date(now.getTime() - KEPT_DAYS * 86_400_000).toISOString();
-    store.prepare("delete from answers where seq <= ?").run(await landedUpTo(place, ANSWERS));
+    store.prepare("delete from answer_log where seq <= ?").run(await landedUpTo(place, ANSWERS));
     store
       .prepare("delete from feedback where seq <= ? and received_at < ?")
       .run(await landedUpTo(place, FEEDBACK), before);
@@ -57,6 +57,8 @@ interface Place {
 interface Stream {
   relation: { schema: string; name: string };
   from: string;
+  /** Rows of the store that are landed in one transaction. */
+  atOnce: number;
   columns: readonly string[];
   /** From the landed texts to the table's columns. */
   select: string;
@@ -65,6 +67,7 @@ interface Stream {
 const FEEDBACK: Stream = {
   relation: RAW_FEEDBACK,
   from: "feedback",
+  atOnce: 5_000,
   columns: [
     ...["seq", "key", "user_id", "track_id", "kind", "listened_ms", "request_id", "shelf", "position"],
     "received_at",
@@ -73,12 +76,15 @@ const FEEDBACK: Stream = {
   cast("position" as integer), cast(replace(received_at, 'Z', '') as timestamp)`,
 };
 
+/** The rows of a batch have its number. */
 const ANSWERS: Stream = {
   relation: RAW_IMPRESSIONS,
-  from: "answers, json_each(answers.tracks) as shown",
+  from: "answer_log, json_each(answer_log.answers) as answer, json_each(answer.value, '$[9]') as shown",
+  atOnce: 10,
   columns: [
-    ...["seq", "request_id", "served_at", "user_id", "shelf", "model_version", "arm", "propensity"],
-    ...["is_fallback", "segment", "shown.key + 1 as position", "shown.value as track_id"],
+    "seq",
+    ...ANSWER_COLUMNS.slice(0, 9).map((column, place) => `answer.value ->> ${place} as ${column}`),
+    ...["shown.key + 1 as position", "shown.value as track_id"],
   ],
   select: `cast(seq as bigint), request_id, cast(replace(served_at, 'Z', '') as timestamp), user_id, shelf,
   cast(model_version as integer), arm, cast(propensity as double), is_fallback = '1', segment,
@@ -96,8 +102,8 @@ async function landNew(place: Place, stream: Stream): Promise<number> {
     last: number;
   }; // its own table
   let landed = 0;
-  for (let from = await landedUpTo(place, stream); from < last; from += AT_ONCE) {
-    const rows = read.all(from, Math.min(last, from + AT_ONCE)) as Record<string, unknown>[]; // its own table
+  for (let from = await landedUpTo(place, stream); from < last; from += stream.atOnce) {
+    const rows = read.all(from, Math.min(last, from + stream.atOnce)) as Record<string, unknown>[]; // its own table
     if (rows.length === 0) continue;
     const landing = await session.createLandingTable(
       `new_${stream.relation.name}_${from}`,

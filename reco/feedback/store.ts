@@ -4,7 +4,8 @@ import Background from "libsql/promise";
 import type { Clock } from "../../core/context.ts";
 import { EXIT, messageOf, ProjectError } from "../../core/errors.ts";
 import { openFeedback, readErasures } from "./open.ts";
-import type { FeedbackEvent, FeedbackKind } from "./tables.ts";
+import { ANSWER_COLUMNS, type FeedbackEvent, type FeedbackKind } from "./tables.ts";
+import { createUserFilter, type UserFilter } from "./user-filter.ts";
 
 export interface Keyed extends FeedbackEvent {
   key: string;
@@ -27,12 +28,14 @@ export interface FeedbackStore {
    * event. Rejects with FEEDBACK_UNWRITTEN when it could not be stored, or too many wait.
    */
   add(event: Keyed): Promise<"stored" | "conflict">;
-  /** An answer as a JSON list in the order of the table's columns from `request_id` on. Written within a moment, in the background. */
+  /** An answer as a JSON list of the values of `ANSWER_COLUMNS`. Written within a moment, in the background. */
   log(answer: string): void;
   opinionsOf(user: string): Opinion[];
+  /** False: nothing was ever heard of the user, which needs no look at the disk. */
+  mayHaveOpinions(user: string): boolean;
   isErased(user: string): boolean;
-  /** Users of whom something was written since the last call, by this or another process. */
-  changedUsers(): string[];
+  /** Users of whom something was written since the last call, by this or another process; all when users were erased. */
+  changedUsers(): string[] | "all";
   /** Deletes what is known of a user, who stays unknown. */
   erase(user: string): Promise<void>;
   /** What is wrong with it now. */
@@ -68,6 +71,8 @@ interface Store {
   /** One writes after another. */
   turn: Promise<void>;
   isFlushing: boolean;
+  /** Of whom there is feedback. */
+  heard: UserFilter;
 }
 
 /** Throws FEEDBACK_UNREADABLE (exit 4). */
@@ -78,8 +83,10 @@ export async function startFeedback(file: string, clock: Clock): Promise<Feedbac
   const store: Store = {
     ...{ file, clock, reader, writer, inode: statSync(file).ino },
     ...{ waiting: [], answers: [], lostAnswers: 0, fault: undefined, turn: Promise.resolve() },
-    isFlushing: false,
+    ...{ isFlushing: false, heard: createUserFilter() },
   };
+  const users = reader.prepare("select distinct user_id from feedback").all() as { user_id: string }[]; // its own table
+  for (const { user_id } of users) store.heard.add(user_id);
   let erasures = readErasures(reader);
   let version = dataVersion(reader);
   const opinions = reader.prepare(
@@ -99,19 +106,23 @@ export async function startFeedback(file: string, clock: Clock): Promise<Feedbac
       else store.lostAnswers++;
     },
     opinionsOf: (user) => (opinions.all(user) as Opinion[]).reverse(), // its own table
+    mayHaveOpinions: (user) => store.heard.mayHave(user),
     isErased: (user) => erasures.hashes.size > 0 && erasures.hashes.has(erasures.hashOf(user)),
     changedUsers: () => {
       const now = dataVersion(reader);
       if (now === version) return [];
       version = now;
+      const known = erasures.hashes.size;
       erasures = readErasures(reader);
       const rows = changed.all(seen) as { user_id: string; seq: number }[]; // its own table
       seen = rows.reduce((most, { seq }) => Math.max(most, seq), seen);
-      return rows.map(({ user_id }) => user_id);
+      for (const { user_id } of rows) store.heard.add(user_id);
+      return erasures.hashes.size === known ? rows.map(({ user_id }) => user_id) : "all";
     },
     erase: async (user) => {
       const userHash = erasures.hashOf(user);
       erasures.hashes.add(userHash);
+      forgetWaiting(store, user);
       await flushAnswers(store);
       const at = clock.now().toISOString();
       await inTurn(store, () =>
@@ -119,7 +130,7 @@ export async function startFeedback(file: string, clock: Clock): Promise<Feedbac
           store,
           `insert or ignore into erasures (user_hash, erased_at) values (${literal(userHash)}, ${literal(at)});
 delete from feedback where user_id = ${literal(user)};
-delete from answers where user_id = ${literal(user)};`,
+${eraseAnswers(user)}`,
         ),
       );
       // What was deleted is not to stay in the log of changes either.
@@ -138,6 +149,20 @@ delete from answers where user_id = ${literal(user)};`,
       reader.close();
     },
   };
+}
+
+/** What is not being written yet must not be written after the user was erased. */
+function forgetWaiting(store: Store, user: string): void {
+  const own = store.waiting.filter(({ event }) => event.user_id === user);
+  store.waiting = store.waiting.filter(({ event }) => event.user_id !== user);
+  for (const { reject } of own) reject(unwritten(store.file, new Error("the user was erased")));
+}
+
+/** A batch that does not have the name is not looked into. */
+function eraseAnswers(user: string): string {
+  return `update answer_log set answers = (select coalesce(json_group_array(json(value)), '[]')
+  from json_each(answers) where value ->> ${ANSWER_COLUMNS.indexOf("user_id")} <> ${literal(user)})
+where instr(answers, ${literal(JSON.stringify(user))}) > 0;`;
 }
 
 function dataVersion(reader: Sqlite.Database): number {
@@ -169,8 +194,10 @@ async function flush(store: Store): Promise<void> {
   store.isFlushing = false;
 }
 
-const EVENT_COLUMNS =
-  "key, body_hash, user_id, track_id, kind, listened_ms, request_id, shelf, position, received_at";
+const EVENT_COLUMNS = [
+  ...["key", "body_hash", "user_id", "track_id", "kind", "listened_ms", "request_id", "shelf", "position"],
+  "received_at",
+];
 
 async function writeEvents(store: Store, batch: readonly Waiting[]): Promise<("stored" | "conflict")[]> {
   const at = store.clock.now().toISOString();
@@ -178,33 +205,31 @@ async function writeEvents(store: Store, batch: readonly Waiting[]): Promise<("s
     ...[one.key, one.body_hash, one.user_id, one.track_id, one.kind, one.listened_ms],
     ...[one.request_id, one.shelf, one.position, at],
   ]);
-  await write(store, insertJson("feedback", EVENT_COLUMNS, JSON.stringify(rows)));
+  const values = EVENT_COLUMNS.map((_, place) => `value ->> ${place}`);
+  await write(
+    store,
+    `insert into feedback (${EVENT_COLUMNS.join(", ")}) select ${values.join(", ")} from json_each(${literal(JSON.stringify(rows))}) where true order by json_each.key on conflict (key) do nothing;`,
+  );
   const kept = store.reader
     .prepare("select key, body_hash from feedback where key in (select value from json_each(?))")
     .all(JSON.stringify(batch.map(({ event }) => event.key))) as { key: string; body_hash: string }[]; // its own table
   const hashes = new Map(kept.map(({ key, body_hash }) => [key, body_hash]));
+  for (const { event } of batch) store.heard.add(event.user_id);
   return batch.map(({ event }) => (hashes.get(event.key) === event.body_hash ? "stored" : "conflict"));
 }
-
-const ANSWER_COLUMNS =
-  "request_id, served_at, user_id, shelf, model_version, arm, propensity, is_fallback, segment, tracks";
 
 async function flushAnswers(store: Store): Promise<void> {
   while (store.answers.length > 0) {
     const batch = store.answers.splice(0, ANSWERS_AT_ONCE);
     try {
-      await inTurn(store, () => write(store, insertJson("answers", ANSWER_COLUMNS, `[${batch.join(",")}]`)));
+      await inTurn(store, () =>
+        write(store, `insert into answer_log (answers) values (${literal(`[${batch.join(",")}]`)});`),
+      );
     } catch {
       // Its reason is in `fault`; lists are served although nobody can write down that they were.
       store.lostAnswers += batch.length;
     }
   }
-}
-
-function insertJson(table: string, columns: string, json: string): string {
-  const values = columns.split(", ").map((_, place) => `value ->> ${place}`);
-  const either = table === "feedback" ? "on conflict (key) do nothing" : "";
-  return `insert into ${table} (${columns}) select ${values.join(", ")} from json_each(${literal(json)}) where true order by json_each.key ${either};`;
 }
 
 async function inTurn<T>(store: Store, work: () => Promise<T>): Promise<T> {

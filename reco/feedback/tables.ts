@@ -2,6 +2,12 @@
 export const FEEDBACK_KINDS = ["like", "dislike", "listen", "skip", "impression"] as const;
 export type FeedbackKind = (typeof FEEDBACK_KINDS)[number];
 
+/** Of an answer in the log, in this order. */
+export const ANSWER_COLUMNS = [
+  ...["request_id", "served_at", "user_id", "shelf", "model_version", "arm", "propensity"],
+  ...["is_fallback", "segment", "tracks"],
+] as const;
+
 /** One thing that a listener said or did. */
 export interface FeedbackEvent {
   user_id: string;
@@ -18,8 +24,9 @@ export interface FeedbackEvent {
 /**
  * The store of what comes back from listeners, one SQLite file beside the history: nothing delays a confirmation.
  * - `feedback`: by idempotency key; `seq` only ever grows, and says what was landed.
- * - `answers`: every list that was given: positions are places in `tracks` (a JSON list of ids), `propensity` the
- *   probability with which this user was given this version.
+ * - `answer_log`: every list that was given, many in a row: a JSON list of lists with the values of `ANSWER_COLUMNS`.
+ *   Positions are places in `tracks` (a list of ids), `propensity` is the probability with which this user was
+ *   given this version.
  * - `erasures`: salted hashes of users who asked to be forgotten.
  */
 export const FEEDBACK_TABLES = `
@@ -28,11 +35,7 @@ create table if not exists feedback (
   track_id text not null, kind text not null, listened_ms integer, request_id text, shelf text, position integer,
   received_at text not null);
 create index if not exists feedback_users on feedback (user_id, seq);
-create table if not exists answers (
-  seq integer primary key autoincrement, request_id text not null, served_at text not null, user_id text not null,
-  shelf text not null, model_version integer not null, arm text not null, propensity real not null,
-  is_fallback integer not null, segment text not null, tracks text not null);
-create index if not exists answers_users on answers (user_id);
+create table if not exists answer_log (seq integer primary key autoincrement, answers text not null);
 create table if not exists erasures (user_hash text primary key, erased_at text not null) without rowid;
 create table if not exists meta (name text primary key, value text not null) without rowid;
 insert or ignore into meta (name, value) values ('salt', lower(hex(randomblob(16)))), ('store', lower(hex(randomblob(8))));

@@ -116,7 +116,7 @@ export function makeAnswer(request: ListRequest, makings: Makings): Answer {
     ? ""
     : JSON.stringify([
         ...[user, shelf, model_version, version.arm, version.propensity, isFallback ? 1 : 0, segment],
-        JSON.stringify(items.map(({ track_id }) => track_id)),
+        items.map(({ track_id }) => track_id),
       ]).slice(1);
   return { body, bytes: Buffer.byteLength(body), etag: etagOf(body), logged, user };
 }

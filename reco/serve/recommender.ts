@@ -18,6 +18,7 @@ import {
 import { type AnswerCache, createAnswerCache } from "./answer-cache.ts";
 import { eraseFromStores } from "./erase.ts";
 import { createFoldIn } from "./fold-in.ts";
+import { cutAnswer } from "./prepared.ts";
 import { openSnapshot, refusalOf, type Snapshot } from "./snapshot.ts";
 import { currentStore, listStores, type ServedAlias } from "./store.ts";
 
@@ -114,8 +115,10 @@ export async function startRecommender(ctx: Context, options: RecommenderOptions
       return fate;
     },
     erase: async (user) => {
-      await state.feedback.erase(user);
+      const erased = state.feedback.erase(user);
+      // From now on nothing is logged of the user.
       state.cache.forget(user);
+      await erased;
       await eraseFromStores(options.folders.serving, user);
       await refreshOnce();
       await refreshOnce();
@@ -142,7 +145,7 @@ function readers(state: State) {
     recommend: (request: string, wanted: ListRequest) => {
       const makes = makings(wanted.user);
       if (makes === undefined) return undefined;
-      const answer = makeAnswer(wanted, makes);
+      const answer = cutAnswer(wanted, makes) ?? makeAnswer(wanted, makes);
       cache.set(request, answer);
       return answer;
     },
@@ -231,7 +234,9 @@ function versionFor({ versions, settings }: State, user: string): Version | unde
 }
 
 async function refresh(state: State): Promise<void> {
-  for (const user of state.feedback.changedUsers()) state.cache.forget(user);
+  const changed = state.feedback.changedUsers();
+  if (changed === "all") state.cache.clear();
+  else for (const user of changed) state.cache.forget(user);
   await follow(state, "champion");
   if (state.settings.serving.challenger_share > 0) await follow(state, "challenger");
 }

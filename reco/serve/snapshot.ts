@@ -3,7 +3,7 @@ import { createReadStream, existsSync } from "node:fs";
 import Sqlite from "libsql";
 import Background from "libsql/promise";
 import { messageOf } from "../../core/errors.ts";
-import { checkSeal, damagedStore, metaSchema, type ServedItem, type StoreMeta } from "./store.ts";
+import { checkSeal, damagedStore, metaSchema, type ServedItem, type StoreMeta, sealOf } from "./store.ts";
 
 export interface TrackText {
   title: string;
@@ -21,7 +21,12 @@ export interface PlayedBefore {
 export interface Snapshot {
   file: string;
   meta: StoreMeta;
+  /** Of every answer that has nothing but what is in the store. */
+  etag: string;
   list(user: string, shelf: string): ServedItem[] | undefined;
+  /** A user's list as it was written, and the user's segment. */
+  listText(user: string, shelf: string): { items: string; segment: string } | undefined;
+  fallbackText(segment: string): string | undefined;
   playlists(user: string): { name: string; items: ServedItem[] }[] | undefined;
   similar(track: string): ServedItem[] | undefined;
   /** Undefined for a segment that does not exist; `all` does. */
@@ -99,10 +104,17 @@ function snapshotOf(store: Sqlite.Database, { file, meta }: { file: string; meta
       return row?.found;
     };
   };
+  const listText = store.prepare(
+    "select items, segment from lists join users using (user_id) where user_id = ? and shelf = ?",
+  );
   const list = finder("select items as found from lists where user_id = ? and shelf = ?");
   const playlists = finder("select playlists as found from playlists where user_id = ?");
   const similar = finder("select items as found from similar where track_id = ?");
-  const fallback = finder("select items as found from fallbacks where segment = ?");
+  const popular = new Map(
+    (store.prepare("select segment, items from fallbacks").all() as { segment: string; items: string }[]).map(
+      ({ segment, items }) => [segment, { text: items, items: JSON.parse(items) as ServedItem[] }], // its own table
+    ),
+  );
   const segment = finder("select segment as found from users where user_id = ?");
   const track = finder(
     "select json_array(title, artist, json(genres)) as found from tracks where track_id = ?",
@@ -119,10 +131,13 @@ function snapshotOf(store: Sqlite.Database, { file, meta }: { file: string; meta
   return {
     file,
     meta,
+    etag: `"${sealOf(file)}"`,
+    listText: (user, shelf) => listText.get(user, shelf) as { items: string; segment: string } | undefined, // its own table
     list: (user, shelf) => parsed(list(user, shelf)),
     playlists: (user) => parsed(playlists(user)),
     similar: (id) => parsed(similar(id)),
-    fallback: (name) => parsed(fallback(name)),
+    fallback: (name) => popular.get(name)?.items,
+    fallbackText: (name) => popular.get(name)?.text,
     segmentOf: (user) => segment(user),
     track: (id) => {
       const found = parsed<[string, string, string[]]>(track(id));

@@ -31,7 +31,8 @@ export interface StoreMeta {
 
 /**
  * The tables of a store, one SQLite file that is written once and read by key.
- * - `lists`: items (JSON of ServedItem[]) by user and shelf; the shelves are discover and on_repeat.
+ * - `lists`: items (JSON of ServedItem[] with `rank` first, scores as they are served) by user and shelf; the shelves are
+ *   discover, without tracks that the user is known to have played, and on_repeat.
  * - `playlists`: by user, JSON of {name, items}[].
  * - `similar`: by track, JSON of ServedItem[].
  * - `fallbacks`: by segment (a genre, or `all`), JSON of ServedItem[], for users without a list.
@@ -145,9 +146,14 @@ function checksumOf(bytes: Uint8Array): string {
 
 const CHECKSUM_DIGITS = 16;
 
+/** The beginning of the checksum of a store's bytes, as its name has it. */
+export function sealOf(file: string): string | undefined {
+  return /-([0-9a-f]+)\.db$/.exec(file)?.[1];
+}
+
 /** Throws RECO_STORE_DAMAGED when the SHA-256 of a store's bytes is not the one that its name says. */
 export function checkSeal(file: string, sha256: string): void {
-  const wanted = /-([0-9a-f]+)\.db$/.exec(file)?.[1];
+  const wanted = sealOf(file);
   const found = sha256.slice(0, CHECKSUM_DIGITS);
   if (found !== wanted)
     throw damagedStore(file, new Error(`its checksum is ${found}, its name says ${wanted ?? "none"}`));

@@ -2,9 +2,11 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
+import Sqlite from "libsql";
 import { onTestFinished } from "vitest";
 import { createContext } from "../../core/context.ts";
 import { parseYaml } from "../../core/yaml.ts";
+import { ANSWER_COLUMNS } from "../../reco/feedback/tables.ts";
 import { type Recommender, startRecommender } from "../../reco/serve/recommender.ts";
 import { createStore, makeCurrent, type ServedAlias, writeMeta } from "../../reco/serve/store.ts";
 import { readRecoSettings } from "../../reco/settings.ts";
@@ -126,7 +128,7 @@ export async function serve(
         throw error;
       },
     },
-    { host: "127.0.0.1", port: 0 },
+    { host: "127.0.0.1", port: 0, noticeMs: 0 },
   );
   let isStopped = false;
   const stop = async () => {
@@ -178,6 +180,21 @@ export function tell(
     headers: { "content-type": "application/json", "idempotency-key": key, ...headers },
     body: JSON.stringify(event),
   });
+}
+
+/** The log of answers of a server that has stopped. */
+export function readAnswers(folder: string): Record<string, unknown>[] {
+  const store = new Sqlite(join(folder, "feedback.db"));
+  try {
+    const rows = store.prepare("select answers from answer_log order by seq").all() as { answers: string }[]; // its own table
+    return rows.flatMap(({ answers }) =>
+      (JSON.parse(answers) as unknown[][]).map((values) =>
+        Object.fromEntries(ANSWER_COLUMNS.map((name, place) => [name, values[place]])),
+      ),
+    );
+  } finally {
+    store.close();
+  }
 }
 
 /** What a server says to bytes that no client would send. */

@@ -2,33 +2,43 @@
 export interface LoadMeter {
   /** Counts a request, and says whether it should be turned away at once. */
   isOverloaded(): boolean;
-  stop(): void;
 }
 
-const EVERY_MS = 25;
-/** Work that came waits so long before it is looked at. */
-const MAX_LAG_MS = 80;
-/** Fewer requests between two looks are no load: then it is the machine that is busy with something else. */
-const FEW = 100;
+/** Those that come in one turn of the event loop wait for each other; these are served so long. */
+const BUDGET_MS = 20;
+/** Fewer in a turn are not what makes it long: then the machine is busy with something else. */
+const FEW = 32;
+/** One long turn is a stall, which passes by itself; a queue that stands for so long does not. */
+const STANDING_MS = 250;
 
-/** By how late a timer is: what came before it was served first. */
-export function startLoadMeter(now: () => number = () => performance.now()): LoadMeter {
-  let due = now() + EVERY_MS;
-  let lag = 0;
+/**
+ * Turns away what comes after the budget of a turn, when turns have been longer than that for a while. It ends with the
+ * first turn that is short again.
+ */
+export function createLoadMeter(
+  now: () => number = () => performance.now(),
+  afterTurn: (end: () => void) => void = setImmediate,
+): LoadMeter {
+  let begun: number | undefined;
   let count = 0;
-  let former = 0;
-  const timer = setInterval(() => {
-    lag = Math.max(now() - due, lag / 2);
-    due = now() + EVERY_MS;
-    [former, count] = [count, 0];
-  }, EVERY_MS);
-  timer.unref();
+  let longSince: number | undefined;
+  const end = () => {
+    const isLong = count >= FEW && now() - (begun ?? 0) > BUDGET_MS;
+    longSince = isLong ? (longSince ?? begun) : undefined;
+    begun = undefined;
+    count = 0;
+  };
   return {
     isOverloaded: () => {
       count++;
-      if (Math.max(count, former) < FEW) return false;
-      return lag > MAX_LAG_MS || now() - due > 2 * MAX_LAG_MS;
+      if (begun === undefined) {
+        begun = now();
+        afterTurn(end);
+        return false;
+      }
+      if (longSince === undefined || count < FEW) return false;
+      const at = now();
+      return at - begun > BUDGET_MS && at - longSince > STANDING_MS;
     },
-    stop: () => clearInterval(timer),
   };
 }

@@ -2,11 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
+import type { Answer } from "../../reco/serve/answer.ts";
 import type { Recommender } from "../../reco/serve/recommender.ts";
 import { checkTokens, listen, type ServingListener } from "../server.ts";
 import { createAdmission, type ServingAccess } from "./admission.ts";
 import { createServingApp, isKnown } from "./app.ts";
-import { startLoadMeter } from "./load.ts";
+import { createLoadMeter } from "./load.ts";
 import { ALWAYS, type Refusal, refusalBody } from "./refusal.ts";
 
 export interface ServingOptions {
@@ -19,16 +20,13 @@ export interface ServingOptions {
   onFault: (error: unknown) => void;
 }
 
-/** Refuses before it reads, answers what it has prepared at once, and leaves the rest to the routes. */
-export function createServingListener(options: ServingOptions): {
-  listener: ServingListener;
-  stop: () => void;
-} {
+/** Refuses before it reads, answers what is prepared at once, and leaves the rest to the routes. */
+export function createServingListener(options: ServingOptions): ServingListener {
   const { recommender, access, isStopping } = options;
   const admit = createAdmission(access);
-  const load = startLoadMeter();
+  const load = createLoadMeter();
   const app = getRequestListener(createServingApp(options).fetch);
-  const listener: ServingListener = (request, response) => {
+  return (request, response) => {
     if (isStopping()) response.setHeader("Connection", "close");
     const refusal =
       (load.isOverloaded() && request.url !== "/v1/health" ? OVERLOADED : undefined) ?? admit(request);
@@ -36,7 +34,6 @@ export function createServingListener(options: ServingOptions): {
     if (request.method === "GET" && sendPrepared(recommender, request, response)) return;
     void app(request, response);
   };
-  return { listener, stop: () => load.stop() };
 }
 
 const OVERLOADED: Refusal = {
@@ -49,13 +46,32 @@ function sendPrepared(
   { url = "", headers }: IncomingMessage,
   response: ServerResponse,
 ): boolean {
-  const answer = recommender.prepared(url);
+  const answer = recommender.prepared(url) ?? recommendPlain(recommender, url);
   if (answer === undefined) return false;
-  const own = { ...ALWAYS, ETag: answer.etag, "X-Request-Id": recommender.log(answer) };
+  const own = [...FIRST_HEADERS, "ETag", answer.etag, "X-Request-Id", recommender.log(answer)];
   if (isKnown(headers["if-none-match"], answer.etag)) response.writeHead(304, own).end();
-  else response.writeHead(200, { ...own, "Content-Length": answer.bytes }).end(answer.body);
+  else {
+    own.push("Content-Length", String(answer.bytes));
+    response.writeHead(200, own).end(answer.body);
+  }
   return true;
 }
+
+const FIRST_HEADERS = Object.entries(ALWAYS).flat();
+
+/** A request that needs no reading by the routes: only it is answered here, and as they would. */
+function recommendPlain(recommender: Recommender, url: string): Answer | undefined {
+  const found = PLAIN.exec(url);
+  if (found === null || !recommender.isReady()) return undefined;
+  const [, user = "", k = "10", shelf = "discover"] = found;
+  if (shelf !== "discover" && shelf !== "on_repeat") return undefined;
+  return recommender.recommend(url, {
+    ...{ user, shelf, k: Number(k), isSeenExcluded: shelf === "discover", genre: undefined },
+  });
+}
+
+const PLAIN =
+  /^\/v1\/users\/([\w.~-]{1,128})\/recommendations(?:\?k=([1-9]\d?|100)(?:&shelf=(discover|on_repeat))?)?$/;
 
 function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
   const body = refusalBody(refusal);
@@ -91,11 +107,11 @@ const FINISH_MS = 5_000;
 /** Throws TOKEN_NEEDED, TOKEN_SHORT (exit 2), PORT_IN_USE, HOST_UNUSABLE (exit 4). */
 export async function startServing(
   options: Omit<ServingOptions, "isStopping">,
-  { host, port }: { host: string; port: number },
+  { host, port, noticeMs = NOTICE_MS }: { host: string; port: number; noticeMs?: number },
 ): Promise<ServingServer> {
   checkTokens(options.access, host);
   let isStopping = false;
-  const { listener, stop } = createServingListener({ ...options, isStopping: () => isStopping });
+  const listener = createServingListener({ ...options, isStopping: () => isStopping });
   // Without a Host header Node would answer by itself, without our headers.
   const server = createServer({ ...TIMES, requireHostHeader: false, keepAlive: true }, listener);
   server.maxConnections = MAX_CONNECTIONS;
@@ -106,13 +122,12 @@ export async function startServing(
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${bound}`,
     stop: async () => {
       isStopping = true;
-      await delay(NOTICE_MS);
+      await delay(noticeMs);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const last = setTimeout(() => server.closeAllConnections(), FINISH_MS);
       await closed;
       clearTimeout(last);
-      stop();
     },
   };
 }
@@ -121,7 +136,9 @@ export async function startServing(
 export function guardConnections(server: Server): void {
   server.timeout = UNREAD_MS;
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+    // Who opened a connection ahead and sent nothing made no mistake.
+    const isUnused = error.code === "ERR_HTTP_REQUEST_TIMEOUT" && socket.bytesRead === 0;
+    if (!socket.writable || isUnused || error.code === "ECONNRESET") return void socket.destroy();
     const refusal = unreadable(error);
     const body = refusalBody(refusal);
     const headers = { ...ALWAYS, Connection: "close", "Content-Length": String(Buffer.byteLength(body)) };
