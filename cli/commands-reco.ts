@@ -17,6 +17,7 @@ export function addRecoCommands(program: Command, invocation: Invocation): void 
   addServe(program, invocation);
   addWork(reco, invocation);
   addCollect(reco, invocation);
+  addLoop(reco, invocation);
   addRegistry(reco, invocation);
   addExperiments(reco, invocation);
   const features = program
@@ -92,6 +93,16 @@ function addCollect(reco: Command, invocation: Invocation): void {
     .action(async (options: CommonOptions) => {
       const { runRecoCollect } = await import("./commands/reco.ts");
       await execute(invocation, { name: "reco collect", options, isRecorded: true, work: runRecoCollect });
+    });
+}
+
+function addLoop(reco: Command, invocation: Invocation): void {
+  addWriteOptions(reco.command("drift"))
+    .description("how far data and lists are from what the champion learned from, by PSI and JS distance")
+    .addHelpText("after", examples("run reco drift", "run metrics show reco_drift_psi"))
+    .action(async (options: CommonOptions) => {
+      const { runRecoDrift } = await import("./commands/reco-drift.ts");
+      await execute(invocation, { name: "reco drift", options, isRecorded: true, work: runRecoDrift });
     });
 }
 

@@ -4,6 +4,7 @@ import type { MetricName } from "../monitor/metrics/catalog.ts";
 import { type ErrorKind, kindOfError, kindOfWarning } from "../monitor/metrics/error-kinds.ts";
 import type { Measurement } from "../state/metrics.ts";
 import type { Outcome } from "./outcome.ts";
+import { recoMetrics } from "./reco-metrics.ts";
 
 const error = z.object({ code: z.string() }).nullable().default(null).catch(null);
 const count = z.number().default(0);
@@ -82,6 +83,7 @@ export function metricsOf(run: EndedRun): Measurement[] {
     ...[...lists.seeds, ...lists.snapshots, ...lists.models].flatMap(modelMetrics),
     ...(run.outcome?.quality ?? []).flatMap(qualityMetrics),
     ...testMetrics(lists),
+    ...recoMetrics(run.outcome?.json ?? {}),
     ...errorMetrics(run, lists),
   ];
 }

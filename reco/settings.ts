@@ -51,6 +51,15 @@ const serving = z.strictObject({
   min_listen_ms: z.int().min(0).default(30_000),
 });
 
+const drift = z.strictObject({
+  /** What is compared with the reference: the last so many days, and as many before them. */
+  window_days: count(7),
+  /** The reference: the last so many days of what the champion learned from. */
+  reference_days: count(28),
+  /** With fewer samples on either side nothing is said. */
+  min_samples: count(500),
+});
+
 const shape = z.strictObject({
   /** Depth at which lists are measured. */
   k: count(10),
@@ -71,6 +80,7 @@ const shape = z.strictObject({
   /** Whether a listen changes the user's next list at once, by folding it into the served model. */
   fold_in: z.boolean().default(false),
   serving: serving.prefault({}),
+  drift: drift.prefault({}),
 });
 
 export type RecoSettings = z.output<typeof shape>;

@@ -13,6 +13,7 @@ export interface Metric {
 const stream = ["source", "stream"] as const;
 const table = ["table"] as const;
 const column = ["table", "column"] as const;
+const drift = ["kind", "measure"] as const;
 
 /** All that is measured. Names are Prometheus' without the prefix: base units, and `_total` is added to counters. */
 export const METRICS = {
@@ -81,6 +82,26 @@ export const METRICS = {
     labels: ["kind"],
   },
   run_warnings: { type: "counter", help: "Warnings by the same kinds.", labels: ["kind"] },
+  reco_drift_psi: {
+    type: "gauge",
+    help: "Population stability index of a measure against what the champion learned from.",
+    labels: drift,
+  },
+  reco_drift_distance: {
+    type: "gauge",
+    help: "Jensen-Shannon distance of a measure from what the champion learned from.",
+    labels: drift,
+  },
+  reco_drift_degree: {
+    type: "gauge",
+    help: "Drift of a measure in two windows in a row: 0 none, 1 moderate, 2 severe.",
+    labels: drift,
+  },
+  reco_list_overlap: {
+    type: "gauge",
+    help: "Mean share of a user's first list by the champion that is on today's, too.",
+    labels: [],
+  },
 } as const satisfies Record<string, Metric>;
 
 export type MetricName = keyof typeof METRICS;

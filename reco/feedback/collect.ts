@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type Sqlite from "libsql";
 import { type Engine, relationKey, type Session } from "../../engines/engine.ts";
 import { packRows } from "../../engines/packed-rows.ts";
+import { RAW_FIRST_LISTS, RAW_RECOMMENDATIONS } from "../infer/raw-table.ts";
 import { openFeedback, readErasures } from "./open.ts";
 import { createFeedbackTables, RAW_FEEDBACK, RAW_IMPRESSIONS } from "./raw-tables.ts";
 import { ANSWER_COLUMNS } from "./tables.ts";
@@ -132,7 +133,7 @@ async function landedUpTo({ engine, session, id }: Place, { relation }: Stream):
 async function eraseLanded({ engine, session, store }: Place): Promise<number> {
   const { hashes, hashOf } = readErasures(store);
   if (hashes.size === 0) return 0;
-  const relations = [RAW_FEEDBACK, RAW_IMPRESSIONS, { schema: "raw_reco", name: "recommendations" }];
+  const relations = [RAW_FEEDBACK, RAW_IMPRESSIONS, RAW_RECOMMENDATIONS, RAW_FIRST_LISTS];
   const gone = new Set<string>();
   const existing = await engine.relations();
   for (const relation of relations) {

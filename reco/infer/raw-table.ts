@@ -4,7 +4,12 @@ import { packRows } from "../../engines/packed-rows.ts";
 /** Where inference lands what it made; `source('reco', 'recommendations')`. */
 export const RAW_RECOMMENDATIONS = { schema: "raw_reco", name: "recommendations" };
 
-/** The table with no rows, unless it is there: models that read it can be built before the first inference. */
+/** The first list of each user that the champion made: what its later lists are compared with. */
+export const RAW_FIRST_LISTS = { schema: "raw_reco", name: "first_lists" };
+/** How much of a list, and of which one. */
+export const FIRST_LISTS = { shelf: "discover", depth: 10 };
+
+/** The tables with no rows, unless they are there: models that read them can be built before the first inference. */
 export async function createRecommendationTable(engine: Engine): Promise<void> {
   await engine.createSchemas([RAW_RECOMMENDATIONS.schema]);
   const session = await engine.openSession();
@@ -13,6 +18,10 @@ export async function createRecommendationTable(engine: Engine): Promise<void> {
       `create table if not exists ${engine.nameOf(RAW_RECOMMENDATIONS)} (
   user_id varchar, shelf varchar, rank integer, track_id varchar, score double, why varchar,
   model_version integer, inference_id varchar, recommended_at timestamp, expires_at timestamp)`,
+    );
+    await session.run(
+      `create table if not exists ${engine.nameOf(RAW_FIRST_LISTS)} (
+  user_id varchar, rank integer, track_id varchar, score double, model_version integer)`,
     );
   } finally {
     session.close();
@@ -67,7 +76,21 @@ export async function landRecommendations(
     await session.run(
       `insert into ${table} select user_id, shelf, rank, track_id, cast(score as double), why, ${inference.version}, ${engine.literal(inference.id)}, ${time(inference.at)}, ${time(inference.expiresAt)} from ${landing}`,
     );
+    await keepFirstLists(engine, session, { landing, version: inference.version });
   });
+}
+
+async function keepFirstLists(
+  engine: Engine,
+  session: Session,
+  { landing, version }: { landing: string; version: number },
+): Promise<void> {
+  const table = engine.nameOf(RAW_FIRST_LISTS);
+  await session.run(`delete from ${table} where model_version <> ${version}`);
+  await session.run(
+    `insert into ${table} select user_id, rank, track_id, cast(score as double), ${version} from ${landing}
+where shelf = ${engine.literal(FIRST_LISTS.shelf)} and rank <= ${FIRST_LISTS.depth} and user_id not in (select user_id from ${table})`,
+  );
 }
 
 const LANDED_AT_ONCE = 50_000;
