@@ -172,6 +172,12 @@ export interface CheckSql {
   trim(text: string): string;
   /** The engine's name of a value's type. */
   typeOf(value: string): string;
+  /** A query for a relation's columns but some, which it need not have; numbers with a fraction as rounded texts. */
+  comparable(relation: string, as: { exclude: readonly string[]; precision: number | undefined }): string;
+  /** A query for the rows of another query, its columns in the order in which the first has them. */
+  inOrderOf(query: string, other: string): string;
+  /** A query for the names of a relation's columns and their places, as `column_name` and `place`. */
+  columnsOf(relation: string): string;
   /** Whether a type, as the engine names it, holds whole numbers. */
   isInteger(type: string): boolean;
   /** An aggregate: how many different whole numbers a column holds, all of them within bounds. */

@@ -9,7 +9,7 @@ import { duckdbDialect } from "../engines/duckdb-sql.ts";
 import { ingestSettings } from "../ingest/settings.ts";
 import { startApi } from "../moovitamix/server.ts";
 import { DBT_TESTS } from "../runner/data-tests/generic-tests/dbt.ts";
-import { GENERIC_TESTS, TEST_ALIASES } from "../runner/data-tests/generic-tests/known.ts";
+import { EXPECTATIONS, GENERIC_TESTS, TEST_ALIASES } from "../runner/data-tests/generic-tests/known.ts";
 import { compileInline } from "../runner/graph/compile.ts";
 import { modelConfigInput, TEST_CONFIG_KEYS } from "../runner/project/properties.ts";
 import { parseTemplate } from "../runner/templates/template.ts";
@@ -249,12 +249,23 @@ test("docs/from-dbt.md lists every test of the packages with where it belongs an
     return [/`(\w+)`/.exec(test)?.[1], on === "model or column" ? "either" : on, names.sort()];
   });
   const known = Object.entries(GENERIC_TESTS)
-    .filter(([name]) => !(name in DBT_TESTS))
+    .filter(([name]) => !(name in DBT_TESTS || name in EXPECTATIONS))
     .map(([name, { on, arguments: shape }]) => [name, on, Object.keys(shape.shape).sort()]);
   expect(shown.sort()).toEqual(known.sort());
   expect(
     Object.keys(TEST_ALIASES).filter((name) => !read("docs/from-dbt.md").includes(`\`${name}\``)),
   ).toEqual([]);
+});
+
+test("docs/from-dbt.md lists the tests of dbt_expectations that are known, with what they take", () => {
+  const rows = tableOf(read("docs/from-dbt.md"), "| tests of dbt_expectations | arguments |");
+  const words = (cell = "") => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name).sort();
+  const shown = rows.flatMap(([tests, args]) => words(tests).map((name) => [name, words(args)]));
+  const known = Object.entries(EXPECTATIONS).map(([name, test]) => [
+    name,
+    Object.keys(test.arguments.shape).sort(),
+  ]);
+  expect(shown.sort()).toEqual(known.sort());
 });
 
 describe("docs/from-dlt.md", () => {

@@ -3,6 +3,7 @@ import type { Dialect } from "../../../engines/engine.ts";
 import { define, type GenericTestDefinition, noRow } from "./definition.ts";
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
+export const valueSet = z.strictObject({ values: z.array(scalar).min(1), quote: z.boolean().default(true) });
 
 /** dbt's four, by their names and arguments. */
 export const DBT_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
@@ -21,7 +22,7 @@ export const DBT_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
   }),
   accepted_values: define({
     on: "column",
-    arguments: z.strictObject({ values: z.array(scalar).min(1), quote: z.boolean().default(true) }),
+    arguments: valueSet,
     sql: ({ dialect, relation, column }, args) =>
       `select ${column}, count(*) as n_records\nfrom ${relation} as subject\nwhere ${notIn(dialect, column, args)}\ngroup by ${column}`,
     proof: ({ dialect, column }, args) => noRow(notIn(dialect, column, args)),
@@ -37,11 +38,11 @@ export const DBT_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
   }),
 };
 
-function notIn(
-  dialect: Dialect,
-  column: string,
-  { values, quote }: { values: z.output<typeof scalar>[]; quote: boolean },
-): string {
-  const list = values.map((value) => (quote ? dialect.literal(String(value)) : String(value))).join(", ");
-  return `${column} not in (${list})`;
+function notIn(dialect: Dialect, column: string, set: z.output<typeof valueSet>): string {
+  return `${column} not in (${listOf(dialect, set)})`;
+}
+
+/** The values in SQL, with commas between them. */
+export function listOf(dialect: Dialect, { values, quote }: z.output<typeof valueSet>): string {
+  return values.map((value) => (quote ? dialect.literal(String(value)) : String(value))).join(", ");
 }

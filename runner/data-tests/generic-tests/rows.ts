@@ -47,35 +47,6 @@ export const ROW_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
       return notMet(`not (${withinBounds("count(*)", bounds, !strictly)})`, true);
     },
   }),
-  equal_rowcount: define({
-    on: "model",
-    arguments: grouped.extend({ compare_model: expression }),
-    failCalc: "coalesce(sum(diff_count), 0)",
-    sql: ({ relation, resolve }, { compare_model, group_by_columns }) => {
-      const side = (name: string, from: string, [ours, theirs]: [number, number]) =>
-        `select ${leading(group_by_columns)}${ours} as in_subject, ${theirs} as in_other from ${from} as ${name}`;
-      return `select ${leading(group_by_columns)}sum(in_subject) as count_a, sum(in_other) as count_b, abs(sum(in_subject) - sum(in_other)) as diff_count
-from (
-    ${side("subject", relation, [1, 0])}
-    union all
-    ${side("other", resolve(compare_model), [0, 1])}
-) as both_sides${clause("group by", group_by_columns)}
-having sum(in_subject) <> sum(in_other)`;
-    },
-  }),
-  cardinality_equality: define({
-    on: "column",
-    arguments: z.strictObject({ to: expression, field: expression }),
-    sql: ({ dialect, relation, column, resolve }, { to, field }) =>
-      `select value, sum(in_subject) as num_rows, sum(in_other) as num_rows_in_other
-from (
-    select ${column} as value, 1 as in_subject, 0 as in_other from ${relation} as subject
-    union all
-    select ${dialect.quote(field)} as value, 0 as in_subject, 1 as in_other from ${resolve(to)} as other
-) as both_sides
-group by value
-having sum(in_subject) <> sum(in_other)`,
-  }),
   at_least_one: define({
     on: "column",
     arguments: grouped,
@@ -91,5 +62,13 @@ having sum(in_subject) <> sum(in_other)`,
       `select ${leading(group_by_columns)}min(${column}) as only_value, count(*) as row_count\nfrom ${relation} as subject${clause("group by", group_by_columns)}\nhaving count(distinct ${column}) = 1`,
     proof: ({ column }, { group_by_columns }) =>
       group_by_columns.length > 0 ? undefined : notMet(`count(distinct ${column}) = 1`),
+  }),
+  not_null_proportion: define({
+    on: "column",
+    arguments: grouped.extend({ at_least: bound, at_most: bound.default(1) }),
+    sql: ({ relation, column }, { at_least, at_most, group_by_columns }) => {
+      const proportion = `count(${column}) / cast(count(*) as double)`;
+      return `select ${leading(group_by_columns)}${proportion} as not_null_proportion\nfrom ${relation} as subject${clause("group by", group_by_columns)}\nhaving count(*) > 0 and not (${withinBounds(proportion, { min_value: at_least, max_value: at_most }, true)})`;
+    },
   }),
 };

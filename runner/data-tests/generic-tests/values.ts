@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { listOf, valueSet } from "./dbt.ts";
 import {
   BOUND_MISSING,
   bound,
@@ -7,6 +8,7 @@ import {
   type GenericTestDefinition,
   needsBound,
   noRow,
+  type TestSubject,
   withinBounds,
 } from "./definition.ts";
 
@@ -32,6 +34,13 @@ export const VALUE_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
       `select *\nfrom ${relation} as subject\nwhere not (${withinBounds(column, bounds, inclusive)})`,
     proof: ({ column }, { inclusive, ...bounds }) =>
       noRow(`not (${withinBounds(column, bounds, inclusive)})`),
+  }),
+  not_accepted_values: define({
+    on: "column",
+    arguments: valueSet,
+    sql: ({ dialect, relation, column }, set) =>
+      `select ${column}, count(*) as n_records\nfrom ${relation} as subject\nwhere ${column} in (${listOf(dialect, set)})\ngroup by ${column}`,
+    proof: ({ dialect, column }, set) => noRow(`${column} in (${listOf(dialect, set)})`),
   }),
   not_empty_string: define({
     on: "column",
@@ -65,12 +74,17 @@ export const VALUE_TESTS: Readonly<Record<string, GenericTestDefinition>> = {
   column_type: define({
     on: "column",
     arguments: z.strictObject({ column_type: z.union([expression, z.array(expression).min(1)]) }),
-    sql: ({ dialect, relation, column }, { column_type }) => {
-      const types = [column_type].flat();
-      const known = types.map((type) => dialect.checks.typeOf(`cast(null as ${type})`)).join(", ");
-      // The value of one row, or of none, has the type of the column.
-      const actual = dialect.checks.typeOf(`(select ${column} from ${relation} as subject limit 1)`);
-      return `select actual_type, ${dialect.literal(types.join(", "))} as expected_type\nfrom (select ${actual} as actual_type) as found\nwhere actual_type not in (${known})`;
-    },
+    sql: (subject, { column_type }) => otherTypeSql(subject, [column_type].flat()),
   }),
 };
+
+/** A query with one row when the column has none of these types. */
+export function otherTypeSql(
+  { dialect, relation, column }: TestSubject & { column: string },
+  types: readonly string[],
+): string {
+  const known = types.map((type) => dialect.checks.typeOf(`cast(null as ${type})`)).join(", ");
+  // The value of one row, or of none, has the type of the column.
+  const actual = dialect.checks.typeOf(`(select ${column} from ${relation} as subject limit 1)`);
+  return `select actual_type, ${dialect.literal(types.join(", "))} as expected_type\nfrom (select ${actual} as actual_type) as found\nwhere actual_type not in (${known})`;
+}
