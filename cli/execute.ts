@@ -13,6 +13,7 @@ import { createSecrets, maskDocument, type Secrets } from "../core/secrets.ts";
 import type { CommandStatus } from "../state/runs.ts";
 import { type Invocation, interruptionOf } from "./invocation.ts";
 import { errorJson } from "./json.ts";
+import { planLineage, type ToldRun } from "./lineage-run.ts";
 import { warnOfNode } from "./node-line.ts";
 import type { Outcome } from "./outcome.ts";
 import type { EndedRun } from "./run-metrics.ts";
@@ -184,11 +185,9 @@ function withWarnings(work: CommandSpec["work"]): CommandSpec["work"] {
 }
 
 /** Runs the command as an entry of the history. */
-export async function recorded(
-  workspace: Workspace,
-  terminal: Terminal,
-  spec: CommandSpec,
-): Promise<Outcome> {
+export async function recorded(given: Workspace, terminal: Terminal, spec: CommandSpec): Promise<Outcome> {
+  const lineage = await planLineage(given, spec.name);
+  const workspace = lineage === null ? given : { ...given, lineage: lineage.notes };
   const { ctx, folders, invocation, runLog } = workspace;
   // Commands that keep no history do without the store.
   const [
@@ -207,6 +206,7 @@ export async function recorded(
     import("./monitor-run.ts"),
   ]);
   const state = openState(folders.stateFile, ownerOf(workspace));
+  let told: ToldRun | undefined;
   reserve.keepReserve(folders.stateFile);
   const keep = (write: () => Promise<void>) => reserve.withReserve(folders.stateFile, write);
   const end = async (
@@ -216,11 +216,13 @@ export async function recorded(
     const usage = ownUsage();
     await keep(() => endRun(ctx, state, { status, exitCode, summary, usage }));
     await monitorRun(workspace, state, { ...ended, command: spec.name, status, usage, summary });
+    await told?.end({ ...ended, status, summary });
   };
   try {
     await pruneDaily(state, folders.logs, ctx.startedAt);
     await startRun(ctx, state, { command: spec.name, invocation, parent: parentOf(ctx.env) });
     runLog.open(logFile(folders.logs, ctx.invocationId));
+    told = await lineage?.begin(state);
     const outcome = await spec.work(workspace, terminal);
     await keep(() => keepFailures(ctx, state, outcome.failures ?? []));
     await keep(() => keepNodes(ctx, state, nodesOf(outcome)));

@@ -8,6 +8,7 @@ import type { StreamProgress } from "../ingest/progress.ts";
 import type { Tape } from "../ingest/recording/tape.ts";
 import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
 import type { StreamResult } from "../ingest/stream-result.ts";
+import { noteStreams } from "./lineage-notes.ts";
 import { showProgress } from "./progress.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -86,5 +87,6 @@ export async function ingestStep(
     return await ingest(workspace.ctx, engine, { ...plan, progress });
   } finally {
     shown.stop();
+    noteStreams(workspace, plan.sources, progress);
   }
 }

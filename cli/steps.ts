@@ -17,6 +17,7 @@ import { runUnitTests } from "../runner/unit-tests/unit-tests.ts";
 import { noteForeign } from "../state/builds.ts";
 import { writeArtifacts } from "./artifacts-step.ts";
 import { checkAsOf } from "./as-of.ts";
+import { noteRelations } from "./lineage-notes.ts";
 import { type GraphOutcome, graphOutcome } from "./outcomes.ts";
 import { type GraphPlan, KINDS, type RunScope, type Which } from "./plan.ts";
 import { createRecoSource } from "./reco-source.ts";
@@ -88,6 +89,7 @@ export async function nodesStep(
   const quality = ctx.signal.aborted
     ? []
     : await withSession(pool, (session) => measureQuality(ctx, session, { dialect: engine, graph, results }));
+  await noteRelations(ctx, workspace.lineage, engine);
   return graphOutcome([...unitTests, ...results], added, quality);
 }
 

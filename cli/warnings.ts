@@ -48,6 +48,7 @@ export const PASSING = [
     "jobs_wrong",
     "lock_awaited",
     "monitor_failed",
+    "openlineage_failed",
     "report_unsent",
     "node_unmaintained",
     "parts_stopped",

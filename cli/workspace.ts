@@ -10,6 +10,7 @@ import { loadGraph } from "../runner/graph/load.ts";
 import { loadProject, type Project } from "../runner/project/project.ts";
 import type { Literal } from "../runner/templates/template.ts";
 import type { StoreOwner } from "../state/identity.ts";
+import type { LineageNotes } from "./lineage-notes.ts";
 import type { LogFormat } from "./log-json.ts";
 import type { Story } from "./print.ts";
 import { createRunLog, type RunLog } from "./run-log.ts";
@@ -47,6 +48,8 @@ export interface Workspace {
   story: Story;
   /** What the history keeps of its story. */
   runLog: RunLog;
+  /** What OpenLineage events need beside the answer; absent when nobody asks for them. */
+  lineage?: LineageNotes;
   /** Its graph, where that was read already. */
   scope?: CompileScope;
   /** Ids that a command keeps to, of those that it chooses. */
@@ -80,7 +83,8 @@ export function openWorkspace(terminal: Terminal, options: CommonOptions): Works
 /** The same project with other options: its settings are read again. Throws as `openWorkspace`. */
 export function withOptions(workspace: Workspace, options: CommonOptions): Workspace {
   workspace.warnings.follow(options);
-  return readSettings({ ...workspace, options });
+  const { lineage } = workspace;
+  return { ...readSettings({ ...workspace, options }), ...(lineage === undefined ? {} : { lineage }) };
 }
 
 function readSettings({

@@ -20,6 +20,7 @@ import { MIGRATIONS } from "./migrations.ts";
 import type {
   IncidentPartRow,
   IncidentRow,
+  LineageEventRow,
   MetricPointRow,
   MetricSeriesRow,
   OutboxRow,
@@ -169,6 +170,7 @@ export interface StateTables extends RegistryTables {
   incidents: IncidentRow;
   incident_parts: IncidentPartRow;
   outbox: OutboxRow;
+  lineage_events: LineageEventRow;
 }
 
 export type StateDatabase = Kysely<StateTables>;

@@ -164,4 +164,11 @@ export const MIGRATIONS: readonly string[] = [
    );
    create index outbox_due on outbox (status, not_before);
    create index outbox_of_incident on outbox (incident_id);`,
+  `create table lineage_events (
+     id integer primary key,
+     run_id text not null,
+     body text not null,
+     created_at text not null,
+     lease_until text
+   );`,
 ];

@@ -81,3 +81,16 @@ export interface OutboxRow {
   sent_at: string | null;
   last_error: string | null;
 }
+
+/** A lineage event that no receiver has confirmed yet. */
+export interface LineageEventRow {
+  id: ColumnType<number, undefined, never>;
+  /** Of the event: events of one run are sent one after the other. */
+  run_id: string;
+  /** JSON, secrets masked. */
+  body: string;
+  /** ISO, UTC. */
+  created_at: string;
+  /** Until then one process has it in hand. */
+  lease_until: string | null;
+}

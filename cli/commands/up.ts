@@ -19,6 +19,7 @@ import { createServingListener } from "../../web/serving/server.ts";
 import { startAlertSender } from "../alert-sender.ts";
 import { commandCheck } from "../check-command.ts";
 import { packageVersion } from "../invocation.ts";
+import { startLineageSender } from "../lineage-sender.ts";
 import { logPart, logTail } from "../log-files.ts";
 import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
@@ -52,6 +53,7 @@ export async function runUp(
   try {
     const workspace = standIn === undefined ? given : withEnvironment(given, { [API_URL]: standIn.url });
     const alerts = startAlertSender(workspace, state);
+    const lineage = await startLineageSender(workspace, state);
     const scheduler = createScheduler({
       ctx: workspace.ctx,
       state,
@@ -102,6 +104,7 @@ export async function runUp(
       clearInterval(saves);
       await server.stop();
       await alerts.stop();
+      await lineage.stop();
     }
     return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {} };
   } finally {

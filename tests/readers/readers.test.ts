@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { startApi } from "../../moovitamix/server.ts";
@@ -130,5 +130,35 @@ describe.skipIf(!hasReaders)("readers of dbt's artifacts", { timeout: 240_000 },
     const checked = input?.inputFacets?.dataQualityAssertions?.assertions.map((one) => one.assertion).sort();
     // dbt-ol counts a test of two tables to the first that it names, here the seed.
     expect(checked).toEqual(["above_length", "not_null", "unique"]);
+  });
+
+  test("OpenLineage's client reads strictly what the pipeline tells", async () => {
+    const api = await startApi({ seed: 1, users: 20, tracks: 20, plays: 200 });
+    try {
+      const cwd = copyProject();
+      const file = join(cwd, "events.ndjson");
+      const env = {
+        MOOVITAMIX_URL: api.url,
+        OPENLINEAGE__TRANSPORT__TYPE: "file",
+        OPENLINEAGE__TRANSPORT__LOG_FILE_PATH: file,
+      };
+      writeFileSync(join(cwd, "models/marts/dim_dates.sql"), "select no_such_column\n");
+      expect(await run(["pipeline"], { cwd, env })).toMatchObject({ exitCode: 1 });
+      const script = join(ROOT, "tests/readers/read_lineage.py");
+      const { stdout, stderr } = spawnSync(PYTHON, [script, file], { encoding: "utf8" });
+      expect(stderr).toBe("");
+      expect(JSON.parse(stdout)).toEqual(
+        expect.arrayContaining([
+          "dataQualityAssertions",
+          "errorMessage",
+          "outputStatistics",
+          "parent",
+          "schema",
+          "sql",
+        ]),
+      );
+    } finally {
+      await api.stop();
+    }
   });
 });
