@@ -4,15 +4,17 @@ import { getRequestListener } from "@hono/node-server";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
 import type { Access } from "./access.ts";
 import { createApp } from "./app.ts";
+import { CONNECTIONS, drain, guardConnections, HOSTLESS, NOTICE_MS } from "./connections.ts";
 import type { Served } from "./served.ts";
+import { refuse } from "./serving/refusal.ts";
 
 /** Answers requests below /v1. */
 export type ServingListener = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface WebServer {
   url: string;
-  /** Ends idle connections at once, and busy ones after their answer. */
-  stop(): Promise<void>;
+  /** Finishes what is being answered, and closes; with notice it goes on for a moment, so that callers turn elsewhere. */
+  stop(options?: { hasNotice: boolean }): Promise<void>;
 }
 
 const MIN_TOKEN_LENGTH = 16;
@@ -24,17 +26,24 @@ export async function startServer(
 ): Promise<WebServer> {
   checkTokens(served.access, host);
   const listener = getRequestListener(createApp(served).fetch);
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
+  let isStopping = false;
+  const server = createServer(CONNECTIONS, (request, response) => {
+    if (isStopping) response.setHeader("Connection", "close");
     if (serving !== undefined && /^\/v1(\/|$)/.test(request.url ?? "")) return serving(request, response);
+    if (request.headers.host === undefined) return refuse(request, response, HOSTLESS);
     // The web's Request refuses such a method with an answer that lacks our headers.
     if (request.method === "TRACE" || request.method === "TRACK") request.method = "OPTIONS";
     void listener(request, response);
   });
+  guardConnections(server);
   await listen(server, host, port);
   const { address, family, port: bound } = server.address() as AddressInfo; // a TCP server's address is an object
   return {
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${bound}`,
-    stop: () => stopServer(server),
+    stop: ({ hasNotice } = { hasNotice: false }) => {
+      isStopping = true;
+      return drain(server, hasNotice ? NOTICE_MS : 0);
+    },
   };
 }
 
@@ -85,11 +94,4 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
     hint: "give an address of this machine to --host, and a port from 1024 on to --port",
     exitCode: EXIT.environment,
   });
-}
-
-async function stopServer(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  setTimeout(() => server.closeAllConnections(), 2000).unref();
-  await closed;
 }

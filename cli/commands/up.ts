@@ -34,7 +34,7 @@ export interface UpOptions {
   demo?: boolean;
 }
 
-/** `run up`: the scheduler and its server, until a signal. */
+/** `run up`: the scheduler and its server, until a signal: exit 0, unless it cut off what was running. */
 export async function runUp(
   given: Workspace,
   terminal: Terminal,
@@ -50,6 +50,7 @@ export async function runUp(
   const state = openState(folders.stateFile, ownerOf(given));
   const standIn = options.demo ? await startStandIn(given) : undefined;
   let recommender: Recommender | undefined;
+  let isCut = false;
   try {
     const workspace = standIn === undefined ? given : withEnvironment(given, { [API_URL]: standIn.url });
     const alerts = startAlertSender(workspace, state);
@@ -62,6 +63,7 @@ export async function runUp(
       program: PROGRAM,
       extraWords: () => sharedOptions(workspace),
       onRunEnded: (run) => {
+        if (ctx.signal.aborted && run.status !== "success") isCut = true;
         tellEnd(workspace, run);
         alerts.jobEnded(run);
       },
@@ -102,11 +104,11 @@ export async function runUp(
       await scheduler.run();
     } finally {
       clearInterval(saves);
-      await server.stop();
+      await server.stop({ hasNotice: recommender.isReady() });
       await alerts.stop();
       await lineage.stop();
     }
-    return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {} };
+    return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {}, isServed: !isCut };
   } finally {
     standIn?.stop();
     await recommender?.close();

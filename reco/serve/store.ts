@@ -1,8 +1,9 @@
 import { hash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "libsql";
 import { z } from "zod";
+import { renameDurably, syncPath, writeDurably } from "../../core/durable.ts";
 import { EXIT, messageOf, ProjectError } from "../../core/errors.ts";
 
 /** A recommended track as it is served; nothing else has to be looked up. */
@@ -96,10 +97,11 @@ export function makeCurrent(
   return store;
 }
 
-/** Renames a finished file to its name with its checksum, which it returns. */
+/** Gives a finished file its name with its checksum, which it returns, when all of it is on the disk. */
 export function sealStore(folder: string, file: string, name: string): string {
   const store = `${name}-${checksumOf(readFileSync(file))}.db`;
-  renameSync(file, join(folder, store));
+  syncPath(file);
+  renameDurably(file, join(folder, store));
   return store;
 }
 
@@ -108,8 +110,7 @@ export function pointTo(
   { alias, store, version }: { alias: ServedAlias; store: string; version: number },
 ): void {
   const pointer = join(folder, POINTERS[alias]);
-  writeFileSync(`${pointer}.tmp`, JSON.stringify({ store, model_version: version }), { mode: 0o600 });
-  renameSync(`${pointer}.tmp`, pointer);
+  writeDurably(pointer, JSON.stringify({ store, model_version: version }));
 }
 
 /** The names of the stores that are there, the newest first. */

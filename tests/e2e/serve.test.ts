@@ -5,7 +5,8 @@ import { join } from "node:path";
 import Sqlite from "libsql";
 import { expect, onTestFinished, test } from "vitest";
 import { firstLine } from "../../cli/stand-in.ts";
-import { send, tell, writeServingStore } from "../reco/serving-files.ts";
+import { HEADERS } from "../../web/access.ts";
+import { send, sendBytes, tell, writeServingStore } from "../reco/serving-files.ts";
 import { MAIN, run, temporaryFolder } from "./cli.ts";
 
 const PROFILES =
@@ -31,15 +32,33 @@ async function start(cwd: string, command = "serve"): Promise<{ child: ChildProc
   return { child, url: await firstLine(child) };
 }
 
-test("on SIGTERM it says that it is not ready, finishes what runs, and exits 0", async () => {
-  const { child, url } = await start(project());
-  expect((await send(url, "/v1/health")).body).toMatchObject({ live: true, ready: true, model_version: 1 });
-  child.kill("SIGTERM");
-  let health = await send(url, "/v1/health");
-  while (health.status === 200) health = await send(url, "/v1/health");
-  expect([health.status, health.body.ready, health.headers.connection]).toEqual([503, false, "close"]);
-  expect((await send(url, "/v1/users/u0/recommendations")).status).toBe(200);
-  expect(await once(child, "exit")).toEqual([0, null]);
+test.each(["serve", "up"])(
+  "on SIGTERM run %s says that it is not ready, finishes what runs, and exits 0",
+  async (command) => {
+    const { child, url } = await start(project(), command);
+    expect((await send(url, "/v1/health")).body).toMatchObject({ live: true, ready: true, model_version: 1 });
+    child.kill("SIGTERM");
+    let health = await send(url, "/v1/health");
+    while (health.status === 200) health = await send(url, "/v1/health");
+    expect([health.status, health.body.ready, health.headers.connection]).toEqual([503, false, "close"]);
+    expect((await send(url, "/v1/users/u0/recommendations")).status).toBe(200);
+    expect(await once(child, "exit")).toEqual([0, null]);
+  },
+);
+
+test.each([
+  ["no Host header", "GET /v1/health HTTP/1.1\r\nConnection: close\r\n\r\n", "400"],
+  ["no Host header, elsewhere", "GET /health HTTP/1.1\r\nConnection: close\r\n\r\n", "400"],
+  ["no HTTP", "hello\r\n\r\n", "400"],
+  ["headers that never fit", `GET /v1/health?${"a".repeat(20_000)} HTTP/1.1\r\n\r\n`, "431"],
+  ["a tracing method", "TRACE /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", "405"],
+])("run up answers %s with all headers", async (_, bytes, status) => {
+  const { url } = await start(project(), "up");
+  const text = await sendBytes(url, bytes);
+  expect(text).toContain(`HTTP/1.1 ${status} `);
+  for (const [name, value] of Object.entries(HEADERS))
+    expect(text.toLowerCase()).toContain(`${name}: ${value}`.toLowerCase());
+  expect(text.toLowerCase()).toContain("charset=utf-8");
 });
 
 test("what was confirmed is there once after SIGKILLs, and is landed once", async () => {

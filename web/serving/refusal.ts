@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { HEADERS, JSON_TYPE } from "../access.ts";
 
 /** Why a request gets no answer, as it is sent. */
@@ -25,4 +26,17 @@ export function refusalResponse(refusal: Refusal): Response {
     status: refusal.status,
     headers: { ...ALWAYS, ...refusal.headers },
   });
+}
+
+/** Answers before anything of a body is read. */
+export function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+  const body = refusalBody(refusal);
+  // What is left of a body that nobody reads would be taken for the next request.
+  if (request.method === "POST" || request.method === "DELETE") response.setHeader("Connection", "close");
+  response.writeHead(refusal.status, {
+    ...ALWAYS,
+    ...refusal.headers,
+    "Content-Length": Buffer.byteLength(body),
+  });
+  response.end(request.method === "HEAD" ? undefined : body);
 }
