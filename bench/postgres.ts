@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { extensionFolder } from "../tests/ingest/sql/postgres-extension.ts";
 import { startPostgres } from "../tests/ingest/sql/postgres-server.ts";
 import { measureNode, type Usage } from "./measure.ts";
 
@@ -35,7 +36,7 @@ export async function benchPostgres(rows: number): Promise<void> {
     writeFileSync(join(folder, "ingest/sources/shop.ts"), SOURCE);
     writeFileSync(
       join(folder, "profiles.yml"),
-      "bench:\n  target: dev\n  outputs:\n    dev: { type: duckdb, path: data/warehouse.duckdb }\n",
+      `bench:\n  target: dev\n  outputs:\n    dev: { type: duckdb, path: data/warehouse.duckdb${extensionSetting()} }\n`,
     );
     const load = ["--max-old-space-size=2048", join(ROOT, "dist/cli/main.js"), "ingest"];
     const first = measureNode(load, folder);
@@ -50,6 +51,12 @@ export async function benchPostgres(rows: number): Promise<void> {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The engine finds the extension as if it were installed. */
+function extensionSetting(): string {
+  const folder = extensionFolder();
+  return folder === undefined ? "" : `, settings: { extension_directory: ${JSON.stringify(folder)} }`;
 }
 
 function show(what: string, usage: Usage, rows: number): void {

@@ -24,6 +24,16 @@ export interface IngestPlan {
   tape?: Tape | undefined;
 }
 
+/** Whether the engine should be able to read PostgreSQL by itself. */
+export function readsPostgres({ sources, streams }: IngestPlan): boolean {
+  return sources.some(
+    ({ type, name, streams: own }) =>
+      type === "postgres" &&
+      (streams.length === 0 ||
+        own.some((one) => streams.includes(one.name) || streams.includes(`${name}.${one.name}`))),
+  );
+}
+
 /** The folder of a recording to make, or of one to replay. */
 export interface Recording {
   record?: string | undefined;

@@ -36,6 +36,7 @@ export async function withWarehouse<T>(
   workspace: Workspace,
   command: string,
   work: (engine: Engine, book: BuildBook) => Promise<T>,
+  { readsPostgres = false }: { readsPostgres?: boolean } = {},
 ): Promise<T> {
   const { ctx, folders, warnings } = workspace;
   warnings.throwIfAny();
@@ -48,7 +49,7 @@ export async function withWarehouse<T>(
     const path = warehousePath(workspace);
     const { engine, mark } = await openHeld(workspace, deadlineMs, async () => {
       const before = fileMark(path);
-      const opened = await openDuckdb(ctx, workspace.target.duckdb, ownFiles(workspace));
+      const opened = await openDuckdb(ctx, workspace.target.duckdb, ownFiles(workspace), { readsPostgres });
       return { engine: opened, mark: before?.endsWith(timeMark(path)) ? before : null };
     });
     const file = buildBookFile(folders.builds, relative(ctx.projectDir, path));

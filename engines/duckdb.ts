@@ -21,6 +21,8 @@ import {
   relationKey,
   type Session,
 } from "./engine.ts";
+import { attachDoors } from "./postgres-doors/attach.ts";
+import type { DoorsPlace, PostgresDoors } from "./postgres-doors/doors.ts";
 import type { DuckdbTarget } from "./profiles.ts";
 
 /** Files that the program itself has the engine read and write. */
@@ -33,8 +35,14 @@ export interface OwnFiles {
 /**
  * Opens the warehouse for writing. One process at a time can: throws WAREHOUSE_HELD (exit 3) naming the other.
  * SQL reaches no file but these: the warehouse, `own`, and what the profile's `allowed_directories` holds.
+ * With `readsPostgres` the engine has doors to servers, if DuckDB's extension for them can be had.
  */
-export async function openDuckdb(ctx: Context, target: DuckdbTarget, own?: OwnFiles): Promise<Engine> {
+export async function openDuckdb(
+  ctx: Context,
+  target: DuckdbTarget,
+  own?: OwnFiles,
+  { readsPostgres = false }: { readsPostgres?: boolean } = {},
+): Promise<Engine> {
   const path = target.path === ":memory:" ? target.path : resolve(ctx.projectDir, target.path);
   const folder = path === ":memory:" ? ctx.projectDir : dirname(path);
   createFolder(folder);
@@ -44,8 +52,9 @@ export async function openDuckdb(ctx: Context, target: DuckdbTarget, own?: OwnFi
   // Only what was found to be whole is merged with its log, when the command is over.
   await connection.run("pragma disable_checkpoint_on_shutdown");
   await prepare(ctx, connection, target);
+  const doors = readsPostgres ? await attachDoors(ctx, connection, target) : undefined;
   await confine(connection, { folders: allowedFolders(ctx, target), own, late });
-  return new DuckdbEngine(instance, connection, { ctx, path });
+  return new DuckdbEngine(instance, connection, { ctx, path, doors });
 }
 
 /** What a profile lets SQL read and write. */
@@ -243,6 +252,7 @@ export class DuckdbEngine implements Engine {
       database?: string;
       /** The file that was opened. */
       path?: string;
+      doors?: DoorsPlace | undefined;
     },
   ) {
     this.main = new DuckdbSession(connection, place.ctx.signal, {
@@ -251,6 +261,10 @@ export class DuckdbEngine implements Engine {
     });
     this.sessions.add(this.main);
     place.ctx.signal.addEventListener("abort", this.onAbort);
+  }
+
+  get postgres(): PostgresDoors | undefined {
+    return this.place.doors;
   }
 
   async openSession(): Promise<Session> {
@@ -375,6 +389,7 @@ export class DuckdbEngine implements Engine {
   close(): void {
     this.place.ctx.signal.removeEventListener("abort", this.onAbort);
     clearInterval(this.interrupting);
+    this.place.doors?.close();
     for (const session of this.sessions) session.close();
     this.instance.closeSync();
   }

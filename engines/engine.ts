@@ -1,4 +1,5 @@
 import type { PackedRows } from "./packed-rows.ts";
+import type { PostgresDoors } from "./postgres-doors/doors.ts";
 
 /** A value as JSON can hold it; numbers beyond double precision, decimals and times come as text. */
 export type Value = string | number | boolean | null | Value[] | { [name: string]: Value };
@@ -215,6 +216,8 @@ export interface QueryFacts {
 
 export interface Engine extends Dialect {
   openSession(): Promise<Session>;
+  /** By which it reads PostgreSQL itself; none when it cannot, or was not asked to. */
+  readonly postgres?: PostgresDoors | undefined;
   /** Of each query, in their order; none of them is run. One that cannot be read counts as unstable. */
   factsOf(queries: readonly string[]): Promise<QueryFacts[]>;
   /** Brings all that was committed into the warehouse's own file. Throws when something is being written. */

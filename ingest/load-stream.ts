@@ -33,7 +33,7 @@ import {
   streamName,
 } from "./reader.ts";
 import { ordersByCursor } from "./records/record.ts";
-import type { RowLines } from "./records/row-types.ts";
+import type { RowFetch, RowLines } from "./records/row-types.ts";
 import { nameOf, report, reportAccepted, reportPage, reportQuarantine } from "./report-stream.ts";
 import type { StreamJob } from "./stream-job.ts";
 import { NO_COUNTS, type StreamResult } from "./stream-result.ts";
@@ -114,6 +114,12 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     shown.page += 1;
     reportPage(ctx, result, { page: lines.number, pages: Number.POSITIVE_INFINITY, records });
   };
+  const onFetch = async (fetch: RowFetch) => {
+    const records = await landing.addFetched(fetch);
+    shown.records = records;
+    shown.page += 1;
+    reportPage(ctx, result, { page: 1, pages: 1, records });
+  };
   const takesLines = stream.cursor === undefined && plan.range.limit === null;
   const tell: FormerPages["tell"] = ({ number, lastNumber, records, isHandedOn }) => {
     shown.records += isHandedOn ? -records : records;
@@ -130,6 +136,10 @@ async function readAndCommit(job: StreamJob, session: Session, progress: Progres
     signal: ctx.signal,
     warehouse: { engine, session, tables },
     onLines: takesLines ? landLines : undefined,
+    onFetch: takesLines ? onFetch : undefined,
+    onCame: (rows: number) => {
+      shown.records += rows;
+    },
   };
   const common = { ctx, stream, plan, commitRecords: settings.commitRecords, land, restart };
   if (isByParent) {

@@ -1,7 +1,7 @@
 import type { Engine, Session } from "../engines/engine.ts";
 import type { RawTables } from "./raw/tables.ts";
 import type { RawRecord } from "./records/raw-record.ts";
-import type { RowLines } from "./records/row-types.ts";
+import type { RowFetch, RowLines } from "./records/row-types.ts";
 import type { Traffic } from "./stream-result.ts";
 
 /** Records that came together: a page, a part of a table, a part of a file. */
@@ -53,6 +53,10 @@ export interface ReadJob {
   onBatch(batch: Batch): Promise<void>;
   /** Instead of `onBatch`, for all rows of a reading whose types say all that has to be judged; none when every record is wanted. */
   onLines?: ((lines: RowLines) => Promise<void>) | undefined;
+  /** Instead of `onLines`, once, for all rows of a reading that the engine fetches by itself. */
+  onFetch?: ((fetch: RowFetch) => Promise<void>) | undefined;
+  /** Told of rows on their way to the engine. */
+  onCame?: ((rows: number) => void) | undefined;
 }
 
 /** The pages of a list as the load before found them. */

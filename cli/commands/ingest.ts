@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { EXIT, ProjectError } from "../../core/errors.ts";
+import type { Engine } from "../../engines/engine.ts";
 import type { StreamPreview } from "../../ingest/dry-run.ts";
 import { previewIngest } from "../../ingest/ingest.ts";
 import type { LoadBounds } from "../../ingest/load-plan.ts";
 import { formatStreams, reconcileStreams, summarizeStreams, totalsOf } from "../answers.ts";
-import { type IngestPlan, ingestStep, planIngest } from "../ingest-step.ts";
+import { type IngestPlan, ingestStep, planIngest, readsPostgres } from "../ingest-step.ts";
 import { errorJson, streamJson } from "../json.ts";
 import { exitCodeFor, type Outcome } from "../outcome.ts";
 import { formatTable } from "../print.ts";
@@ -72,9 +73,8 @@ export async function runIngest(
   const plan = await planIngest(workspace, streams, { failed, bounds: boundsOf(options), recording });
   if (plan.sources.length === 0) throw sourcesMissing();
   if (options.dryRun) return dryRun(workspace, terminal, plan);
-  const results = await withWarehouse(workspace, "run ingest", (engine) =>
-    ingestStep(workspace, engine, plan),
-  );
+  const load = (engine: Engine) => ingestStep(workspace, engine, plan);
+  const results = await withWarehouse(workspace, "run ingest", load, { readsPostgres: readsPostgres(plan) });
   if (results.length === 0) return nothingFailed();
   const summary = summarizeStreams(results);
   return {

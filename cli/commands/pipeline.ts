@@ -11,7 +11,7 @@ import { writeArtifacts } from "../artifacts-step.ts";
 import { collectBeforeBuild } from "../collect-step.ts";
 import { dryRunOutcome } from "../dry-run.ts";
 import { formatGraph, formatSection, graphJson, summarizeGraph } from "../graph-answer.ts";
-import { type IngestPlan, ingestStep, planIngest } from "../ingest-step.ts";
+import { type IngestPlan, ingestStep, planIngest, readsPostgres } from "../ingest-step.ts";
 import { streamJson } from "../json.ts";
 import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
 import { type GraphOutcome, graphOutcome } from "../outcomes.ts";
@@ -65,8 +65,11 @@ export async function runPipeline(
     const prepare = (engine: Engine) => createRawTables(engine, sources);
     return dryRunOutcome(workspace, terminal, { plan: plan.graph, which: "build", prepare });
   }
-  const results = await withWarehouse(workspace, "run pipeline", (engine, book) =>
-    pipelineSteps(workspace, { engine, book }, plan),
+  const results = await withWarehouse(
+    workspace,
+    "run pipeline",
+    (engine, book) => pipelineSteps(workspace, { engine, book }, plan),
+    { readsPostgres: plan.ingest !== null && readsPostgres(plan.ingest) },
   );
   return pipelineOutcome(workspace, terminal, results);
 }

@@ -6,6 +6,7 @@ import type { BatchWindow } from "../../runner/build/materializations/batch-wind
 import { hasFailed } from "../../runner/build/results.ts";
 import type { CompileScope } from "../../runner/graph/compile.ts";
 import { formatGraph, graphJson, summarizeGraph } from "../graph-answer.ts";
+import { readsPostgres } from "../ingest-step.ts";
 import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
 import { type GraphPlan, KINDS, planGraph } from "../plan.ts";
 import { plural } from "../print.ts";
@@ -125,8 +126,11 @@ function failedBatches(open: FormerResults["results"]): Map<string, BatchWindow[
 }
 
 async function retryPipeline(workspace: Workspace, terminal: Terminal, plan: PipelinePlan): Promise<Outcome> {
-  const results = await withWarehouse(workspace, "run retry", (engine, book) =>
-    pipelineSteps(workspace, { engine, book }, plan),
+  const results = await withWarehouse(
+    workspace,
+    "run retry",
+    (engine, book) => pipelineSteps(workspace, { engine, book }, plan),
+    { readsPostgres: plan.ingest !== null && readsPostgres(plan.ingest) },
   );
   return pipelineOutcome(workspace, terminal, results);
 }

@@ -4,7 +4,8 @@ import { type PackedRows, packRows } from "../../engines/packed-rows.ts";
 import { emptyTally, mergeTally, type Tally, tallyFor } from "../contract/tally.ts";
 import type { RawRecord } from "../records/raw-record.ts";
 import { type Candidate, judgeRecord } from "../records/record.ts";
-import type { RowLines, RowTypes } from "../records/row-types.ts";
+import type { RowFetch, RowLines, RowTypes } from "../records/row-types.ts";
+import { fetchRows, judgeFetched } from "./row-fetch.ts";
 import { judgeLines, landLines, widenForLines } from "./row-lines.ts";
 
 /** Where the records of a load wait, out of sight, until all have come. */
@@ -16,6 +17,8 @@ export interface Landing {
   add(pageNumber: number, records: readonly RawRecord[]): Promise<void>;
   /** Rows that the engine cuts and judges by itself; a load has either these or records. Returns how many came. */
   addLines(lines: RowLines): Promise<number>;
+  /** All rows of a load, that the engine fetches; it has no others. Returns how many came. */
+  addFetched(fetch: RowFetch): Promise<number>;
   /** After this the table holds everything that was added. */
   flush(): Promise<void>;
   /** What is known of all that was added and not taken yet, or of the pages up to one. */
@@ -38,6 +41,7 @@ export async function createLanding(
   let tallies = new Map<number, Tally>();
   /** Of lines that are not judged yet. */
   let rowTypes: RowTypes | null = null;
+  let fetched: RowFetch | null = null;
   let landed: Promise<void> = Promise.resolve();
   const create = () =>
     session.createLandingTable(`${stream.name}_landed`, {
@@ -61,6 +65,8 @@ export async function createLanding(
     const rows = take();
     if (rows.length > 0) landed = landed.then(() => session.land(table, rows));
     await landed;
+    if (fetched !== null) tallies.set(0, await judgeFetched({ session, stream, table }, fetched));
+    fetched = null;
     if (rowTypes === null) return;
     tallies.set(0, await judgeLines({ session, stream, table }, rowTypes));
     rowTypes = null;
@@ -72,7 +78,13 @@ export async function createLanding(
       take();
       tallies = new Map();
       rowTypes = null;
+      fetched = null;
+      await session.run(`drop view if exists ${table}`).catch(() => undefined);
       await create();
+    },
+    addFetched: async (fetch) => {
+      fetched = fetch;
+      return fetchRows({ session, stream, table }, fetch);
     },
     takeTally: (lastPage) => {
       const taken = emptyTally();

@@ -26,11 +26,25 @@ export async function judgeLines(
   { session, stream, table }: { session: Session; stream: StreamDefinition; table: string },
   row: RowTypes,
 ): Promise<Tally> {
-  const tally = emptyTally();
-  const counted = await session.query(
+  const { rows } = await session.query(
     `select types, count(*), count(reason) from ${table} group by types order by types`,
   );
-  for (const [types, count, broken] of counted.rows) {
+  const tally = tallyOfTypes(row, rows);
+  if (tally.invalid.count === 0) return tally;
+  const reasons = faultsOfTypes(stream, row, rows);
+  const whens = reasons.map((_, index) => `when $${2 * index + 1} then $${2 * index + 2}`).join(" ");
+  await session.run(
+    `update ${table} set reason = case types ${whens} end where reason is not null`,
+    reasons.flat(),
+  );
+  tally.invalid.first = await firstInvalid(session, table);
+  return tally;
+}
+
+/** Of types, how many rows have them, and how many of those break the contract. */
+export function tallyOfTypes(row: RowTypes, counted: readonly (readonly unknown[])[]): Tally {
+  const tally = emptyTally();
+  for (const [types, count, broken] of counted) {
     tally.received += Number(count);
     tally.landed += Number(count) - Number(broken);
     tally.invalid.count += Number(broken);
@@ -41,24 +55,29 @@ export async function judgeLines(
     }));
     tally.members.addMany(members, Number(count));
   }
-  if (tally.invalid.count === 0) return tally;
-  const reasons = counted.rows
+  return tally;
+}
+
+/** Types whose rows break the contract, each with what they break. */
+export function faultsOfTypes(
+  stream: StreamDefinition,
+  row: RowTypes,
+  counted: readonly (readonly unknown[])[],
+): [types: string, fault: string][] {
+  return counted
     .filter(([, , broken]) => Number(broken) > 0)
-    .map(([types]) => [String(types), faultOfTypes(stream, row, String(types)) ?? ""] as const);
-  const whens = reasons.map((_, index) => `when $${2 * index + 1} then $${2 * index + 2}`).join(" ");
-  await session.run(
-    `update ${table} set reason = case types ${whens} end where reason is not null`,
-    reasons.flat(),
-  );
+    .map(([types]) => [String(types), faultOfTypes(stream, row, String(types)) ?? ""]);
+}
+
+export async function firstInvalid(session: Session, table: string): Promise<Tally["invalid"]["first"]> {
   const { rows } = await session.query(
     `select "key", page, "position", reason from ${table} where reason is not null order by page, "position" limit 1`,
   );
   const [key = null, page, position, what] = rows[0] ?? [];
-  tally.invalid.first = {
+  return {
     key: key === null ? null : String(key),
     page: Number(page),
     position: Number(position),
     what: String(what),
   };
-  return tally;
 }

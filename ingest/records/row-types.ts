@@ -40,6 +40,20 @@ export interface RowLines {
   types: RowTypes;
 }
 
+/** Rows that the engine fetches: a query, and SQL over its columns for what is kept of each. */
+export interface RowFetch {
+  query: string;
+  types: RowTypes;
+  /** As `RowTypes` says. */
+  typesOf: string;
+  /** Null when a member of it is. */
+  key: string;
+  /** A text that sorts by time. */
+  updatedAt: string;
+  /** JSON text. */
+  record: string;
+}
+
 export const isVarying = ({ letters }: RowMember) => letters.length > 1;
 
 /** The letter of each member, in their order. */

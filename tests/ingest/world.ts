@@ -52,6 +52,8 @@ export interface WorldOptions {
   signal?: AbortSignal;
   /** Of a world whose engine is closed: this one goes on with its warehouse. */
   projectDir?: string;
+  /** Where DuckDB's extension for PostgreSQL is, so that the engine reads servers itself. */
+  extensions?: string;
   /** Called at each wait, before it is over. */
   onSleep?: (ms: number) => void | Promise<void>;
 }
@@ -68,13 +70,19 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     random: () => 1,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  const engine = await openDuckdb(ctx, {
-    type: "duckdb",
-    path: "warehouse.duckdb",
-    schema: "main",
-    threads: 2,
-    settings: {},
-  });
+  const { extensions } = options;
+  const engine = await openDuckdb(
+    ctx,
+    {
+      type: "duckdb",
+      path: "warehouse.duckdb",
+      schema: "main",
+      threads: 2,
+      settings: extensions === undefined ? {} : { extension_directory: extensions },
+    },
+    undefined,
+    { readsPostgres: extensions !== undefined },
+  );
   const reader = await engine.openSession();
   const { source = moovitamix } = options;
   const load = async ({

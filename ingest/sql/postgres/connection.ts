@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { Client } from "pg";
 import type { Context } from "../../../core/context.ts";
 import { EXIT, messageOf, ProjectError } from "../../../core/errors.ts";
@@ -59,6 +60,8 @@ export interface Connection {
   /** Bytes as COPY TO writes them. Throws when less came than the server says that it sent. */
   copy(sql: string): AsyncGenerator<Buffer>;
   literal(value: string | number): string;
+  /** The way to the server, for someone else to speak on; nothing else can be asked then. */
+  handOver(): Duplex;
   close(): Promise<void>;
 }
 
@@ -85,8 +88,13 @@ export async function connect(
   const end = () => void client.end().catch(() => undefined);
   const watch = startWatch(settings.requestTimeoutMs, end);
   signal.addEventListener("abort", end, { once: true });
+  let isHandedOver = false;
   const close = async () => {
     signal.removeEventListener("abort", end);
+    if (isHandedOver) {
+      Object(client).connection.stream.destroy();
+      return;
+    }
     await client.end().catch(() => undefined);
   };
   try {
@@ -111,6 +119,14 @@ export async function connect(
     },
     copy: (sql) => copyOut(client, sql, { watch, traffic }),
     literal: (value) => client.escapeLiteral(String(value)),
+    handOver: () => {
+      const { stream } = Object(client).connection as { stream: Duplex };
+      for (const event of ["data", "end", "close", "error"]) stream.removeAllListeners(event);
+      stream.on("error", () => {});
+      signal.addEventListener("abort", () => stream.destroy(), { once: true });
+      isHandedOver = true;
+      return stream;
+    },
     close,
   };
 }

@@ -1,45 +1,37 @@
-import { ProjectError } from "../../../core/errors.ts";
 import type { SqlStreamDefinition } from "../../../core/sillon.ts";
-import { type Batches, createBatches } from "../../batches.ts";
+import { createBatches } from "../../batches.ts";
 import { type ReadJob, type ReadOutcome, streamName } from "../../reader.ts";
 import { wholeLines } from "../../whole-lines.ts";
 import { checkColumns, tableUnknown } from "../columns.ts";
 import { fromOf, quoteTable, tailOf } from "../statement.ts";
-import { type Column, type Connection, connect, sqlStateOf } from "./connection.ts";
+import { type Column, type Connection, sqlStateOf } from "./connection.ts";
 import { DESCRIBE_HEAD } from "./failure.ts";
+import { canFetch, fetchRows } from "./fetch.ts";
 import type { PostgresParts } from "./parts.ts";
+import { BEGIN, openConnection, RANGE_PAGES, type Reading, rangesOf, rowTooLarge } from "./reading.ts";
 import { type RowStatement, rowStatement } from "./row-types.ts";
-
-/** One reading of a stream. */
-interface Reading {
-  parts: PostgresParts;
-  job: ReadJob;
-  stream: SqlStreamDefinition;
-  batches: Batches;
-  /** When the rows need not be looked at one by one. */
-  rows: RowStatement | undefined;
-  /** Batches of such rows. */
-  pages: number;
-}
-
-const BEGIN = "begin isolation level repeatable read read only";
 
 /** Reads the stream once, in one snapshot. Throws what the driver threw, or ProjectError. */
 export async function readOnce(
   parts: PostgresParts,
   job: ReadJob,
-  stream: SqlStreamDefinition,
+  { stream, fetches }: { stream: SqlStreamDefinition; fetches: boolean },
 ): Promise<ReadOutcome> {
   const batches = createBatches(job, parts.source.batchSize);
-  const reading: Reading = { parts, job, stream, batches, rows: undefined, pages: 0 };
+  const reading: Reading = { parts, job, stream, batches, columns: [], rows: undefined, pages: 0 };
   const pass = await parts.gate.enter({ isRetry: false, signal: job.signal });
   let connection: Connection | undefined;
   try {
-    connection = await open(reading, job.signal);
+    connection = await openConnection(reading, job.signal);
     await connection.query(BEGIN);
-    const columns = await describeStream(reading, connection);
-    if (job.onLines !== undefined) reading.rows = rowStatement(stream, columns);
-    const ranges = await rangesOf(reading, connection);
+    reading.columns = await describeStream(reading, connection);
+    if (job.onLines !== undefined) reading.rows = rowStatement(stream, reading.columns);
+    const pages = await pagesOf(reading, connection);
+    if (fetches && (await canFetch(reading, connection))) {
+      await fetchRows(reading, connection, pages);
+      return { pages: 1, total: null };
+    }
+    const ranges = rangesOf(pages, RANGE_PAGES);
     if (ranges.length > 1) await readRanges(reading, connection, ranges);
     else await copyRows(reading, connection, tailOf(stream, job.range, connection.literal));
     await connection.query("commit");
@@ -48,10 +40,6 @@ export async function readOnce(
     await connection?.close();
     pass.leave();
   }
-}
-
-function open({ parts, job }: Reading, signal: AbortSignal): Promise<Connection> {
-  return connect(parts.place, { settings: parts.settings, traffic: job.traffic, signal });
 }
 
 /** Its columns. Throws TABLE_UNKNOWN or COLUMN_UNKNOWN, and what the server says of a query. */
@@ -80,29 +68,19 @@ async function tablesOf(connection: Connection, table: string): Promise<string[]
   return rows.map(({ schema, name }) => (table.includes(".") ? `${schema}.${name}` : String(name)));
 }
 
-/** Pages of 8 kB that one range of a table has. */
-const RANGE_PAGES = 1024;
 /** The first one that finds rows by ranges of their places. */
 const MINIMUM_VERSION = 140_000;
 
-/** Conditions that cut a big table into parts; none when it is read as one. */
-async function rangesOf({ stream, job }: Reading, connection: Connection): Promise<string[]> {
-  if (stream.table === undefined || stream.cursor !== undefined || job.range.limit !== null) return [];
+/** Of a table that can be read in parts; else 0. */
+async function pagesOf({ stream, job }: Reading, connection: Connection): Promise<number> {
+  if (stream.table === undefined || stream.cursor !== undefined || job.range.limit !== null) return 0;
   const [found] = await connection.query(
     `select pg_relation_size(oid) / current_setting('block_size')::int as pages,
       current_setting('server_version_num')::int as version
     from pg_class where oid = to_regclass($1) and relkind in ('r', 'm')`,
     [quoteTable(stream.table)],
   );
-  const count = Math.floor(Number(found?.pages ?? 0) / RANGE_PAGES);
-  if (count < 2 || Number(found?.version) < MINIMUM_VERSION) return [];
-  return Array.from({ length: count }, (_, index) => {
-    const from = `ctid >= '(${index * RANGE_PAGES},0)'`;
-    // What was added since is not in the snapshot; the last range has no end, in case the size was of before.
-    return index + 1 === count
-      ? `where ${from}`
-      : `where ${from} and ctid < '(${(index + 1) * RANGE_PAGES},0)'`;
-  });
+  return Number(found?.version) < MINIMUM_VERSION ? 0 : Number(found?.pages ?? 0);
 }
 
 const MOST_CONNECTIONS = 4;
@@ -146,7 +124,7 @@ async function drainApart(
   reading: Reading,
   work: { snapshot: string; signal: AbortSignal; drain(connection: Connection): Promise<void> },
 ): Promise<void> {
-  const connection = await open(reading, work.signal);
+  const connection = await openConnection(reading, work.signal);
   try {
     await connection.query(BEGIN);
     await connection.query(`set transaction snapshot ${connection.literal(work.snapshot)}`);
@@ -213,13 +191,4 @@ const ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t:
 /** A line of COPY's text format without its escapes. */
 function unescaped(line: string): string {
   return line.replace(/\\(.)/g, (_, letter: string) => ESCAPES[letter] ?? letter);
-}
-
-function rowTooLarge({ parts, stream }: Reading): ProjectError {
-  const name = streamName({ source: parts.source, stream });
-  return new ProjectError("ROW_TOO_LARGE", {
-    message: `${name}: a row is larger than ${parts.settings.maxBodyBytes / 1_048_576} MB`,
-    where: name,
-    hint: "leave the large column out with a query, or raise ingest: max_body_mb in project.yml",
-  });
 }

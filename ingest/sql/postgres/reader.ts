@@ -7,6 +7,7 @@ import type { RowLines } from "../../records/row-types.ts";
 import type { IngestSettings } from "../../settings.ts";
 import { type Connection, connect, driverMessage, resolvePostgres } from "./connection.ts";
 import { isOfDatabase, isPassing, postgresError } from "./failure.ts";
+import { FetchRefused } from "./fetch.ts";
 import type { PostgresParts } from "./parts.ts";
 import { readOnce } from "./read-once.ts";
 
@@ -69,12 +70,19 @@ async function readStream(
     onBatch,
     onLines: onLines && ((lines: RowLines) => onLines(lines).catch(noted)),
   };
+  let fetches = true;
   for (let attempts = 1; ; attempts++) {
     await job.restart();
     try {
-      return await readOnce(parts, ownJob, stream);
+      return await readOnce(parts, ownJob, { stream, fetches });
     } catch (error) {
       job.signal.throwIfAborted();
+      if (error instanceof FetchRefused) {
+        ctx.log.debug("postgres_extension", `${name}: read over COPY: ${ctx.secrets.mask(error.message)}`);
+        fetches = false;
+        attempts -= 1;
+        continue;
+      }
       if (error === landing.error || !isOfDatabase(error)) throw error;
       if (!isPassing(error) || attempts >= settings.maxAttempts) {
         throw postgresError(ctx, error, { ...place, name, stream, attempts });

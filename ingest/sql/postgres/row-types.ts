@@ -4,17 +4,42 @@ import { isVarying, type RowMember, type RowTypes } from "../../records/row-type
 import { fromOf, quoteName } from "../statement.ts";
 import type { Column } from "./connection.ts";
 
-const [SMALLINT, INTEGER, BIGINT, NUMERIC, REAL, DOUBLE] = [21, 23, 20, 1700, 700, 701];
-const [DATE, TIMESTAMP, TIMESTAMPTZ, BOOLEAN, JSONB] = [1082, 1114, 1184, 16, 3802];
-const [TEXT, VARCHAR, CHAR, NAME, UUID] = [25, 1043, 1042, 19, 2950];
+/** OIDs of `pg_type`. */
+export const TYPE = {
+  boolean: 16,
+  name: 19,
+  bigint: 20,
+  smallint: 21,
+  integer: 23,
+  text: 25,
+  real: 700,
+  double: 701,
+  char: 1042,
+  varchar: 1043,
+  date: 1082,
+  timestamp: 1114,
+  timestamptz: 1184,
+  numeric: 1700,
+  uuid: 2950,
+  jsonb: 3802,
+} as const;
 
 /** What a type always is in JSON, unless it is null. `json` is none of them: its text may hold what readers refuse. */
 const FIXED: ReadonlyMap<number, string> = new Map([
-  ...[SMALLINT, INTEGER, BIGINT].map((type) => [type, "i"] as const),
-  ...[TEXT, VARCHAR, CHAR, NAME, UUID, DATE, TIMESTAMP, TIMESTAMPTZ].map((type) => [type, "s"] as const),
+  ...[TYPE.smallint, TYPE.integer, TYPE.bigint].map((type) => [type, "i"] as const),
+  ...[
+    TYPE.text,
+    TYPE.varchar,
+    TYPE.char,
+    TYPE.name,
+    TYPE.uuid,
+    TYPE.date,
+    TYPE.timestamp,
+    TYPE.timestamptz,
+  ].map((type) => [type, "s"] as const),
   // time, timetz, interval, bytea, inet, cidr
   ...[1083, 1266, 1186, 17, 869, 650].map((type) => [type, "s"] as const),
-  [BOOLEAN, "b"] as const,
+  [TYPE.boolean, "b"] as const,
   // Arrays of bool, smallint, integer, bigint, text, varchar, real, double, date, timestamp, timestamptz, numeric, uuid, jsonb.
   ...[1000, 1005, 1007, 1016, 1009, 1015, 1021, 1022, 1182, 1115, 1185, 1231, 2951, 3807].map(
     (type) => [type, "a"] as const,
@@ -29,14 +54,14 @@ interface Varying {
 /** The values differ: SQL for the letter of one. */
 const VARYING: ReadonlyMap<number, Varying> = new Map<number, Varying>([
   [
-    NUMERIC,
+    TYPE.numeric,
     {
       letters: "ids",
       letter: (column) =>
         `case when ${column} is null then 'n' when scale(${column}) > 0 then 'd' when scale(${column}) = 0 then 'i' else 's' end`,
     },
   ],
-  ...[REAL, DOUBLE].map(
+  ...[TYPE.real, TYPE.double].map(
     (type) =>
       [
         type,
@@ -48,7 +73,7 @@ const VARYING: ReadonlyMap<number, Varying> = new Map<number, Varying>([
       ] as const,
   ),
   [
-    JSONB,
+    TYPE.jsonb,
     {
       letters: "idsboan",
       letter: (column) =>
@@ -57,9 +82,18 @@ const VARYING: ReadonlyMap<number, Varying> = new Map<number, Varying>([
   ],
 ]);
 
-const PLAIN_KEYS = [SMALLINT, INTEGER, BIGINT];
-const QUOTED_KEYS = [TEXT, VARCHAR, CHAR, NAME, UUID, DATE, TIMESTAMP, TIMESTAMPTZ];
-const TIMES = [DATE, TIMESTAMP, TIMESTAMPTZ];
+const PLAIN_KEYS: readonly number[] = [TYPE.smallint, TYPE.integer, TYPE.bigint];
+const QUOTED_KEYS: readonly number[] = [
+  TYPE.text,
+  TYPE.varchar,
+  TYPE.char,
+  TYPE.name,
+  TYPE.uuid,
+  TYPE.date,
+  TYPE.timestamp,
+  TYPE.timestamptz,
+];
+const TIMES: readonly number[] = [TYPE.date, TYPE.timestamp, TYPE.timestamptz];
 /** Any double holds a numeric of so many digits, rounded. */
 const MOST_DIGITS = 300;
 
@@ -79,15 +113,18 @@ export function rowStatement(
   for (const { name, type, modifier } of columns) {
     const letters = FIXED.get(type) ?? VARYING.get(type)?.letters;
     if (letters === undefined || members.some((one) => one.name === name)) return undefined;
-    const isSmall = type === SMALLINT || type === INTEGER;
-    const isBounded = type !== JSONB && (type !== NUMERIC || digitsOf(modifier) <= MOST_DIGITS);
+    const isSmall = type === TYPE.smallint || type === TYPE.integer;
+    const isBounded = type !== TYPE.jsonb && (type !== TYPE.numeric || digitsOf(modifier) <= MOST_DIGITS);
     members.push({ name, letters, isSmall, isBounded });
   }
   const typeOf = (name: string) => columns.find((column) => column.name === name)?.type ?? 0;
   const keyTypes = stream.key.map(typeOf);
   if (!keyTypes.every((type) => [...PLAIN_KEYS, ...QUOTED_KEYS].includes(type))) return undefined;
   const { updatedAt } = stream;
-  if (updatedAt !== undefined && [TEXT, VARCHAR, CHAR, NAME, JSONB].includes(typeOf(updatedAt)))
+  if (
+    updatedAt !== undefined &&
+    ([TYPE.text, TYPE.varchar, TYPE.char, TYPE.name, TYPE.jsonb] as number[]).includes(typeOf(updatedAt))
+  )
     return undefined;
   const isKeyQuoted =
     keyTypes.length === 0 || (keyTypes.length === 1 && QUOTED_KEYS.includes(keyTypes[0] ?? 0));
