@@ -95,7 +95,7 @@ export async function createStreamTable(
   const table = engine.nameOf(relation);
   if (!existing.has(relationKey(relation))) {
     await session.run(`create table ${table} (
-      _key varchar, _hash varchar, _from_load bigint, _to_load bigint,
+      _key varchar, _hash varchar using compression uncompressed, _from_load bigint, _to_load bigint,
       _loaded_at timestamp, _deleted boolean, record varchar
     )`);
   }
