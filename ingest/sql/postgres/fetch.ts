@@ -32,11 +32,11 @@ export async function fetchRows(reading: Reading, main: Connection, pages: numbe
   const ended: { why?: unknown } = {};
   try {
     const lent = connections.slice(0, Math.max(1, ranges.length)).map((one) => lend(reading, one, ended));
-    const { sql, fetch } = fetchStatement(stream, columns, rows.types);
+    const { sql, held, fetch } = fetchStatement(stream, columns, rows.types);
     await doors.lend(lent, async (names) => {
       const queries = names.map((name, index) => {
         const asked = `${sql} ${ranges[index] ?? ""}`;
-        return `select * from postgres_query('${name}', ${literal(asked)})`;
+        return `select * from postgres_query('${name}', ${literal(asked)}) where ${held}`;
       });
       await job.onFetch?.({ ...fetch, query: queries.join(" union all ") });
     });

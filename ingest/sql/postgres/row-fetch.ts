@@ -78,7 +78,7 @@ export function fetchStatement(
   stream: SqlStreamDefinition,
   columns: readonly Column[],
   types: RowTypes,
-): { sql: string; fetch: Omit<RowFetch, "query"> } {
+): { sql: string; held: string; fetch: Omit<RowFetch, "query"> } {
   const all = columns.map((column, index): Fetched => ({ column, value: `c${index}` }));
   const asked = all.map(
     ({ column, value }) => `${wayOf(column.type).ask(`_record.${quoteName(column.name)}`)} as ${value}`,
@@ -90,6 +90,7 @@ export function fetchStatement(
     return `${head}, case when ${value} is null then 'null' else ${json} end`;
   });
   return {
+    held: heldSql(all),
     sql: `select ${asked.join(", ")} from ${fromOf(stream).text} as _record`,
     fetch: {
       types,
@@ -99,6 +100,16 @@ export function fetchStatement(
       record: `concat(${members.join(", ")}, '}')`,
     },
   };
+}
+
+/** A condition that fails the query for times so late that the engine takes them for early ones. */
+function heldSql(all: readonly Fetched[]): string {
+  const times = all.filter(({ column: { type } }) => type === TYPE.timestamp || type === TYPE.timestamptz);
+  const conditions = times.map(
+    ({ value }) =>
+      `case when ${value} < timestamp '5000-01-01 (BC) 00:00:00' and isfinite(${value}) then cast(error('a time that the engine cannot hold') as boolean) else true end`,
+  );
+  return conditions.length === 0 ? "true" : conditions.join(" and ");
 }
 
 export const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
