@@ -1,8 +1,10 @@
 import { type Command, Option } from "commander";
+import type { LogLevel } from "../core/log.ts";
 import { RUN_STATUSES, type RunStatus } from "../state/database.ts";
 import { examples, execute, type Work } from "./command-parts.ts";
 import type { UpOptions } from "./commands/up.ts";
 import type { Invocation } from "./invocation.ts";
+import { LOG_LEVELS } from "./log-lines.ts";
 import { addProjectOptions, numberOption } from "./options.ts";
 import type { CommonOptions } from "./workspace.ts";
 
@@ -30,13 +32,29 @@ export function addScheduleCommands(program: Command, invocation: Invocation): v
     .description("what a run printed")
     .argument("<id>", "the beginning of a run's id")
     .option("-f, --follow", "and what it prints until it ends")
-    .addHelpText("after", examples("run logs 3f2a81c0", "run logs 3f2a81c0 -f"))
-    .action(async (id: string, options: CommonOptions & { follow?: boolean }) => {
+    .addOption(new Option("--level <level>", "lines that are at least so severe").choices(LOG_LEVELS))
+    .option("--node <name>", "lines about a model, a test or a stream, as source.stream")
+    .addHelpText(
+      "after",
+      examples(
+        "run logs 3f2a81c0",
+        "run logs 3f2a81c0 -f",
+        "run logs 3f2a81c0 --level warn --node dim_users",
+      ),
+    )
+    .action(async (id: string, options: CommonOptions & LogsCommandOptions) => {
       const { runLogs } = await import("./commands/logs.ts");
+      const { follow = false, level, node } = options;
       const work: Work = (workspace, terminal) =>
-        runLogs(workspace, terminal, { id, isFollowed: options.follow ?? false });
+        runLogs(workspace, terminal, { id, isFollowed: follow, level, node });
       await execute(invocation, { name: "logs", options, isRecorded: false, work });
     });
+}
+
+interface LogsCommandOptions {
+  follow?: boolean;
+  level?: LogLevel;
+  node?: string;
 }
 
 function addJobCommands(program: Command, invocation: Invocation): void {

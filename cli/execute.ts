@@ -214,6 +214,10 @@ export async function recorded(given: Workspace, terminal: Terminal, spec: Comma
     [status, exitCode, summary]: [CommandStatus, number, string],
   ) => {
     const usage = ownUsage();
+    noteInLog(workspace, "run_ended", `${status}: ${ctx.secrets.mask(summary)}`, {
+      status,
+      exit_code: exitCode,
+    });
     await keep(() => endRun(ctx, state, { status, exitCode, summary, usage }));
     await monitorRun(workspace, state, { ...ended, command: spec.name, status, usage, summary });
     await told?.end({ ...ended, status, summary });
@@ -221,7 +225,11 @@ export async function recorded(given: Workspace, terminal: Terminal, spec: Comma
   try {
     await pruneDaily(state, folders.logs, ctx.startedAt);
     await startRun(ctx, state, { command: spec.name, invocation, parent: parentOf(ctx.env) });
-    runLog.open(logFile(folders.logs, ctx.invocationId));
+    runLog.open(logFile(folders.logs, ctx.invocationId), {
+      runId: ctx.invocationId,
+      step: parentOf(ctx.env)?.step ?? null,
+    });
+    noteInLog(workspace, "run_started", `run ${ctx.secrets.mask(invocation)}`);
     told = await lineage?.begin(state);
     const outcome = await spec.work(workspace, terminal);
     await keep(() => keepFailures(ctx, state, outcome.failures ?? []));
@@ -255,6 +263,16 @@ export async function recorded(given: Workspace, terminal: Terminal, spec: Comma
     runLog.close();
     await state.destroy();
   }
+}
+
+/** Says in the run's log alone what a terminal shows by itself. */
+function noteInLog(
+  { runLog, ctx }: Workspace,
+  event: string,
+  message: string,
+  fields: Record<string, unknown> = {},
+): void {
+  runLog.sink({ level: "info", event, message, fields, invocationId: ctx.invocationId });
 }
 
 /** The step of a job that this command is, when the scheduler started it. */

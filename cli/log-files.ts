@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
 import { logFile } from "../state/retention.ts";
 import type { LogPart } from "../web/served.ts";
+import { formatLine, parseLine } from "./log-lines.ts";
 import { printableLines } from "./print.ts";
 
 const BLOCK_BYTES = 64 * 1024;
@@ -17,15 +18,9 @@ export function readFrom(file: string, offset: number): Buffer {
   }
 }
 
-/** The message of a line of JSON; other lines as they are. */
-export function readable(line: string): string {
-  if (!line.startsWith('{"info":')) return line;
-  try {
-    const { info } = JSON.parse(line) as { info: { level: string; ts: string; msg: string } }; // our own log
-    return `${info.ts} ${info.level.padEnd(5)} ${info.msg}`;
-  } catch {
-    return line;
-  }
+/** A line of JSON as people read it; other lines as they are. */
+function readable(line: string): string {
+  return formatLine(parseLine(line, { runId: "", step: null }));
 }
 
 const TAIL_BYTES = 16 * 1024;
