@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { PASSING, WARNINGS } from "../cli/warnings.ts";
+import { CODES_WITH_KIND, WARNINGS_WITH_KIND } from "../monitor/metrics/error-kinds.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SOURCE = [
@@ -74,4 +76,16 @@ test("every error that the source makes says what to do", () => {
     }),
   );
   expect(silent).toEqual([]);
+});
+
+test("monitor/metrics/error-kinds.ts lists every error code and every warning, and no other", () => {
+  const source = SOURCE.flatMap(textOf);
+  const made = (codes: Iterable<string>) => [...codes].filter((code) => !CODES_WITH_KIND.has(code));
+  expect(made(CODES.keys())).toEqual([]);
+  const texts = source.filter((text) => !text.includes("export const CODES_WITH_KIND")).join("\n");
+  expect([...CODES_WITH_KIND].filter((code) => !texts.includes(`"${code}"`))).toEqual([]);
+  const said = [...texts.matchAll(/\blog\.warn\(\s*"([a-z_]+)"/g)].map(([, event = ""]) => event);
+  const warned = new Set([...said, ...WARNINGS, ...PASSING]);
+  expect([...warned].filter((event) => !WARNINGS_WITH_KIND.has(event))).toEqual([]);
+  expect([...WARNINGS_WITH_KIND].filter((event) => !warned.has(event))).toEqual([]);
 });

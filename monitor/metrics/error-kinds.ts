@@ -6,86 +6,100 @@
 export const ERROR_KINDS = ["validation", "network", "compute", "data", "configuration"] as const;
 export type ErrorKind = (typeof ERROR_KINDS)[number];
 
-/** Codes that differ from others with the same first word. */
-const CODES: Readonly<Record<string, ErrorKind>> = {
-  API_BODY_MALFORMED: "validation",
-  API_BODY_TOO_LARGE: "validation",
-  CONTRACT_TYPE: "configuration",
-  DATABASE_ENCODING: "validation",
-  DATABASE_UNAUTHORIZED: "configuration",
-  FILE_CHANGING: "validation",
-  FILE_FAULT: "compute",
-  FILE_TOO_LARGE: "validation",
-  HOOK_SQL: "compute",
-  INCREMENTAL_DUPLICATES: "data",
-  MODEL_SQL: "compute",
-  PARENT_FAILED: "network",
-  PARENT_MEMBER_MISSING: "validation",
-  PROJECT_LOCKED: "compute",
-  SEED_CSV: "validation",
-  SEED_VALUE: "data",
-  SNAPSHOT_KEY: "data",
-  SNAPSHOT_SQL: "compute",
-  SOURCE_CHANGING: "validation",
-  SOURCE_REPEATED: "validation",
-  SOURCE_UNREADABLE: "network",
-  STREAM_REPEATED: "validation",
-  TEST_SQL: "compute",
-  TEST_RELATION_MISSING: "data",
-  UNIT_TEST_SQL: "compute",
-  WAREHOUSE_MISSING: "configuration",
+/** Every code of an error. */
+const CODES: Readonly<Record<ErrorKind, string>> = {
+  validation: `
+    API_BODY_MALFORMED API_BODY_TOO_LARGE BODY_INVALID BODY_TOO_LARGE BODY_UNREADABLE CHECK_FAILED
+    CONTRACT_BROKEN DATABASE_ENCODING ENCODING_UNKNOWN FILE_CHANGING FILE_NOT_TEXT FILE_TOO_LARGE
+    HEADERS_TOO_LARGE PAGES_ENDLESS PAGE_REPEATED PAGE_WRONG PARENT_MEMBER_MISSING RECORDS_MISSING
+    REQUEST_INVALID REQUEST_UNREADABLE ROW_TOO_LARGE SEED_CSV SOURCE_CHANGING SOURCE_REPEATED
+    STREAM_REPEATED`,
+  network: `
+    API_BODY_CUT API_FAILING API_NOT_FOUND API_RATE_LIMITED API_REDIRECTED API_REFUSED API_TIMEOUT
+    API_UNREACHABLE DATABASE_UNREACHABLE DATABASE_UNREADABLE PARENT_FAILED SOURCE_UNREADABLE`,
+  compute: `
+    DISK_FULL EXPORT_SQL FEEDBACK_UNREADABLE FEEDBACK_UNWRITTEN FILE_FAULT FRESHNESS_SQL HOOK_SQL INTERNAL
+    INTERRUPTED LOAD_FAILED LOCK_UNUSABLE MODEL_SQL NOT_READY PROJECT_LOCKED QUERY_FAILED
+    RECO_ARTEFACT_DAMAGED RECO_STORE_DAMAGED SCHEDULER_RUNS SHOW_SQL SNAPSHOT_SQL STAND_IN_ENDED
+    STATE_FOREIGN STATE_INVALID STATE_MISSING STATE_OTHER_PROJECT STATE_TOO_NEW STATE_UNREADABLE TEST_SQL
+    TOO_MANY_REQUESTS TOO_SLOW UNIT_TEST_SQL WAREHOUSE_DAMAGED WAREHOUSE_HELD WAREHOUSE_UNREADABLE
+    WATCH_FAILED`,
+  data: `
+    INCREMENTAL_DUPLICATES RECO_GATE RECO_TOO_LITTLE_DATA SEED_VALUE SNAPSHOT_KEY TEST_RELATION_MISSING`,
+  configuration: `
+    ALERT_TEMPLATE API_FORBIDDEN API_UNAUTHORIZED AUTHENTICATION_FAILED BASE_URL_INVALID BASE_URL_MISSING
+    CALL_ARGUMENTS CHANNEL_UNKNOWN CHANNEL_URL CLEAN_REFUSED COLUMN_UNKNOWN COMPILE_USAGE CONFIG_INVALID
+    CONNECTION_INVALID CONNECTION_MISSING CONTRACT_TYPE DATABASE_UNAUTHORIZED DOC_DUPLICATE DOC_UNKNOWN
+    ENV_VAR_MISSING EVENT_TIME EXPORT_USAGE FAULTS_INVALID FEATURES_TIME FEATURES_USAGE FILES_MISSING
+    FILE_OUTSIDE FILE_UNREADABLE FIXTURE_CSV FIXTURE_FORMAT FIXTURE_UNKNOWN FRESHNESS_FIELD FRESHNESS_NONE
+    GENRE_UNKNOWN GRAPH_CYCLE GROUP_UNKNOWN HOST_REFUSED HOST_UNUSABLE INCREMENTAL_COLUMNS INCREMENTAL_KEY
+    INGEST_BOUNDS INIT_EXISTS INIT_NAME JINJA_BLOCK JOB_CRON JOB_CYCLE JOB_TIMEZONE JOB_TIMING JOB_TWICE
+    JOB_UNKNOWN KEY_REUSED LOG_NODE_UNKNOWN MACRO_ARGUMENTS MACRO_CYCLE MACRO_DUPLICATE MACRO_FAILED
+    MACRO_HEADER MACRO_INVALID MACRO_MISSING MACRO_NAME MACRO_RESULT MACRO_UNREADABLE METHOD_UNKNOWN
+    METRIC_UNKNOWN MODEL_DESCRIBED_TWICE MODEL_DUPLICATE MODEL_EMPTY MODEL_EPHEMERAL MODEL_MISSING
+    MODEL_NOT_BUILT MODEL_PYTHON MODEL_UNKNOWN MODEL_VERSIONS MONITOR_TIMEZONE MONITOR_TWICE OPENLINEAGE_KEY
+    OPENLINEAGE_TWICE OPENLINEAGE_VARIABLE ORIGIN_REFUSED PACKAGE_UNKNOWN PARENT_MISSING PORT_IN_USE
+    PROFILES_MISSING PROFILES_TEMPLATE PROFILE_UNKNOWN PROJECT_MISSING PRUNE_USAGE PUBLISH_NOT_BUILT
+    QUARANTINE_DROP_UNCONFIRMED QUARANTINE_DROP_USAGE RECORDING_DAMAGED RECORDING_EXISTS RECORDING_MISSING
+    RECORDING_SOURCE RECO_EXPERIMENT_UNKNOWN RECO_MODEL_MISSING RECO_MODEL_UNKNOWN RECO_NO_CHAMPION
+    RECO_NO_FORMER RECO_USAGE REF_ARGUMENTS REF_DISABLED REF_HIDDEN REF_PRIVATE REF_UNKNOWN REPLAY_UNKNOWN
+    REPLAY_UNSUITED REPORT_TEMPLATE RESET_UNCONFIRMED RETRY_COMMAND RETRY_MISSING ROUTE_UNKNOWN
+    RULE_JUDGEMENT RULE_LABEL RULE_TWICE RUN_NOT_OF_JOB RUN_UNKNOWN SCHEMA_NAME SECRETS_ON_STDIN
+    SECRET_INVALID SECRET_MISSING SEED_COLUMN_UNKNOWN SEED_DESCRIBED_TWICE SEED_EMPTY SEED_MISSING
+    SELECTION_EMPTY SELECTION_INVALID SELECTOR_INVALID SELECTOR_UNKNOWN SETTING_INVALID SHOW_USAGE
+    SIGN_IN_REFUSED SINCE_INVALID SNAPSHOT_CONFIG SOURCES_MISSING SOURCE_DUPLICATE SOURCE_INVALID
+    SOURCE_MISSING SOURCE_UNKNOWN STEP_COMMAND STEP_NEEDS STEP_TWICE STREAM_UNKNOWN TABLE_UNKNOWN
+    TARGET_UNKNOWN TEMPLATE_BLOCK TEMPLATE_NAME_UNKNOWN TEMPLATE_RENDER TEMPLATE_SYNTAX TEMPLATE_UNCLOSED
+    TEST_ARGUMENTS TEST_DUPLICATE TEST_EMPTY TEST_NEEDS_COLUMN TEST_NEEDS_MODEL TEST_RELATION_TAKEN
+    TEST_UNKNOWN TEST_VERDICT TOKEN_NEEDED TOKEN_READS TOKEN_SHORT TOKEN_URL_INVALID TOO_MANY_TOKENS
+    TRACK_UNKNOWN TYPE_UNKNOWN UNIT_TEST_COLUMN UNIT_TEST_DUPLICATE UNIT_TEST_FIXTURE
+    UNIT_TEST_INPUT_MISSING UNIT_TEST_INPUT_TWICE UNIT_TEST_OVERRIDE UNIT_TEST_SUBJECT UNIT_TEST_VALUE
+    USER_ERASED VARS_INVALID VAR_MISSING VERSION_TOO_OLD WAREHOUSE_MISSING WARNINGS WARN_ERROR_OPTIONS
+    YAML_INVALID YAML_SCHEMA`,
 };
+const KINDS = kindsIn(CODES);
 
-/** By the first word, which names the subject. */
-const SUBJECTS: Readonly<Record<ErrorKind, readonly string[]>> = {
-  validation: ["COLUMN", "CONTRACT", "CURSOR", "PAGE", "PAGES", "QUARANTINE", "RECORDS", "ROW"],
-  network: ["API", "DATABASE"],
-  compute: [
-    ...[
-      "DISK",
-      "INTERNAL",
-      "INTERRUPTED",
-      "LOAD",
-      "LOCK",
-      "MEMORY",
-      "OUT",
-      "QUERY",
-      "SCHEDULER",
-      "STAND",
-      "STATE",
-    ],
-    ...["WAREHOUSE", "WATCH"],
-  ],
-  data: ["DATA", "FRESHNESS"],
-  configuration: [],
-};
-const SUBJECT_KINDS = new Map(
-  ERROR_KINDS.flatMap((kind) => SUBJECTS[kind].map((subject) => [subject, kind] as const)),
-);
+/** All codes that have a kind. */
+export const CODES_WITH_KIND: ReadonlySet<string> = new Set(KINDS.keys());
 
-/** The kind of an error's code. What is neither listed nor about a listed subject is a mistake of the project. */
+/** The kind of an error's code. One that is not listed is a fault of the program, as an error without a code is. */
 export function kindOfError(code: string): ErrorKind {
-  return CODES[code] ?? SUBJECT_KINDS.get(code.split("_")[0] ?? "") ?? "configuration";
+  return KINDS.get(code) ?? "compute";
 }
 
-const WARNING_KINDS: Readonly<Record<ErrorKind, readonly string[]>> = {
-  validation: ["cursor_odd", "records_quarantined", "records_unasked", "schema_changed"],
-  network: [
-    ...["host_paused", "parts_stopped", "reading_restarted", "request_retried", "sign_in_retried"],
-    ...["stream_interrupted"],
-  ],
-  compute: ["batches_failed", "load_unrecorded", "lock_awaited", "source_unrecorded", "warehouse_awaited"],
-  data: [
-    ...["model_skipped", "models_withheld", "publish_withheld", "seed_skipped", "snapshot_skipped"],
-    ...["test_skipped", "test_warned"],
-  ],
-  configuration: [],
+/** Every event of a warning. */
+const EVENTS: Readonly<Record<ErrorKind, string>> = {
+  validation: `
+    contract_broken cursor_odd records_quarantined records_unasked schema_drift`,
+  network: `
+    alert_given_up host_paused openlineage_failed parts_stopped reading_restarted report_unsent request_retried
+    sign_in_retried stream_interrupted`,
+  compute: `
+    batches_failed feedback_uncollected lists_refused load_unrecorded lock_awaited reco_store_damaged serving_fault
+    source_unrecorded stand_in_restarted warehouse_awaited`,
+  data: `
+    model_skipped models_withheld publish_withheld seed_skipped snapshot_skipped test_skipped test_warned`,
+  configuration: `
+    as_of_dropped config_ignored config_unused constraint_unenforced jobs_wrong monitor_failed node_unmaintained
+    not_supported profile_keys_ignored project_keys_ignored retry_gone secret_readable secret_short selection_empty`,
 };
-const WARNINGS = new Map(
-  ERROR_KINDS.flatMap((kind) => WARNING_KINDS[kind].map((event) => [event, kind] as const)),
-);
+const EVENT_KINDS = kindsIn(EVENTS);
 
-/** The kind of a warning, by its event. */
+/** All warnings that have a kind, by their events. */
+export const WARNINGS_WITH_KIND: ReadonlySet<string> = new Set(EVENT_KINDS.keys());
+
+/** The kind of a warning, by its event; of one that is not listed as of such an error. */
 export function kindOfWarning(event: string): ErrorKind {
-  return WARNINGS.get(event) ?? "configuration";
+  return EVENT_KINDS.get(event) ?? "compute";
+}
+
+function kindsIn(words: Readonly<Record<ErrorKind, string>>): Map<string, ErrorKind> {
+  return new Map(
+    ERROR_KINDS.flatMap((kind) =>
+      words[kind]
+        .trim()
+        .split(/\s+/)
+        .map((word) => [word, kind] as const),
+    ),
+  );
 }
