@@ -90,7 +90,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       logs: options.logs,
       program: options.program,
       extraWords: options.extraWords ?? (() => []),
-      logBytes: Math.floor(options.schedule.settings.log_mb * 1024 * 1024),
+      logBytes: () => Math.floor(scheduler.schedule.settings.log_mb * 1024 * 1024),
       wake,
       onEnding: (changes, run) => admitFollowers(scheduler, changes, run),
       onEnded: (run) => options.onRunEnded?.(run),

@@ -15,7 +15,7 @@ const DAY_MS = 86_400_000;
 /** Few enough that nobody who writes waits. */
 const AT_ONCE = 500;
 
-/** Forgets old runs with their steps, nodes, failing rows and logs, never one that is open. Returns how many runs went. */
+/** Forgets old runs with their steps, nodes, failing rows and logs, never one that is open, and old incidents and messages. Returns how many runs went. */
 export async function pruneRuns(
   state: StateDatabase,
   logs: string,
@@ -32,6 +32,7 @@ export async function pruneRuns(
     .limit(1)
     .executeTakeFirst();
   const before = last !== undefined && last.queued_at >= oldest ? `${last.queued_at}\u{10ffff}` : oldest;
+  await pruneAlerts(state, { oldest, keep: keep.runs });
   let count = 0;
   for (;;) {
     const runs = await state
@@ -51,6 +52,65 @@ export async function pruneRuns(
     );
     count += runs.length;
   }
+}
+
+const DONE = ["sent", "given_up", "withdrawn"] as const;
+
+/** Forgets old incidents that are over, and messages that are through: never what is open or waits to be sent. */
+async function pruneAlerts(
+  state: StateDatabase,
+  { oldest, keep }: { oldest: string; keep: number },
+): Promise<void> {
+  for (;;) {
+    const incidents = await state
+      .selectFrom("incidents")
+      .select("id")
+      .where("status", "=", "resolved")
+      .where((where) =>
+        where.or([
+          where("resolved_at", "<", oldest),
+          where(
+            "opened_at",
+            "<",
+            where
+              .selectFrom("incidents")
+              .select("opened_at")
+              .orderBy("opened_at", "desc")
+              .orderBy("id")
+              .offset(keep - 1)
+              .limit(1),
+          ),
+        ]),
+      )
+      .limit(AT_ONCE)
+      .execute();
+    const ids = incidents.map(({ id }) => id);
+    if (ids.length === 0) break;
+    await state.transaction().execute(async (changes) => {
+      await changes.deleteFrom("incident_parts").where("incident_id", "in", ids).execute();
+      await changes.deleteFrom("incidents").where("id", "in", ids).execute();
+    });
+  }
+  await state
+    .deleteFrom("outbox")
+    .where("status", "in", DONE)
+    .where((where) =>
+      where.or([
+        where("created_at", "<", oldest),
+        where(
+          "created_at",
+          "<",
+          where
+            .selectFrom("outbox")
+            .select("created_at")
+            .orderBy("created_at", "desc")
+            .orderBy("id")
+            .offset(keep - 1)
+            .limit(1),
+        ),
+      ]),
+    )
+    .execute();
 }
 
 /** The same, with the usual limits, when nothing was written on this day before. */

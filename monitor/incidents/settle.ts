@@ -26,6 +26,8 @@ interface Open extends Omit<Incident, "parts"> {
   /** Names of channels that its findings are for; null is all. */
   wanted: Set<string> | null;
   parts: Map<string, { title: string; message: string; severity: Severity; isBad: boolean }>;
+  /** The title of the incident that it became a part of. */
+  joined?: string;
 }
 
 /**
@@ -95,6 +97,13 @@ function place(
     if (own.isNew) own.wanted = both(own.wanted, channels);
     return;
   }
+  const below = open.filter(({ node }) => id !== null && node !== null && lineage.ancestorsOf(node).has(id));
+  const [first, ...others] = below.sort((a, b) => (a.opened_at < b.opened_at ? -1 : 1));
+  if (first !== undefined && id !== null) {
+    takeCause(first, { finding, id, lineage, others });
+    first.last_seen_at = now;
+    return;
+  }
   open.push({
     id: randomUUID(),
     title,
@@ -114,6 +123,34 @@ function place(
   });
 }
 
+/** The cause of an incident is found after it was opened: it is that cause's from now on, and so are the others of it. */
+function takeCause(
+  incident: Open,
+  {
+    finding,
+    id,
+    lineage,
+    others,
+  }: { finding: Finding; id: string; lineage: Lineage; others: readonly Open[] },
+): void {
+  const { key, title, message, severity } = finding;
+  const owners = [...lineage.ownersOf(id), ...incident.owners];
+  Object.assign(incident, {
+    title,
+    node: id,
+    affected: lineage.affectedBy(id),
+    owners: [...new Map(owners.map((owner) => [owner.name, owner])).values()],
+    severity: isAtLeast(severity, incident.severity) ? severity : incident.severity,
+  });
+  incident.parts = new Map([[key, { title, message, severity, isBad: true }], ...incident.parts]);
+  for (const other of others) {
+    for (const [one, part] of other.parts) incident.parts.set(one, { ...part });
+    for (const part of other.parts.values()) part.isBad = false;
+    if (isAtLeast(other.severity, incident.severity)) incident.severity = other.severity;
+    other.joined = title;
+  }
+}
+
 /** Channels of one of two findings: all as soon as one is for all. */
 function both(wanted: Set<string> | null, channels: readonly string[] | null): Set<string> | null {
   return wanted === null || channels === null ? null : new Set([...wanted, ...channels]);
@@ -131,7 +168,7 @@ async function keep(
   }
   if (incident.isNew) incident.channels = channelsFor(incident, settling.settings);
   const mask = (text: string) => ctx.secrets.mask(text);
-  const { isNew, wanted: _wanted, parts, affected, owners, channels, ...row } = incident;
+  const { isNew, wanted: _wanted, joined: _joined, parts, affected, owners, channels, ...row } = incident;
   const values = {
     ...row,
     title: mask(row.title),
@@ -214,7 +251,7 @@ function messageOf(ctx: Context, incident: Open, { project }: Settling): AlertMe
     title: mask(incident.title),
     parts: [...incident.parts.values()].map(({ title, message }) => ({
       title: mask(title),
-      message: mask(message),
+      message: mask(incident.joined === undefined ? message : `belongs to "${incident.joined}" from now on`),
     })),
     affected: incident.affected,
     owners: incident.owners,

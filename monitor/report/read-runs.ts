@@ -1,7 +1,8 @@
 import type { RunRow, StateDatabase } from "../../state/database.ts";
 import { JOB_COMMAND } from "../../state/runs.ts";
+import { medianOf } from "../metrics/robust.ts";
 import type { BadRun, RunGroup, Stretch } from "./report.ts";
-import { medianOf, usualOf } from "./usual.ts";
+import { usualOf } from "./usual.ts";
 
 const FAILED = ["failed", "interrupted", "crashed", "timed_out", "failed_to_start", "cancelled"];
 const OPEN = ["queued", "running"];

@@ -1,8 +1,9 @@
 import type { StateDatabase } from "../../state/database.ts";
 import { listSeries, type MetricSeries, readPoints } from "../../state/metrics.ts";
 import type { MetricName } from "../metrics/catalog.ts";
+import { medianOf } from "../metrics/robust.ts";
 import type { Freshness, KindCount, ModelTime, StreamVolume, Stretch, TableQuality } from "./report.ts";
-import { medianOf, usualOf } from "./usual.ts";
+import { usualOf } from "./usual.ts";
 
 /** Stretches of the same length before, for what is usual. */
 const FORMER = 7;

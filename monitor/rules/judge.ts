@@ -1,4 +1,5 @@
 import type { MetricPoint } from "../../state/metrics.ts";
+import { deviationFrom, medianOf } from "../metrics/robust.ts";
 import type { Rule } from "../settings.ts";
 
 /** What a rule says of a value. */
@@ -58,8 +59,6 @@ export function reachOf({ anomaly, drop, rate }: Rule): number {
   return anomaly?.window ?? drop?.window ?? rate?.over ?? 0;
 }
 
-/** What makes the median absolute deviation of normal values their standard deviation. */
-const NORMAL = 1.4826;
 /** Values that hardly ever differ would otherwise be odd for nothing. */
 const LEAST_SPREAD = 0.05;
 
@@ -75,7 +74,7 @@ function usualOf(
     .map((point) => point.value);
   if (values.length < min_samples) return undefined;
   const median = medianOf(values);
-  const spread = NORMAL * medianOf(values.map((value) => Math.abs(value - median)));
+  const spread = deviationFrom(median, values);
   return { median, deviation: Math.max(spread, LEAST_SPREAD * Math.abs(median)), count: values.length };
 }
 
@@ -85,13 +84,6 @@ function seasons(season: "none" | "hour" | "weekday", timezone: string): (at: Da
     season === "hour" ? ({ hour: "2-digit", hourCycle: "h23" } as const) : ({ weekday: "short" } as const);
   const format = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, ...part });
   return (at) => format.format(at);
-}
-
-export function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
 /** A number as people read it. */

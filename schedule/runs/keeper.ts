@@ -31,7 +31,8 @@ export interface KeeperOptions {
   program: readonly string[];
   /** Options that every command gets, such as `--target`. */
   extraWords: (words: readonly string[]) => readonly string[];
-  logBytes: number;
+  /** Of each log, at most. */
+  logBytes: () => number;
   /** Called when a process has ended, so that the next round comes at once. */
   wake: () => void;
   /** In the transaction that ends a run. */
@@ -250,7 +251,7 @@ async function startStep(keeper: KeeperState, run: ActiveRun, step: StepRow): Pr
       runId,
       step: step.name,
       logFile: logFile(keeper.logs, runId),
-      logBytes: keeper.logBytes,
+      logBytes: keeper.logBytes(),
       head,
     },
     (end) => {
@@ -351,7 +352,7 @@ async function lookAtAll(keeper: KeeperState, now: Date): Promise<void> {
         status: "timed_out",
         reason: `longer than its limit of ${job.timeoutMs / 1000} s`,
       });
-    if (run.children.size > 0) capLog(logFile(keeper.logs, row.id), keeper.logBytes);
+    if (run.children.size > 0) capLog(logFile(keeper.logs, row.id), keeper.logBytes());
     for (const [place, child] of run.children) await lookAt(keeper, run, { place, child, now });
     if (run.steps.some(({ not_before }) => not_before !== null)) keeper.touched.add(run);
   }

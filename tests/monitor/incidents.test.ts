@@ -24,12 +24,14 @@ function watchedGround(settings = CHANNELS) {
       "model.shop.fct_orders": node("model.shop.fct_orders", { group: "sales" }),
       "model.shop.dim_days": node("model.shop.dim_days"),
       "test.shop.not_null.1": node("test.shop.not_null.1"),
+      "test.shop.other.1": node("test.shop.other.1"),
     },
     groups: { g: { name: "sales", owner: { name: "Sales", email: "sales@example.com" } } },
     parent_map: {
       "model.shop.stg_orders": ["source.shop.raw.orders"],
       "model.shop.fct_orders": ["model.shop.stg_orders"],
       "test.shop.not_null.1": ["model.shop.fct_orders"],
+      "test.shop.other.1": ["model.shop.stg_orders"],
     },
   };
   writeFileSync(join(target, "manifest.json"), JSON.stringify(manifest));
@@ -130,4 +132,37 @@ test("channels hear what is at least as severe as they want", async () => {
   await run({ "test.shop.not_null.1": "warn" });
   expect(await listIncidents(state)).toMatchObject([{ severity: "warning", channels: [] }]);
   expect(await told(state)).toEqual([]);
+});
+
+test("a cause that is found later takes over the incidents that it explains", async () => {
+  const { state, run } = watchedGround();
+  await run({ "model.shop.fct_orders": "error" });
+  await run({ "model.shop.stg_orders": "error" });
+  const [only, ...others] = await listIncidents(state, { status: "open" });
+  expect(others).toEqual([]);
+  expect(only).toMatchObject({ title: "model stg_orders failed", node: "model.shop.stg_orders" });
+  await run({ "raw.orders": "failed" }, "ingest");
+  const open = await listIncidents(state, { status: "open" });
+  expect(open).toMatchObject([
+    { id: only?.id, title: "stream raw.orders failed", affected: ["fct_orders", "stg_orders"] },
+  ]);
+  expect(open[0]?.owners.map(({ name }) => name).sort()).toEqual(["Ada", "Sales"]);
+  expect(await told(state)).toEqual(["opened queued"]);
+  await run({ "raw.orders": "ok", "model.shop.stg_orders": "success", "model.shop.fct_orders": "success" });
+  expect(await listIncidents(state, { status: "open" })).toEqual([]);
+  expect(await told(state)).toEqual(["opened queued", "resolved queued"]);
+});
+
+test("of two incidents with one cause the later one is closed, and says which it belongs to", async () => {
+  const { state, run } = watchedGround();
+  await run({ "test.shop.other.1": "fail", "test.shop.not_null.1": "fail" });
+  expect(await listIncidents(state, { status: "open" })).toHaveLength(2);
+  await run({ "raw.orders": "failed" }, "ingest");
+  expect(await listIncidents(state, { status: "open" })).toMatchObject([
+    { title: "stream raw.orders failed" },
+  ]);
+  const closed = (await listOutbox(state)).filter(({ kind }) => kind === "resolved");
+  expect(closed.map(({ payload }) => JSON.parse(payload).parts[0].message)).toEqual([
+    'belongs to "stream raw.orders failed" from now on',
+  ]);
 });

@@ -285,6 +285,17 @@ test("a log is cut at its limit", async () => {
   expect(log).toMatch(/\[the log was cut here: see log_mb in schedule.yml\]\n$/);
 });
 
+test("a limit of logs that is changed holds from then on", async () => {
+  const jobs = "jobs: {a: {steps: [{run: ['yes | head -c 400000; sleep 1.5']}]}}";
+  const { state, scheduler, folder } = shellScheduler(scheduleOf(jobs), systemClock);
+  await scheduler.begin();
+  await scheduler.follow(scheduleOf(`schedule: {log_mb: 0.01}\n${jobs}`));
+  const { id } = await trigger(state, scheduler, "a");
+  await settle(scheduler, state);
+  const log = readFileSync(join(folder, `data/logs/${id}.log`), "utf8");
+  expect(log.length).toBeLessThanOrEqual(0.01 * 1024 * 1024);
+});
+
 test("a scheduler that is stopped ends what it runs, and tells every end once", async () => {
   const controller = new AbortController();
   const ended: string[] = [];
