@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Sqlite from "libsql";
 import { createContext } from "../core/context.ts";
+import { readReport } from "../monitor/report/read-report.ts";
 import { loadSchedule } from "../schedule/jobs/load-jobs.ts";
 import { openRuns, triggerJob } from "../schedule/runs/admit.ts";
 import { createScheduler } from "../schedule/scheduler.ts";
@@ -98,6 +99,7 @@ async function benchHistory(file: string): Promise<void> {
     "one run": () => findRuns(state, id.slice(0, 8)),
     "its parts": () => partsOf(state, id),
     "what is open": () => openRuns(state),
+    "the report of its last day": () => readReport(state, { project: "shop", stretch: LAST_DAY }),
   };
   for (const [name, ask] of Object.entries(questions)) {
     const startedAt = performance.now();
@@ -106,6 +108,13 @@ async function benchHistory(file: string): Promise<void> {
   }
   await state.destroy();
 }
+
+const START_MS = Date.parse("2024-01-01T00:00:00Z");
+const END_MS = START_MS + HISTORY * 60_000;
+const LAST_DAY = {
+  since: new Date(END_MS - 86_400_000).toISOString(),
+  until: new Date(END_MS).toISOString(),
+};
 
 const STATUSES = [
   "success",
@@ -126,12 +135,20 @@ function fill(file: string): void {
     `insert into runs (id, job, command, invocation, trigger, due_at, queued_at, started_at, ended_at, status)
      values (?, ?, 'job', 'job', 'schedule', ?, ?, ?, ?, ?)`,
   );
-  const start = Date.parse("2024-01-01T00:00:00Z");
+  const point = sqlite.prepare(
+    "insert into metric_points (series_id, at, run_id, value) values (?, ?, ?, ?)",
+  );
+  const series = sqlite.prepare(
+    "insert into metric_series (name, labels, total, last_value, last_at) values ('model_duration_seconds', ?, 0, 0, '')",
+  );
   sqlite.exec("begin");
+  for (let model = 0; model < 50; model++) series.run(JSON.stringify({ model: `model${model}` }));
   for (let index = 0; index < HISTORY; index++) {
-    const at = new Date(start + index * 60_000).toISOString();
+    const at = new Date(START_MS + index * 60_000).toISOString();
     const status = index % 9999 === 0 ? "crashed" : STATUSES[index % STATUSES.length];
-    insert.run(randomUUID(), `job${index % 50}`, at, at, at, at, status);
+    const id = randomUUID();
+    insert.run(id, `job${index % 50}`, at, at, at, at, status);
+    point.run(1 + (index % 50), at, id, index % 7);
   }
   sqlite.exec("commit");
   sqlite.close();

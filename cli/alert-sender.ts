@@ -19,7 +19,11 @@ const SEND_MS = 2000;
 const AGES_MS = 60_000;
 
 /** Sends what the outbox holds, and looks once a minute at what grows old. Throws what is wrong with the settings (exit 2). */
-export function startAlertSender({ ctx, folders, project }: Workspace, state: StateDatabase): AlertSender {
+export function startAlertSender(
+  { ctx, folders, project }: Pick<Workspace, "ctx" | "folders"> & { project: { name: string } },
+  state: StateDatabase,
+  everyMs = SEND_MS,
+): AlertSender {
   let settings = loadMonitor(ctx.projectDir);
   let wrong = "";
   const watched = (): Watched => ({
@@ -67,7 +71,7 @@ export function startAlertSender({ ctx, folders, project }: Workspace, state: St
       }
     });
   };
-  const timer = setInterval(tick, SEND_MS);
+  const timer = setInterval(tick, everyMs);
   return {
     jobEnded: (run) => then(() => watchJob(watched(), run)),
     stop: async () => {

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { CompiledQuery } from "kysely";
 import { expect, test } from "vitest";
 import { readReport } from "../../monitor/report/read-report.ts";
 import { FORMS, renderReport, subjectOf } from "../../monitor/report/render.ts";
@@ -309,4 +310,31 @@ test("longer than usual is by a quarter, a second and three deviations, of enoug
   expect(usualOf([10, 10, 10, 10, 10])).toEqual({ median: 10, limit: 12.5 });
   expect(usualOf([0.1, 0.1, 0.1, 0.1, 0.1])?.limit).toBeCloseTo(1.1);
   expect(usualOf([10, 14, 6, 12, 8])?.limit).toBeCloseTo(10 + 3 * 1.4826 * 2);
+});
+
+/** Tables that have a row for each run, node or measurement. */
+const LONG = /^SCAN (runs|root|child|run_nodes|metric_points|run_steps|failures|outbox|incident_parts)\b/;
+
+test("no question of the report looks at a whole history", async () => {
+  const { state } = stateGround();
+  await addGoodDays(state);
+  const asked: CompiledQuery[] = [];
+  const listening = state.withPlugin({
+    transformQuery: ({ node, queryId }) => {
+      asked.push(state.getExecutor().compileQuery(node, queryId));
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  });
+  await reportOf(listening);
+  expect(asked.length).toBeGreaterThan(8);
+  for (const { sql, parameters } of asked) {
+    const plan = await state.executeQuery<{ detail: string }>(
+      CompiledQuery.raw(`explain query plan ${sql}`, [...parameters]),
+    );
+    expect(
+      plan.rows.filter(({ detail }) => LONG.test(detail)),
+      sql,
+    ).toEqual([]);
+  }
 });
