@@ -3,11 +3,12 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { type Engine, relationKey } from "../engines/engine.ts";
+import { createFeedbackTables, RAW_FEEDBACK } from "../reco/feedback/raw-tables.ts";
 import { type Inference, inferLists, type Scope } from "../reco/infer/infer.ts";
 import type { ServedAlias } from "../reco/serve/store.ts";
 import { type RecoSettings, readRecoSettings } from "../reco/settings.ts";
+import type { RecoSource } from "../reco/tables.ts";
 import { RECO_MODELS, type RecoTables } from "../reco/tables.ts";
-import type { RecoSource } from "../reco/train/dataset.ts";
 import { shortHash, type TrainOptions } from "../reco/train/train.ts";
 import { readLoads } from "../runner/build/reuse/sources.ts";
 import { modelsOf, sourcesOf } from "../runner/graph/nodes.ts";
@@ -45,6 +46,7 @@ export async function withRecoPlace<T>(
   work: (place: RecoPlace) => Promise<T>,
 ): Promise<T> {
   const tables = await builtTables(workspace, engine);
+  await createFeedbackTables(engine);
   const state = openState(workspace.folders.stateFile);
   const session = await engine.openSession();
   try {
@@ -104,7 +106,11 @@ export async function trainOptions(
     `select count(*), cast(max(listened_at) as varchar), count(distinct user_id) from ${tables.listens}`,
   );
   const [listens = 0, newest = null, users = 0] = rows[0] ?? [];
-  const dataVersion = { loads: Object.fromEntries(loads.streams), listens, users, newest };
+  const said = await session.query(
+    `select count(*) from ${engine.nameOf(RAW_FEEDBACK)} where kind <> 'impression'`,
+  );
+  const feedback = Number(said.rows[0]?.[0] ?? 0);
+  const dataVersion = { loads: Object.fromEntries(loads.streams), listens, users, newest, feedback };
   const models = modelsOf(graph).filter(({ name }) => name.startsWith("feat_"));
   return {
     settings,

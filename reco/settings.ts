@@ -60,6 +60,18 @@ const drift = z.strictObject({
   min_samples: count(500),
 });
 
+/** What feedback counts as when a model learns, in plays. */
+const feedback = z.strictObject({
+  /** Added where a user's last word of a track is a like. */
+  like: z.number().min(0).default(3),
+  /** Against the track where it is a dislike, whatever was played; it is in no list of the user in any case. */
+  dislike: z.number().min(0).default(3),
+  /** Added for each listen that was long enough. The history of the service has them too, as a rule. */
+  listen: z.number().min(0).default(0),
+  /** Taken away for each skip before that. */
+  skip: z.number().min(0).default(0),
+});
+
 const shape = z.strictObject({
   /** Depth at which lists are measured. */
   k: count(10),
@@ -81,6 +93,7 @@ const shape = z.strictObject({
   fold_in: z.boolean().default(false),
   serving: serving.prefault({}),
   drift: drift.prefault({}),
+  feedback: feedback.prefault({}),
 });
 
 export type RecoSettings = z.output<typeof shape>;

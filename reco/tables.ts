@@ -1,3 +1,5 @@
+import type { Engine, Session } from "../engines/engine.ts";
+
 /** Names, ready for SQL, of the relations that recommendations are made from. */
 export interface RecoTables {
   listens: string;
@@ -11,6 +13,13 @@ export interface RecoTables {
   featTracks: string;
   segmentTracks: string;
   similarTracks: string;
+}
+
+/** A warehouse that is open, and where in it the features are. */
+export interface RecoSource {
+  engine: Engine;
+  session: Session;
+  tables: RecoTables;
 }
 
 /** The models behind the names. */

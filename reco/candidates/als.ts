@@ -32,8 +32,9 @@ export interface AlsMeans {
 
 /**
  * Factors of users and tracks by alternating least squares on implicit feedback (Hu, Koren and Volinsky), each row
- * solved by three steps of conjugate gradient, as the Python library implicit does. Equal seeds give equal factors, on any number of threads; plain JavaScript, where
- * there is no WebAssembly, gives the same within float tolerance.
+ * solved by three steps of conjugate gradient, as the Python library implicit does; as there a value below zero is a
+ * dislike of that weight. Equal seeds give equal factors, on any number of threads; plain JavaScript, where there is no
+ * WebAssembly, gives the same within float tolerance.
  */
 export function fitAls(
   plays: SparseRows,
@@ -188,7 +189,8 @@ function applyRow(
     const confidence = alpha * at(matrix.values, entry);
     let sum = 0;
     for (let place = 0; place < factors; place++) sum += (fixed[start + place] ?? 0) * (vector[place] ?? 0);
-    const weight = isResidual ? confidence - (confidence - 1) * sum : (confidence - 1) * sum;
+    const pull = (Math.abs(confidence) - 1) * sum;
+    const weight = isResidual ? Math.max(0, confidence) - pull : pull;
     for (let place = 0; place < factors; place++)
       result[place] = (result[place] ?? 0) + weight * (fixed[start + place] ?? 0);
   }

@@ -1,6 +1,6 @@
 import { BLOCK, createKernelScoring } from "../kernel/scores.ts";
 import { createFolding } from "./als.ts";
-import { at, rowRange, type SparseRows } from "./matrix.ts";
+import { at, rowRange, rowSize, type SparseRows } from "./matrix.ts";
 import type { Member, Model } from "./model.ts";
 import { NOTHING, type Ranked, Top } from "./top.ts";
 
@@ -10,6 +10,8 @@ export interface Listener {
   row: number;
   plays: SparseRows;
   decayed: SparseRows;
+  /** The same entries as they are learned from: plays, and what the user said; below zero what was disliked. */
+  weights: SparseRows;
   segment: string;
 }
 
@@ -58,33 +60,34 @@ function tracksOf({ plays, row }: Pick<Listener, "plays" | "row">): Int32Array {
 
 /** Unknown tracks of artists whom the user plays, the more the more the user plays the artist and others the track. */
 function byArtists(model: Model) {
-  return ({ plays, row }: Listener) =>
+  return ({ weights, row }: Listener) =>
     (offer: Offer) => {
       const shares = new Map<string, number>();
-      const [from, to] = rowRange(plays, row);
+      const [from, to] = rowRange(weights, row);
       for (let entry = from; entry < to; entry++) {
-        const artist = model.artistOf[at(plays.columns, entry)] ?? "";
-        shares.set(artist, (shares.get(artist) ?? 0) + at(plays.values, entry));
+        const artist = model.artistOf[at(weights.columns, entry)] ?? "";
+        shares.set(artist, (shares.get(artist) ?? 0) + at(weights.values, entry));
       }
       for (const [artist, share] of shares)
-        listed(model.artists.get(artist) ?? NOTHING)((track, score) =>
-          offer(track, share * Math.log1p(score)),
-        );
+        if (share > 0)
+          listed(model.artists.get(artist) ?? NOTHING)((track, score) =>
+            offer(track, share * Math.log1p(score)),
+          );
     };
 }
 
-/** The sum over the user's tracks of plays times likeness. */
+/** The sum over the user's tracks of weight times likeness. */
 function byNeighbours({ neighbours, trackIds }: Model) {
   const sums = new Float64Array(trackIds.length);
   const isTouched = new Uint8Array(trackIds.length);
   const touched = new Int32Array(trackIds.length);
-  return ({ plays, row }: Listener) =>
+  return ({ weights, row }: Listener) =>
     (offer: Offer) => {
       let count = 0;
-      const [from, to] = rowRange(plays, row);
+      const [from, to] = rowRange(weights, row);
       for (let entry = from; entry < to; entry++) {
-        const weight = at(plays.values, entry);
-        const [first, last] = rowRange(neighbours, at(plays.columns, entry));
+        const weight = at(weights.values, entry);
+        const [first, last] = rowRange(neighbours, at(weights.columns, entry));
         for (let place = first; place < last; place++) {
           const track = neighbours.columns[place] ?? 0;
           if (isTouched[track] === 0) {
@@ -108,11 +111,11 @@ function byFactors(model: Model) {
   const { factors, recipe, trackIds } = model;
   const scoring = factors.length === 0 ? undefined : createKernelScoring(factors, recipe.als);
   if (scoring === undefined) return byPlainFactors(model);
-  return ({ plays, row }: Listener) =>
+  return ({ weights, row }: Listener) =>
     (offer: Offer, floor: () => number) => {
-      const [from, to] = rowRange(plays, row);
+      const [from, to] = rowRange(weights, row);
       if (from === to) return;
-      const scores = scoring.score(plays.columns.subarray(from, to), plays.values.subarray(from, to));
+      const scores = scoring.score(weights.columns.subarray(from, to), weights.values.subarray(from, to));
       for (let first = 0; first < trackIds.length; first += BLOCK) {
         // Of a block only what is above the floor is looked at; an equal score of a later track ranks behind.
         const found = scoring.above(first, Math.min(first + BLOCK, scores.length), floor());
@@ -128,10 +131,10 @@ function byFactors(model: Model) {
 function byPlainFactors({ factors, recipe, trackIds }: Model) {
   const width = recipe.als.factors;
   const fold = factors.length === 0 ? undefined : createFolding(factors, recipe.als);
-  return ({ plays, row }: Listener) =>
+  return ({ weights, row }: Listener) =>
     (offer: Offer) => {
-      if (fold === undefined || tracksOf({ plays, row }).length === 0) return;
-      const own = fold(plays, row);
+      if (fold === undefined || rowSize(weights, row) === 0) return;
+      const own = fold(weights, row);
       for (let track = 0; track < trackIds.length; track++) {
         let sum = 0;
         const start = track * width;
@@ -141,7 +144,7 @@ function byPlainFactors({ factors, recipe, trackIds }: Model) {
     };
 }
 
-/** Tracks that the user came back to of late, those most that were played much and not long ago. */
+/** Tracks that the user came back to of late or likes, those most that were played much and not long ago. */
 export function repeatsOf(
   { decayed, row }: Listener,
   { depth, isBlocked }: { depth: number; isBlocked: (track: number) => boolean },
@@ -150,7 +153,7 @@ export function repeatsOf(
   const [from, to] = rowRange(decayed, row);
   for (let entry = from; entry < to; entry++) {
     const track = at(decayed.columns, entry);
-    if (!isBlocked(track)) top.offer(track, at(decayed.values, entry));
+    if (at(decayed.values, entry) > 0 && !isBlocked(track)) top.offer(track, at(decayed.values, entry));
   }
   return top.take();
 }

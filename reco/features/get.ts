@@ -2,7 +2,7 @@ import { EXIT, ProjectError } from "../../core/errors.ts";
 import type { Value } from "../../engines/engine.ts";
 import { ENTITIES, type Entity, featureValues } from "../infer/copy-features.ts";
 import { currentStore, openStore } from "../serve/store.ts";
-import type { RecoSource } from "../train/dataset.ts";
+import type { RecoSource } from "../tables.ts";
 
 /** What is known of an entity; null where nothing was known at that time. */
 export interface Features {

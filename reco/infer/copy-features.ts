@@ -1,6 +1,6 @@
 import type Sqlite from "libsql";
 import type { Value } from "../../engines/engine.ts";
-import type { RecoSource } from "../train/dataset.ts";
+import type { RecoSource } from "../tables.ts";
 
 /** Entities of features, with the columns that are their keys. */
 export const ENTITIES = {

@@ -9,7 +9,8 @@ import { alignModel } from "../candidates/align.ts";
 import { rowRange, rowSize } from "../candidates/matrix.ts";
 import type { Model } from "../candidates/model.ts";
 import { NOTHING } from "../candidates/top.ts";
-import { readOpinions } from "../feedback/opinions.ts";
+import { readErased } from "../feedback/erased.ts";
+import { RAW_FEEDBACK } from "../feedback/raw-tables.ts";
 import { readArtefact } from "../registry/artefact.ts";
 import {
   createStore,
@@ -17,12 +18,13 @@ import {
   makeCurrent,
   openStore,
   type ServedAlias,
-  type ServedItem,
   type StoreMeta,
   writeMeta,
 } from "../serve/store.ts";
 import type { RecoSettings } from "../settings.ts";
-import { type Dataset, type RecoSource, readCatalogue, readCutoffs, readDataset } from "../train/dataset.ts";
+import type { RecoSource } from "../tables.ts";
+import { type Dataset, readCatalogue, readCutoffs, readDataset } from "../train/dataset.ts";
+import { weightsOf } from "../train/interactions.ts";
 import { listenerOf } from "../train/split.ts";
 import { copyFeatures } from "./copy-features.ts";
 import { createPreparing, fallbackItems, similarItems, type UserLists } from "./prepare.ts";
@@ -74,26 +76,27 @@ export async function inferLists(
   const catalogue = await readCatalogue(source);
   const cutoffs = await readCutoffs(source);
   if (cutoffs === undefined) throw noChampion();
-  const dataset = await readDataset(source, { cutoff: cutoffs.newest, catalogue, isOpen: true });
+  const dataset = await readDataset(source, {
+    ...{ cutoff: cutoffs.newest, catalogue, open: "everything" },
+    weights: weightsOf(settings),
+  });
   const model = alignModel(kept, catalogue);
   const now = ctx.clock.now();
   const meta = metaOf(now, { version, cutoff: cutoffs.newest, dataset, options });
   const former = await readFormer(ctx, { options, meta, now });
-  const opinions = readOpinions(folders.feedbackFile);
+  const isErased = readErased(folders.feedbackFile);
   const rows = (await rowsOf(source, dataset, options.scope)).filter(
-    (row) => !opinions.isErased(dataset.users.ids[row] ?? ""),
+    (row) => !isErased(dataset.users.ids[row] ?? ""),
   );
-  const todo = rows.filter(
-    (row) => former.listens.get(dataset.users.ids[row] ?? "") !== listensOf(dataset, row),
-  );
+  const spoke = await usersWhoSpoke(source, former.since);
+  const todo = rows.filter((row) => {
+    const user = dataset.users.ids[row] ?? "";
+    return spoke.has(user) || former.listens.get(user) !== listensOf(dataset, row);
+  });
   const prepare = createPreparing(model, { catalogue, settings });
   const listMs = performance.now();
   const lists = new Map<string, UserLists>();
-  for (const row of todo)
-    lists.set(
-      dataset.users.ids[row] ?? "",
-      withoutDisliked(prepare(listenerOf(dataset, row)), opinions.dislikedBy(dataset.users.ids[row] ?? "")),
-    );
+  for (const row of todo) lists.set(dataset.users.ids[row] ?? "", prepare(listenerOf(dataset, row)));
   const listSeconds = (performance.now() - listMs) / 1000;
   ctx.signal.throwIfAborted();
   if (alias === "champion")
@@ -136,19 +139,6 @@ export async function inferLists(
     seconds,
     store,
     expiresAt: meta.expires_at,
-  };
-}
-
-function withoutDisliked(lists: UserLists, disliked: ReadonlySet<string>): UserLists {
-  if (disliked.size === 0) return lists;
-  const kept = (items: readonly ServedItem[]) =>
-    items
-      .filter(({ track_id }) => !disliked.has(track_id))
-      .map((item, place) => ({ ...item, rank: place + 1 }));
-  return {
-    discover: kept(lists.discover),
-    on_repeat: kept(lists.on_repeat),
-    playlists: lists.playlists.map(({ name, items }) => ({ name, items: kept(items) })),
   };
 }
 
@@ -199,6 +189,8 @@ function metaOf(
 
 interface Former {
   file: string | null;
+  /** When it was made. */
+  since: string | null;
   /** Listens that the lists of a user were made from. */
   listens: Map<string, number>;
 }
@@ -208,7 +200,7 @@ async function readFormer(
   ctx: Context,
   { options, meta, now }: { options: InferOptions; meta: StoreMeta; now: Date },
 ): Promise<Former> {
-  const none = { file: null, listens: new Map<string, number>() };
+  const none = { file: null, since: null, listens: new Map<string, number>() };
   if (options.isFull) return none;
   try {
     const current = currentStore(options.folders.serving, options.alias);
@@ -222,7 +214,8 @@ async function readFormer(
         user_id: string;
         listens: number;
       }[]; // its own table
-      return { file: current.file, listens: new Map(rows.map(({ user_id, listens }) => [user_id, listens])) };
+      const listens = new Map(rows.map((row) => [row.user_id, row.listens]));
+      return { file: current.file, since: former.created_at, listens };
     } finally {
       store.close();
     }
@@ -231,6 +224,23 @@ async function readFormer(
     ctx.log.warn("reco_store_damaged", `all lists are made again: ${error.message} (${error.where})`);
     return none;
   }
+}
+
+/** What was said shortly before the lists were made may have been landed after that. */
+const LANDED_LATER_MS = 3_600_000;
+
+/** Users with feedback since the former lists were made. */
+async function usersWhoSpoke(
+  { session, engine }: RecoSource,
+  since: string | null,
+): Promise<ReadonlySet<string>> {
+  if (since === null) return new Set();
+  const from = new Date(Date.parse(since) - LANDED_LATER_MS).toISOString().replace("Z", "");
+  const { rows } = await session.query(
+    `select distinct user_id from ${engine.nameOf(RAW_FEEDBACK)}
+where kind <> 'impression' and received_at >= cast(${engine.literal(from)} as timestamp)`,
+  );
+  return new Set(rows.map(([user]) => String(user)));
 }
 
 /** Users who had lists and are to have none. */

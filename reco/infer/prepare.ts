@@ -1,5 +1,5 @@
 import { createDiscover, DEPTH } from "../candidates/lists.ts";
-import { at, rowRange, rowSize } from "../candidates/matrix.ts";
+import { at, rowRange } from "../candidates/matrix.ts";
 import { type Listener, repeatsOf } from "../candidates/members.ts";
 import type { Model } from "../candidates/model.ts";
 import { NOTHING, type Ranked } from "../candidates/top.ts";
@@ -131,6 +131,7 @@ function playedOften({ plays, row }: Listener, track: number): string {
   const [from, to] = rowRange(plays, row);
   const place = plays.columns.subarray(from, to).indexOf(track);
   const count = place < 0 ? 0 : Math.round(at(plays.values, from + place));
+  if (count === 0) return "you like it";
   return count === 1 ? "you played it once" : `you played it ${count} times`;
 }
 
@@ -144,14 +145,15 @@ function createExplaining(model: Model, catalogue: Catalogue) {
   const source = new Int32Array(model.trackIds.length);
   const { neighbours, artistOf, segments } = model;
   return (listener: Listener, tracks: Int32Array): Map<number, string> => {
-    const { plays, row, segment } = listener;
+    const { weights, row, segment } = listener;
     for (const track of tracks) source[track] = -1;
     for (const track of tracks) best[track] = 0;
     const artists = new Set<string>();
-    const [from, to] = rowRange(plays, row);
+    const [from, to] = rowRange(weights, row);
     for (let entry = from; entry < to; entry++) {
-      const own = plays.columns[entry] ?? 0;
-      const weight = plays.values[entry] ?? 0;
+      const own = weights.columns[entry] ?? 0;
+      const weight = weights.values[entry] ?? 0;
+      if (weight <= 0) continue;
       artists.add(artistOf[own] ?? "");
       const [first, last] = rowRange(neighbours, own);
       for (let place = first; place < last; place++) {
@@ -165,7 +167,7 @@ function createExplaining(model: Model, catalogue: Catalogue) {
     const inSegment = new Set((segments.get(segment) ?? NOTHING).tracks);
     const whyOf = (track: number): string => {
       const artist = artistOf[track] ?? "";
-      if (rowSize(plays, row) > 0 && artist !== "" && artists.has(artist)) return `more by ${artist}`;
+      if (artist !== "" && artists.has(artist)) return `more by ${artist}`;
       const own = at(source, track);
       if (own >= 0) return `because you play ${catalogue.titles[own] ?? ""}`;
       return popularWith(inSegment.has(track) ? segment : "all");

@@ -104,7 +104,7 @@ export function finish(out: usize, width: i32, regularization: f32): void {
   }
 }
 
-/** One row by conjugate gradient, from the solution that is there. The scratch area has three vectors. */
+/** One row by conjugate gradient, from the solution that is there. A value below zero is a dislike of that weight. The scratch area has three vectors. */
 export function solve(
   columns: usize, values: usize, count: i32, fixed: usize, x: usize, matrix: usize, scratch: usize,
   bytes: usize, alpha: f32, steps: i32,
@@ -116,7 +116,7 @@ export function solve(
   for (let entry: usize = 0; entry < <usize>count << 2; entry += 4) {
     const y = fixed + <usize>load<i32>(columns + entry) * bytes;
     const confidence = alpha * load<f32>(values + entry);
-    axpy(r, f32x4.splat(confidence - (confidence - 1) * dot(y, x, bytes)), y, bytes);
+    axpy(r, f32x4.splat(max(confidence, 0) - (abs(confidence) - 1) * dot(y, x, bytes)), y, bytes);
   }
   memory.copy(p, r, bytes);
   let former = dot(r, r, bytes);
@@ -125,7 +125,7 @@ export function solve(
     for (let entry: usize = 0; entry < <usize>count << 2; entry += 4) {
       const y = fixed + <usize>load<i32>(columns + entry) * bytes;
       const confidence = alpha * load<f32>(values + entry);
-      axpy(image, f32x4.splat((confidence - 1) * dot(y, p, bytes)), y, bytes);
+      axpy(image, f32x4.splat((abs(confidence) - 1) * dot(y, p, bytes)), y, bytes);
     }
     const length = former / dot(p, image, bytes);
     axpy(x, f32x4.splat(length), p, bytes);

@@ -41,6 +41,7 @@ export async function createFoldIn(
       row: 0,
       plays: matrix("plays"),
       decayed: matrix("decayed"),
+      weights: matrix("plays"),
       segment: snapshot.segmentOf(user) ?? "all",
     });
   };

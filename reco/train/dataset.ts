@@ -1,14 +1,7 @@
-import type { Engine, Session } from "../../engines/engine.ts";
 import { type SparseRows, sparseRows } from "../candidates/matrix.ts";
 import type { Ranked } from "../candidates/top.ts";
-import type { RecoTables } from "../tables.ts";
-
-/** A warehouse that is open, and where in it the features are. */
-export interface RecoSource {
-  engine: Engine;
-  session: Session;
-  tables: RecoTables;
-}
+import type { RecoSource } from "../tables.ts";
+import { numberedPlaces, type Open, readInteractions, type Weights } from "./interactions.ts";
 
 /** All tracks, in the order of their ids; other parts name a track by its place here. */
 export interface Catalogue {
@@ -35,8 +28,10 @@ export interface Dataset {
   users: Users;
   /** Users by tracks. */
   plays: SparseRows;
-  /** The same entries, each play counting half as much for every 30 days of its age. */
+  /** The same entries, each play and like counting half as much for every 30 days of its age; 0 what is disliked. */
   decayed: SparseRows;
+  /** The same entries as they are learned from: plays and what the user said, below zero what is disliked. */
+  weights: SparseRows;
   neighbours: { cosine: SparseRows; bm25: SparseRows };
   /** By segment: tracks that are popular of late. */
   segments: Map<string, Ranked>;
@@ -82,16 +77,20 @@ order by tracks.track_id`,
   };
 }
 
-/**
- * What was known before a cut-off that features are there for. With `isOpen` listens after it count too: that is
- * for serving, where there is nothing to be measured.
- */
-export async function readDataset(
-  source: RecoSource,
-  { cutoff, catalogue, isOpen = false }: { cutoff: string; catalogue: Catalogue; isOpen?: boolean },
-): Promise<Dataset> {
+export interface DatasetOptions {
+  /** One that features are there for. */
+  cutoff: string;
+  catalogue: Catalogue;
+  weights: Weights;
+  /** Where there is nothing to be measured, what came after the cut-off may count too; nothing by default. */
+  open?: Open;
+}
+
+/** What was known before a cut-off. */
+export async function readDataset(source: RecoSource, options: DatasetOptions): Promise<Dataset> {
+  const { cutoff, catalogue, open = "nothing" } = options;
   const users = await readUsers(source, cutoff);
-  const pairs = await readPairs(source, { cutoff, isOpen });
+  const pairs = await readInteractions(source, { cutoff, open, weights: options.weights });
   const matrix = (values: Float64Array) =>
     sparseRows(users.ids.length, { rows: pairs.users, columns: pairs.tracks, values });
   return {
@@ -100,6 +99,7 @@ export async function readDataset(
     users,
     plays: matrix(pairs.plays),
     decayed: matrix(pairs.decayed),
+    weights: matrix(pairs.weights),
     neighbours: {
       cosine: await readNeighbours(source, { cutoff, measure: "cosine", catalogue }),
       bm25: await readNeighbours(source, { cutoff, measure: "bm25", catalogue }),
@@ -124,32 +124,6 @@ function placesOf(ids: readonly string[]): Map<string, number> {
   return new Map(ids.map((id, place) => [id, place]));
 }
 
-/** Both places in one statement: a join with numbered ids costs less than texts in memory. */
-function numbered({ tables }: RecoSource): string {
-  return `numbered_users as (select user_id, row_number() over (order by user_id) - 1 as place from ${tables.users}),
-numbered_tracks as (select track_id, row_number() over (order by track_id) - 1 as place from ${tables.tracks})`;
-}
-
-async function readPairs(source: RecoSource, { cutoff, isOpen }: { cutoff: string; isOpen: boolean }) {
-  const { session, tables, engine } = source;
-  const moment = `cast(${engine.literal(cutoff)} as timestamp)`;
-  const later = isOpen
-    ? `union all select user_id, track_id, 1 as plays, 1.0 as decayed_plays from ${tables.listens}
-  where listened_at >= ${moment} and user_key is not null and track_key is not null`
-    : "";
-  const [users = EMPTY, tracks = EMPTY, plays = EMPTY, decayed = EMPTY] = await session.queryNumbers(
-    `with ${numbered(source)},
-pairs as (select user_id, track_id, plays, decayed_plays from ${tables.userTracks} where cutoff = ${moment} ${later})
-select users.place, tracks.place, cast(sum(pairs.plays) as double), sum(pairs.decayed_plays)
-from pairs
-inner join numbered_users as users on users.user_id = pairs.user_id
-inner join numbered_tracks as tracks on tracks.track_id = pairs.track_id
-group by users.place, tracks.place
-order by users.place, tracks.place`,
-  );
-  return { users, tracks, plays, decayed };
-}
-
 const EMPTY = new Float64Array(0);
 
 async function readNeighbours(
@@ -158,7 +132,7 @@ async function readNeighbours(
 ): Promise<SparseRows> {
   const { session, tables, engine } = source;
   const [rows = EMPTY, columns = EMPTY, values = EMPTY] = await session.queryNumbers(
-    `with ${numbered(source)}
+    `with ${numberedPlaces(source)}
 select own.place, other.place, likeness.similarity
 from ${tables.similarTracks} as likeness
 inner join numbered_tracks as own on own.track_id = likeness.track_id
@@ -203,7 +177,7 @@ export async function readTruth(
 ): Promise<Map<number, number[]>> {
   const { session, tables, engine } = source;
   const [users = EMPTY, tracks = EMPTY] = await session.queryNumbers(
-    `with ${numbered(source)}
+    `with ${numberedPlaces(source)}
 select distinct users.place, tracks.place
 from ${tables.listens} as listens
 inner join numbered_users as users on users.user_id = listens.user_id

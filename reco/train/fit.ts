@@ -6,7 +6,7 @@ import type { Dataset } from "./dataset.ts";
 
 /** The model that a recipe makes of what was known before the data's cut-off. The same data give the same model. */
 export function fitModel(dataset: Dataset, recipe: Recipe): Model {
-  const { catalogue, cutoff, plays, neighbours, segments } = dataset;
+  const { catalogue, cutoff, weights, neighbours, segments } = dataset;
   const { als } = recipe;
   const usesFactors = recipe.weights.factors > 0;
   return {
@@ -14,7 +14,7 @@ export function fitModel(dataset: Dataset, recipe: Recipe): Model {
     cutoff,
     trackIds: catalogue.ids,
     neighbours: neighbours[recipe.measure],
-    factors: usesFactors ? fitAls(plays, catalogue.ids.length, als).tracks : new Float32Array(0),
+    factors: usesFactors ? fitAls(weights, catalogue.ids.length, als).tracks : new Float32Array(0),
     segments,
     artists: tracksByArtist(dataset),
     artistOf: catalogue.artists,

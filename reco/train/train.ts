@@ -20,8 +20,10 @@ import { writeArtefact } from "../registry/artefact.ts";
 import { checkGate, type GateCheck } from "../registry/gate.ts";
 import { type CardFacts, writeModelCard } from "../registry/model-card.ts";
 import type { RecoSettings } from "../settings.ts";
-import { type Cutoffs, type RecoSource, readCatalogue, readCutoffs, readDataset } from "./dataset.ts";
+import type { RecoSource } from "../tables.ts";
+import { type Catalogue, type Cutoffs, readCatalogue, readCutoffs, readDataset } from "./dataset.ts";
 import { fitModel } from "./fit.ts";
+import { type Weights, weightsOf } from "./interactions.ts";
 import { checkEnough } from "./requirements.ts";
 import { readSplit, type Split } from "./split.ts";
 import { type Trial, tuneRecipe } from "./tune.ts";
@@ -74,7 +76,8 @@ export async function trainModel(
   const { settings, promotes } = options;
   const cutoffs = await readCutoffs(source);
   const catalogue = await readCatalogue(source);
-  const splits = cutoffs && (await readSplits(source, { cutoffs, catalogue }));
+  const weights = weightsOf(settings);
+  const splits = cutoffs && (await readSplits(source, { cutoffs, catalogue, weights }));
   checkEnough(splits, settings);
   if (cutoffs === undefined || splits === undefined) throw new Error("without cut-offs nothing is enough");
   ctx.log.info("reco_tuning", "tuning on what users played before the test begins");
@@ -86,7 +89,8 @@ export async function trainModel(
   ctx.signal.throwIfAborted();
   const champion = await judgeChampion(state, splits.outer, judge);
   const checks = checkGate(judgement, champion, settings);
-  const model = fitModel(await readDataset(source, { cutoff: cutoffs.newest, catalogue }), recipe);
+  const whole = { cutoff: cutoffs.newest, catalogue, weights, open: "feedback" } as const;
+  const model = fitModel(await readDataset(source, whole), recipe);
   const version = await nextModelVersion(state);
   const file = join(options.folder, `v${version}`, "model.bin");
   const seal = writeArtefact(file, model);
@@ -148,10 +152,10 @@ export function metricsOf({ discover, on_repeat, popularity }: Judgement): Recor
 /** Both splits, one after the other: the inner one ends where the outer one begins. */
 export async function readSplits(
   source: RecoSource,
-  { cutoffs, catalogue }: { cutoffs: Cutoffs; catalogue: Split["dataset"]["catalogue"] },
+  { cutoffs, ...rest }: { cutoffs: Cutoffs; catalogue: Catalogue; weights: Weights },
 ): Promise<{ inner: Split; outer: Split }> {
-  const inner = await readSplit(source, { from: cutoffs.innerSplit, until: cutoffs.split, catalogue });
-  const outer = await readSplit(source, { from: cutoffs.split, until: cutoffs.newest, catalogue });
+  const inner = await readSplit(source, { from: cutoffs.innerSplit, until: cutoffs.split, ...rest });
+  const outer = await readSplit(source, { from: cutoffs.split, until: cutoffs.newest, ...rest });
   return { inner, outer };
 }
 

@@ -7,17 +7,18 @@ import { inCoherentOrder, likenessOf, pickList } from "../../reco/candidates/var
 
 const OPTIONS = { factors: 4, iterations: 15, regularization: 0.1, alpha: 5, seed: 1 };
 
-/** Two tastes: users 0 to 9 play tracks 0 to 4, the others 5 to 9; each leaves one out. */
-function twoTastes() {
+/** Two tastes: users 0 to 9 play tracks 0 to 4, the others 5 to 9; each leaves one out, or has a word of it. */
+function twoTastes(leftOut?: number) {
   const entries = Array.from({ length: 20 }, (_, user) =>
-    Array.from({ length: 5 }, (_, track) => ({ user, track: track + (user < 10 ? 0 : 5) })).filter(
-      ({ track }) => track % 5 !== user % 5,
-    ),
+    Array.from({ length: 5 }, (_, track) => ({
+      ...{ user, track: track + (user < 10 ? 0 : 5) },
+      value: track % 5 === user % 5 ? (leftOut ?? 0) : 1,
+    })).filter(({ value }) => value !== 0),
   ).flat();
   return sparseRows(20, {
     rows: entries.map(({ user }) => user),
     columns: entries.map(({ track }) => track),
-    values: entries.map(() => 1),
+    values: entries.map(({ value }) => value),
   });
 }
 
@@ -32,6 +33,18 @@ describe("ALS", () => {
     for (let user = 0; user < 10; user++) {
       const others = [5, 6, 7, 8, 9].map((track) => score(user, track));
       expect(score(user, user % 5)).toBeGreaterThan(Math.max(...others));
+    }
+  });
+
+  test("ranks what a user disliked below what the user likes, and lower than what was left out", () => {
+    const scoreOf = ({ users, tracks, factors }: ReturnType<typeof fitAls>, user: number, track: number) =>
+      users
+        .subarray(user * factors, (user + 1) * factors)
+        .reduce((sum, value, place) => sum + value * (tracks[track * factors + place] ?? 0), 0);
+    const [silent, said] = [fitAls(twoTastes(), 10, OPTIONS), fitAls(twoTastes(-3), 10, OPTIONS)];
+    for (let user = 0; user < 10; user++) {
+      expect(scoreOf(said, user, user % 5)).toBeLessThan(scoreOf(said, user, (user + 1) % 5));
+      expect(scoreOf(said, user, user % 5)).toBeLessThan(scoreOf(silent, user, user % 5));
     }
   });
 

@@ -6,14 +6,17 @@ import { compileKernel } from "../../reco/kernel/compile.mjs";
 import { BLOCK, createKernelScoring } from "../../reco/kernel/scores.ts";
 import { KERNEL_WASM } from "../../reco/kernel/wasm.ts";
 
-/** Users by tracks, a user in seven without any play. */
+/** Users by tracks, a user in seven without any play; one in eleven entries is a dislike. */
 function plays(userCount: number, trackCount: number) {
   const random = createRandom(7);
   const entries = Array.from({ length: userCount }, (_, user) => {
     const tracks = new Set(
       Array.from({ length: user % 7 === 0 ? 0 : 12 }, () => Math.floor(trackCount * random() ** 2)),
     );
-    return [...tracks].map((track) => ({ user, track, value: 1 + Math.floor(random() * 4) }));
+    return [...tracks].map((track) => ({
+      ...{ user, track },
+      value: (user + track) % 11 === 0 ? -3 : 1 + Math.floor(random() * 4),
+    }));
   }).flat();
   return sparseRows(userCount, {
     rows: entries.map(({ user }) => user),
