@@ -1,6 +1,6 @@
 import { relationKey } from "../../engines/engine.ts";
 import { FIRST_LISTS, RAW_FIRST_LISTS, RAW_RECOMMENDATIONS } from "../infer/raw-table.ts";
-import type { RecoSource } from "../train/dataset.ts";
+import type { RecoSource } from "../tables.ts";
 
 /** The lists of today beside the first ones that the same model made. */
 export interface ListOverlap {

@@ -1,4 +1,4 @@
-import type { RecoSource } from "../train/dataset.ts";
+import type { RecoSource } from "../tables.ts";
 
 /** A stretch of time: `2026-10-31 00:00:00`, the end not in it. */
 export interface Stretch {

@@ -1,4 +1,4 @@
-import type { RecoSource } from "../train/dataset.ts";
+import type { RecoSource } from "../tables.ts";
 import type { Compared, Stretch } from "./samples.ts";
 
 /**
