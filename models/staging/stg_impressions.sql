@@ -1,8 +1,8 @@
 -- One row per track of a list that the serving API gave.
 with impressions as (select * from {{ source('reco', 'impressions') }})
 select
-    {{ surrogate_key('store', 'seq', 'position') }} as impression_key,
-    {{ surrogate_key('store', 'seq') }} as list_key,
+    {{ surrogate_key('request_id', 'position') }} as impression_key,
+    {{ surrogate_key('request_id') }} as list_key,
     request_id,
     user_id,
     track_id,

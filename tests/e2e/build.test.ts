@@ -59,7 +59,7 @@ describe("run build", () => {
     await run(["ingest"], { cwd, env: { MOOVITAMIX_URL: api.url } });
     const { exitCode, answer } = await answerOf(cwd, "build");
     expect(exitCode).toBe(0);
-    expect([answer.models.length, answer.tests.length > 50]).toEqual([20, true]);
+    expect([answer.models.length, answer.tests.length > 50]).toEqual([26, true]);
     expect(existsSync(join(cwd, "data/published"))).toBe(false);
     const narrow = await answerOf(cwd, "build", "--select", "dim_users", "--resource-type", "model", "test");
     expect(Object.keys(narrow.statuses)).toContain("dim_users");
