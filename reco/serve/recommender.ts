@@ -247,8 +247,11 @@ async function follow(state: State, alias: ServedAlias): Promise<void> {
   try {
     const current = currentStore(folders.serving, alias);
     const file = current?.file;
-    if (file === undefined || versions[alias]?.snapshot.file === file || refused.get(alias)?.file === file)
+    if (file === undefined || refused.get(alias)?.file === file) return;
+    if (versions[alias]?.snapshot.file === file) {
+      refused.delete(alias); // of another one, which is not wanted any more
       return;
+    }
     try {
       await takeOver(state, alias, file);
       refused.delete(alias);

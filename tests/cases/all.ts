@@ -30,6 +30,8 @@ import { missedWhileDown } from "./s04-missed.ts";
 import { summerTime } from "./s05-summer-time.ts";
 import { timersAndDrift } from "./s06-timers.ts";
 import { channelsDown } from "./s07-channel-down.ts";
+import { swapsAndStops } from "./v01-swaps.ts";
+import { damagedLists } from "./v02-damaged-lists.ts";
 import { diskFull } from "./x01-disk-full.ts";
 import { secretsStaySecret } from "./x02-secrets.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
@@ -72,6 +74,8 @@ export const QUICK_CASES: readonly Case[] = [
   idleScheduler,
   damagedFiles,
   diskFull,
+  swapsAndStops,
+  damagedLists,
 ];
 
 /** X-03 counts tests that `npm test` has anyway, X-06 needs the registry of packages. */
