@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { type Comparison, compare, measureNode } from "./measure.ts";
+import { benchQuality } from "./quality.ts";
 
 const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const BARE = fileURLToPath(new URL("./bare.mjs", import.meta.url));
@@ -30,6 +31,7 @@ export async function benchStar(rawRows: number): Promise<void> {
       const compared = compare(ROUNDS, ours, () => measureNode([BARE, folder, command], folder));
       report(`star ${command}, ${rawRows} raw rows`, compared, BOUNDS[command]);
     }
+    await benchQuality(folder, `star quality, ${rawRows} raw rows`);
   } finally {
     rmSync(folder, { recursive: true });
   }
