@@ -20,7 +20,11 @@ const AGES_MS = 60_000;
 
 /** Sends what the outbox holds, and looks once a minute at what grows old. Throws what is wrong with the settings (exit 2). */
 export function startAlertSender(
-  { ctx, folders, project }: Pick<Workspace, "ctx" | "folders"> & { project: { name: string } },
+  {
+    ctx,
+    folders,
+    project,
+  }: Pick<Workspace, "ctx"> & { folders: { target: string }; project: { name: string } },
   state: StateDatabase,
   everyMs = SEND_MS,
 ): AlertSender {

@@ -1,3 +1,4 @@
+import { cpSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { all, type Case, type Ground, none, type Report } from "./case.ts";
@@ -135,6 +136,8 @@ export const brokenContracts: Case = {
     try {
       const cwd = projects.make(project());
       await load("good pages", cwd);
+      const loaded = projects.make({});
+      cpSync(cwd, loaded, { recursive: true });
       for (const bad of BODIES) {
         Object.assign(service, { list: songs("changed"), bad });
         const { exitCode, streams } = await load(bad.name, cwd);
@@ -155,9 +158,8 @@ export const brokenContracts: Case = {
       }
       service.bad = null;
       for (const one of BREAKS) {
-        const cwd = projects.make(project());
-        service.list = songs();
-        await load(one.name, cwd);
+        const cwd = projects.make({});
+        cpSync(loaded, cwd, { recursive: true });
         const changed = songs("changed");
         const broken = one.change(changed[13] ?? "");
         service.list = changed.with(13, broken);

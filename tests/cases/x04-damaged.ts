@@ -19,7 +19,7 @@ import { FEED_STREAMS, type FeedServer, feedProject, second, startFeed } from ".
 import { differences } from "./i01-killed-full.ts";
 
 const NUMBERS = {
-  quick: { state: 8, cuts: 3, changes: 4 },
+  quick: { state: 8, cuts: 2, changes: 2 },
   full: { state: 30, cuts: 50, changes: 10 },
 } as const;
 const [FIRST, LATER] = [2000, 3000];
