@@ -32,14 +32,29 @@ export function seedError(error: unknown, node: SeedNode): ProjectError {
   if (known !== undefined) return known;
   if (error instanceof CsvValueError) return csvProjectError(error, node);
   if (!(error instanceof SqlError)) throw error;
-  const [message = "", ...why] = error.message.split("\n").filter((line) => line.trim() !== "");
   return new ProjectError("SEED_CSV", {
-    message,
-    where: `${node.file}:${/Line: (\d+)/.exec(message)?.[1] ?? "1:1"}`,
-    why: why.slice(0, 3),
+    ...csvMistake(error.message),
+    where: `${node.file}:${/Line: (\d+)/.exec(error.message)?.[1] ?? "1:1"}`,
     hint: "correct the file, or its delimiter and column_types",
     cause: error,
   });
+}
+
+/** What the engine says of a line, in a sentence; its own words where they say something else. */
+function csvMistake(text: string): { message: string; why: string[] } {
+  const [told = text] = text.split(/^\s*Possible (?:fixes|solution).*/im);
+  const [first = "", ...rest] = told.split("\n").filter((line) => line.trim() !== "");
+  const original = /Original Line: ([\s\S]*?)\n(?:Expected Number|Value with)/.exec(told)?.[1]?.trimEnd();
+  const why = original === undefined ? rest.slice(0, 3) : [`the line: ${original}`];
+  const counts = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(told);
+  if (counts !== null) return { message: `${fields(counts[2])}, and the header has ${counts[1]}`, why };
+  if (/unterminated quote/i.test(told))
+    return { message: "a quoted value does not end, or has something after its quote", why };
+  return { message: first.replace(/^[A-Z][\w ]* Error: /, ""), why };
+}
+
+function fields(count = "no"): string {
+  return count === "1" ? "the line has 1 field" : `the line has ${count} fields`;
 }
 
 function csvProjectError({ problem }: CsvValueError, node: SeedNode): ProjectError {

@@ -19,6 +19,7 @@ import type { Project } from "../project/project.ts";
 import { type SeedConfigInput, type SeedProperties, seedConfigInput } from "../project/properties.ts";
 import { type PropertiesFile, toColumn } from "./model-nodes.ts";
 import type { SeedConfig, SeedNode } from "./nodes.ts";
+import { checkHeader } from "./seed-header.ts";
 
 interface Described {
   file: YamlFile;
@@ -82,6 +83,7 @@ function loadSeed(
       ? [{ docs: properties.docs, tags: properties.tags, meta: properties.meta }, properties.config]
       : []),
   ]);
+  if (config.enabled) checkHeader(file, text, config.delimiter);
   return {
     kind: "seed",
     id: `seed.${project.name}.${name}`,

@@ -62,7 +62,7 @@ export function argumentProblems(parameters: readonly Parameter[], given: Given<
   const rest = parameters.find(({ isRest }) => isRest);
   const problems: string[] = [];
   if (rest === undefined && given.args.length > parameters.length)
-    problems.push(`${given.args.length} arguments are given, it takes ${parameters.length}`);
+    problems.push(`${countOf(given.args.length)} given, it takes ${parameters.length}`);
   for (const name of Object.keys(given.named)) {
     if (!names.includes(name)) problems.push(`it has no argument "${name}"`);
     else if (names.indexOf(name) < given.args.length) problems.push(`argument "${name}" is given twice`);
@@ -90,4 +90,8 @@ export function bindArguments<T>(
 function restOf(args: readonly unknown[], named: unknown): unknown {
   const given = args.length === 0 && named !== undefined ? [named] : args;
   return given.length === 1 && Array.isArray(given[0]) ? given[0] : [...given];
+}
+
+function countOf(count: number): string {
+  return count === 1 ? "1 argument is" : `${count} arguments are`;
 }

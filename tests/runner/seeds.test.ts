@@ -86,8 +86,47 @@ describe("a seed", () => {
   test("with lines of different lengths is an error that says where", async () => {
     const { results } = await load(createProject({ "seeds/codes.csv": "id,name\n1,a\n2\n3,c,d\n" }));
     expect(results[0]?.error).toMatchObject({ code: "SEED_CSV", where: "seeds/codes.csv:3" });
-    expect(results[0]?.error?.hint).toBe("correct the file, or its delimiter and column_types");
+    expect(results[0]?.error).toMatchObject({
+      message: "the line has 1 field, and the header has 2",
+      why: ["the line: 2"],
+      hint: "correct the file, or its delimiter and column_types",
+    });
   });
+
+  test("with a quote that does not end is an error that says so", async () => {
+    const { results } = await load(createProject({ "seeds/codes.csv": 'id,name\n1,"a\n2,b\n' }));
+    expect(results[0]?.error).toMatchObject({ code: "SEED_CSV", where: "seeds/codes.csv:2" });
+    expect(results[0]?.error?.message).toBe("a quoted value does not end, or has something after its quote");
+  });
+});
+
+test.each([
+  [
+    "id,v,v\n1,2,3\n",
+    ",",
+    "1:6",
+    'two columns of the seed are named "v"',
+    "the other one: seeds/codes.csv:1:4",
+  ],
+  [
+    "id;v;V\n",
+    ";",
+    "1:6",
+    'two columns of the seed are named "v" and "V", which are one name in SQL',
+    "the other one: seeds/codes.csv:1:4",
+  ],
+  ['id,"a ""\n,b",\r\n', ",", "2:5", "column 3 of the seed has no name", undefined],
+  ["\nid,v\n", ",", "1:1", "column 1 of the seed has no name", undefined],
+])("the header %j is a mistake of the project", (csv, delimiter, place, message, why) => {
+  const [mistake] = mistakesIn({
+    "seeds/codes.csv": csv,
+    "models/s.yml": `seeds: [{name: codes, config: {delimiter: "${delimiter}"}}]`,
+  });
+  expect(mistake).toMatchObject({ code: "SEED_HEADER", where: `seeds/codes.csv:${place}`, message });
+  expect(mistake?.why[0]).toBe(why);
+  expect(mistake?.hint).toBe(
+    why === undefined ? "write its name in the header, or take the column away" : "rename one of them",
+  );
 });
 
 test("mistakes about seeds have a place", () => {
