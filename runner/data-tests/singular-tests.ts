@@ -29,6 +29,7 @@ export function loadSingularTests(
     if (isGenericTestFile(project, file) || isFixtureFile(project, file)) return [];
     const template = mistakes.attempt(() => cache.template(file, read(file)));
     if (template === undefined) return [];
+    mistakes.addAll(template.mistakes ?? []);
     if (!hasSql(template.source)) mistakes.add(emptyTest(file));
     const name = basename(file, ".sql");
     const former = names.get(name);

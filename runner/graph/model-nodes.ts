@@ -121,6 +121,7 @@ function loadModel(
     .filter((step) => step !== ".");
   const fqn = [project.name, ...folders, name];
   const template = given.cache.template(file, given.read(file));
+  mistakes.addAll(template.mistakes ?? []);
   if (template.source.replace(COMMENTS, "").trim() === "") throw emptyModel(file);
   const properties = described?.properties;
   const configs = {

@@ -15,6 +15,10 @@ export class Mistakes {
     this.errors.push(error);
   }
 
+  addAll(errors: readonly ProjectError[]): void {
+    this.errors.push(...errors);
+  }
+
   /** The result of `work`; undefined, with its mistakes kept, when it throws them. */
   attempt<T>(work: () => T): T | undefined {
     try {
@@ -28,8 +32,8 @@ export class Mistakes {
   }
 
   /** Notes what the project declares and this version does not do. */
-  cannotRun(where: string, what: string): void {
-    this.unsupported.push(`${where}  ${what}`);
+  cannotRun(where: string, what: string, why: readonly string[] = []): void {
+    this.unsupported.push(`${where}  ${what}${why.map((line) => `; ${line}`).join("")}`);
   }
 
   /** One warning for all of it. */

@@ -173,7 +173,8 @@ export function templateConfig<T extends z.ZodObject>(
       const known = Object.keys(schema.shape);
       const others = Object.keys(use.named).filter((key) => !known.includes(key));
       const isNoted = mistakes.unknownConfigs === "noted";
-      if (isNoted) for (const key of others) mistakes.cannotRun(use.where, `config "${key}"`);
+      if (isNoted)
+        for (const key of others) mistakes.cannotRun(use.where, `config "${key}"`, nearestLine(key, known));
       const given = Object.entries(use.named).filter(([key]) => !isNoted || known.includes(key));
       const parsed = schema.safeParse(Object.fromEntries(given), { reportInput: true });
       if (parsed.success) return [parsed.data];

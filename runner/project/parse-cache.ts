@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packageRoot } from "../../core/config.ts";
 import { type ParsedYaml, parseYaml, type YamlFile } from "../../core/yaml.ts";
-import { type ParsedTemplate, parseTemplate, simpleTemplate, type Template } from "../templates/template.ts";
+import { type ParsedTemplate, parseAllOf, simpleTemplate, type Template } from "../templates/template.ts";
 import type { Properties } from "./properties.ts";
 
 /**
@@ -13,6 +13,7 @@ import type { Properties } from "./properties.ts";
  */
 export interface ParseCache {
   yaml(path: string, text: string): YamlFile;
+  /** With its `mistakes`, where it has any that do not hide others. */
   template(path: string, text: string): Template;
   /** What `keepProperties` was given for this text. */
   properties(path: string, text: string): Properties | undefined;
@@ -59,7 +60,7 @@ export function openParseCache(file: string): ParseCache {
     template: (path, text) => {
       const entry = find(path, text);
       if (entry.template !== undefined) return simpleTemplate(path, text, entry.template);
-      const template = parseTemplate(path, text);
+      const template = parseAllOf(path, text);
       const { uses, parts } = template;
       if (parts !== undefined) entry.template = { uses, parts };
       return template;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Context } from "../../core/context.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
+import { nearestLine } from "../../core/nearest.ts";
 import { readTextFile } from "../../core/text-file.ts";
 import { parseYaml, validateYaml, type YamlFile } from "../../core/yaml.ts";
 import type { Mistakes } from "./collect.ts";
@@ -13,7 +14,7 @@ import { UNSUPPORTED_KEYS } from "./yaml-parts.ts";
 
 const PYTHON_HINT = "write it as SQL, or move the file out of the models' folders";
 /** Packages whose part in most projects is their tests' names, or nothing at run time. */
-const QUIET_PACKAGES = ["dbt_utils", "codegen", "dbt_project_evaluator"];
+const QUIET_PACKAGES = ["dbt_utils", "dbt_expectations", "codegen", "dbt_project_evaluator"];
 
 /** Files of a dbt project that cannot run: Python models are errors, the rest does nothing unless it is called. */
 export function noteDbtFiles(ctx: Context, project: Project, mistakes: Mistakes): void {
@@ -124,8 +125,14 @@ export function withoutUnknownConfigs(file: YamlFile, mistakes: Mistakes): unkno
     value[kind] = list.map((entry, index) => {
       if (entry.config === undefined) return entry;
       const kept = Object.entries(entry.config).filter(([key]) => {
-        const isKnown = key in KNOWN[kind].shape;
-        if (!isKnown) mistakes.cannotRun(file.locateKey([kind, index, "config"], key), `config "${key}"`);
+        const { shape } = KNOWN[kind];
+        const isKnown = key in shape;
+        if (!isKnown)
+          mistakes.cannotRun(
+            file.locateKey([kind, index, "config"], key),
+            `config "${key}"`,
+            nearestLine(key, Object.keys(shape)),
+          );
         return isKnown;
       });
       return { ...entry, config: Object.fromEntries(kept) };

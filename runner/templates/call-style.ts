@@ -6,6 +6,8 @@ export interface HandlebarsText {
   text: string;
   map: SourceMap;
   tags: Tag[];
+  /** Jinja blocks: blank in the text. */
+  jinja: ProjectError[];
 }
 
 export interface Tag {
@@ -19,7 +21,8 @@ type Fail = (offset: number, problem: { code: string; message: string; hint: str
 
 /**
  * Accepts dbt's call style inside tags: `{{ ref('a') }}`, `{{ config(tags=['x']) }}`, `{{- … -}}`, `{# … #}`.
- * Throws ProjectErrors for Jinja blocks, and for tags, quotes, brackets and blocks without their other half.
+ * Jinja blocks are told apart from the rest. Throws ProjectErrors for tags, quotes, brackets and blocks without
+ * their other half; those of Jinja are among them.
  */
 export function toHandlebars(file: string, source: string): HandlebarsText {
   const errors: ProjectError[] = [];
@@ -49,8 +52,9 @@ export function toHandlebars(file: string, source: string): HandlebarsText {
     at = stop;
   }
   checkBlocks(tags, fail);
-  if (errors.length > 0) throw new ProjectErrors(errors);
-  return { text: output.text, map: output.map, tags };
+  const jinja = errors.filter(({ code }) => code === JINJA_BLOCK.code);
+  if (errors.length > jinja.length) throw new ProjectErrors(errors);
+  return { text: output.text, map: output.map, tags, jinja };
 }
 
 const JINJA_BLOCK = {

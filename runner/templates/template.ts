@@ -1,5 +1,5 @@
 import Handlebars from "handlebars";
-import { projectErrorsOf } from "../../core/errors.ts";
+import { type ProjectError, ProjectErrors, projectErrorsOf } from "../../core/errors.ts";
 import { toHandlebars } from "./call-style.ts";
 import { areKnown, renderParts, simpleParts, type TemplatePart } from "./simple-parts.ts";
 import { type TextPlaces, textPlaces } from "./source-map.ts";
@@ -37,6 +37,8 @@ export interface Template {
   uses: TemplateUse[];
   /** Of a template that holds only text and calls with literal arguments. */
   parts?: TemplatePart[];
+  /** Why it cannot be rendered. */
+  mistakes?: readonly ProjectError[];
   render(context: TemplateContext): Rendered;
   /** With marks of its places, as a part of another template. */
   renderPart(context: TemplateContext): string;
@@ -80,8 +82,25 @@ interface CallNode {
 
 /** Reads a template in either call style. Throws ProjectErrors with the places of all mistakes. */
 export function parseTemplate(file: string, source: string, macro?: MacroScope): Template {
+  const template = parseAllOf(file, source, macro);
+  if (template.mistakes !== undefined) throw new ProjectErrors([...template.mistakes]);
+  return template;
+}
+
+/**
+ * The same for a template whose other mistakes are wanted too: with Jinja blocks it has `mistakes`, and the calls
+ * around them as its uses. Throws ProjectErrors for what hides those.
+ */
+export function parseAllOf(file: string, source: string, macro?: MacroScope): Template {
   const read = readTemplate(file, source, macro);
-  const { uses, parts } = read;
+  const { uses, parts, jinja } = read;
+  if (jinja.length > 0) {
+    const calls = uses.filter(isSureOfBlocks).map((use) => ({ ...use, isConditional: true }));
+    return {
+      ...templateOf({ file, source, uses: calls, renderPart: read.renderPart }),
+      mistakes: jinja,
+    };
+  }
   // What is simple is rarely needed again in Handlebars' form, which is many times larger.
   if (parts !== undefined) return simpleTemplate(file, source, { uses, parts });
   return templateOf({ file, source, uses, renderPart: read.renderPart });
@@ -123,8 +142,15 @@ function templateOf(given: Pick<Template, "file" | "source" | "uses" | "renderPa
   };
 }
 
+/** Whether a use means the same whatever Jinja blocks around it do: they bind names, and compute arguments. */
+function isSureOfBlocks({ name, isCall, args, named }: TemplateUse): boolean {
+  const isLiteral = ![...args, ...Object.values(named)].includes(undefined);
+  return isCall && (isLiteral || !["ref", "source", "config"].includes(name));
+}
+
 interface ReadTemplate {
   uses: TemplateUse[];
+  jinja: readonly ProjectError[];
   parts: TemplatePart[] | undefined;
   renderPart(context: TemplateContext): string;
 }
@@ -139,7 +165,7 @@ function readTemplate(file: string, source: string, macro?: MacroScope): ReadTem
   const placeOf = (offset: number) => `${file}:${inSource.placeOf(offset)}`;
   const whereIs = (line: number, column: number) =>
     placeOf(handlebars.map.toSource(inText.offsetOf(line, column)));
-  const program = parseProgram(handlebars, { whereIs, placeOf });
+  const program = parsedBeside(handlebars.jinja, () => parseProgram(handlebars, { whereIs, placeOf }));
   const uses: TemplateUse[] = [];
   new UseVisitor(macro, (use, loc) => uses.push({ ...use, where: placeOf(sourceOffset(loc.start)) })).accept(
     program,
@@ -172,7 +198,18 @@ function readTemplate(file: string, source: string, macro?: MacroScope): ReadTem
       throw renderError(error, syntaxPlace(error, whereIs));
     }
   };
-  return { uses, parts, renderPart };
+  return { uses, parts, renderPart, jinja: handlebars.jinja };
+}
+
+/** The errors of `work` come after those that are known. */
+function parsedBeside<T>(known: readonly ProjectError[], work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const others = projectErrorsOf(error);
+    if (others.length === 0 || known.length === 0) throw error;
+    throw new ProjectErrors([...known, ...others]);
+  }
 }
 
 /** Names bound by blocks (`as |x|`) and names below a block's item are not the project's to know. */

@@ -132,6 +132,29 @@ test("a model with a mistake is not unknown to its readers and its YAML", () => 
   ]);
 });
 
+test("Jinja blocks hide no other mistake of their file, and names that they bind are none", () => {
+  const mistakes = mistakesIn({
+    "models/a.sql": `{{ config(materialised='table') }}
+{% set cols = ['x'] %}
+select {% for c in cols %}{{ c }}, {{ loop.index }}{% endfor %} {{ ref(c) }} {{ nothing('x') }}
+from {{ ref('b') }} {% if x %}where {{ var('missing') }}{% endif %}`,
+    "tests/data/t.sql": "{% if x %}select * from {{ source('raw', 'y') }}{% endif %}",
+  });
+  expect(mistakes.map(({ where, code }) => `${where} ${code}`)).toEqual([
+    "models/a.sql:2:1 JINJA_BLOCK",
+    "models/a.sql:3:8 JINJA_BLOCK",
+    "models/a.sql:3:52 JINJA_BLOCK",
+    "models/a.sql:4:21 JINJA_BLOCK",
+    "models/a.sql:4:57 JINJA_BLOCK",
+    "models/a.sql:1:4 CONFIG_INVALID",
+    "tests/data/t.sql:1:1 JINJA_BLOCK",
+    "tests/data/t.sql:1:49 JINJA_BLOCK",
+    "models/a.sql:4:9 REF_UNKNOWN",
+    "models/a.sql:3:81 TEMPLATE_NAME_UNKNOWN",
+    "tests/data/t.sql:1:28 SOURCE_UNKNOWN",
+  ]);
+});
+
 test("YAML of dbt projects is taken as it is", () => {
   const project = createProject({
     "models/m.sql": "select 1 as id",
