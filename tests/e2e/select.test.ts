@@ -59,7 +59,7 @@ describe("run compile", () => {
     const cwd = copyProject();
     const all = await run(["compile", "--select", "staging"], { cwd });
     expect(all).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(all.stdout).toMatch(/^4 models and \d+ tests compiled into target\/compiled\n$/);
+    expect(all.stdout).toMatch(/^6 models and \d+ tests compiled into target\/compiled\n$/);
     expect(existsSync(join(cwd, "target/compiled/moovitamix/models/staging/stg_tracks.sql"))).toBe(true);
     expect(existsSync(join(cwd, "target/compiled/moovitamix/models/marts"))).toBe(false);
     expect(existsSync(join(cwd, "target/manifest.json"))).toBe(true);
@@ -148,7 +148,11 @@ describe("--state", () => {
       "bridge_track_genres",
       "dim_genres",
       "dim_tracks",
+      "fct_impressions",
       "fct_listens",
+      "fct_recommended_lists",
+      "reco_exposures",
+      "reco_success_rates",
     ]);
   });
 

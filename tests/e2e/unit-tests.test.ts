@@ -86,6 +86,6 @@ test("this project's own unit tests pass on an empty checkout", async () => {
   const cwd = copyProject();
   expect(await run(["test", "--select", "resource_type:unit_test"], { cwd })).toMatchObject({
     exitCode: 0,
-    stdout: "unit tests: 5 passed, 0 failed\n",
+    stdout: "unit tests: 8 passed, 0 failed\n",
   });
 });
