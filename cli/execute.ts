@@ -19,7 +19,7 @@ import type { Outcome } from "./outcome.ts";
 import type { EndedRun } from "./run-metrics.ts";
 import { nodesOf } from "./run-nodes.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
-import { type CommonOptions, openWorkspace, ownerOf, type Workspace } from "./workspace.ts";
+import { type CommonOptions, openWorkspace, ownerOf, patienceOf, type Workspace } from "./workspace.ts";
 
 export interface CommandSpec {
   name: string;
@@ -205,7 +205,7 @@ export async function recorded(given: Workspace, terminal: Terminal, spec: Comma
     import("../state/reserve.ts"),
     import("./monitor-run.ts"),
   ]);
-  const state = openState(folders.stateFile, ownerOf(workspace));
+  const state = openState(folders.stateFile, ownerOf(workspace), patienceOf(ctx, WRITING_MS));
   let told: ToldRun | undefined;
   reserve.keepReserve(folders.stateFile);
   const keep = (write: () => Promise<void>) => reserve.withReserve(folders.stateFile, write);
@@ -264,6 +264,9 @@ export async function recorded(given: Workspace, terminal: Terminal, spec: Comma
     await state.destroy();
   }
 }
+
+/** What a command has done by then took longer. */
+const WRITING_MS = 60_000;
 
 /** Says in the run's log alone what a terminal shows by itself. */
 function noteInLog(

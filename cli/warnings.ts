@@ -57,6 +57,7 @@ export const PASSING = [
     "serving_fault",
     "sign_in_retried",
     "stand_in_restarted",
+    "store_awaited",
     "warehouse_awaited",
   ],
 ] as const;

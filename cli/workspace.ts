@@ -10,6 +10,7 @@ import { loadGraph } from "../runner/graph/load.ts";
 import { loadProject, type Project } from "../runner/project/project.ts";
 import type { Literal } from "../runner/templates/template.ts";
 import type { StoreOwner } from "../state/identity.ts";
+import type { Patience } from "../state/patient-driver.ts";
 import type { LineageNotes } from "./lineage-notes.ts";
 import type { LogFormat } from "./log-json.ts";
 import type { Story } from "./print.ts";
@@ -59,6 +60,19 @@ export interface Workspace {
 /** Whose history the project's store holds. */
 export function ownerOf({ project, ctx }: Workspace): StoreOwner {
   return { project: project.name, folder: ctx.projectDir };
+}
+
+/** Waits for the store of runs while another program writes to it, and says so. */
+export function patienceOf({ log, signal }: Context, maxMs: number): Patience {
+  return {
+    maxMs,
+    signal,
+    onWait: (waitedMs) =>
+      log.warn(
+        "store_awaited",
+        `another program holds the store of runs: waiting for it since ${Math.round(waitedMs / 1000)} s`,
+      ),
+  };
 }
 
 /** Finds the project and reads its settings. Throws PROJECT_*, PROFILE*, WARN_ERROR_OPTIONS (exit 2). */

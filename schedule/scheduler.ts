@@ -134,8 +134,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 }
 
 async function begin(scheduler: State): Promise<void> {
-  const { schedule, state } = scheduler;
-  await closeCrashedRuns(state);
+  const { schedule, state, ctx, logs } = scheduler;
+  await closeCrashedRuns(state, { logs, now: ctx.clock.now() });
   await follow(scheduler, schedule);
   // Loads that ended while no scheduler was there count as well.
   const { last } = await state

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { Kysely, SqliteDialect } from "kysely";
+import { Kysely } from "kysely";
 import Sqlite from "libsql";
 import { copyAside } from "../core/aside.ts";
 import { syncPath } from "../core/durable.ts";
@@ -25,6 +25,7 @@ import type {
   MetricSeriesRow,
   OutboxRow,
 } from "./monitor-tables.ts";
+import { busyError, isBusy, type Patience, PatientDialect, USUAL_PATIENCE } from "./patient-driver.ts";
 import type { RegistryTables } from "./registry-tables.ts";
 
 /** A command that somebody typed, a job's run, or the command of one of its steps. */
@@ -175,18 +176,28 @@ export interface StateTables extends RegistryTables {
 
 export type StateDatabase = Kysely<StateTables>;
 
+/** How long opening a store waits at most for another program that holds it. */
+const OPENING_MS = 5000;
+/** And a statement before it gives way to other work of this process. */
+const STATEMENT_MS = 100;
+
 /**
  * Opens data/state.db, bringing an older one up to date. Throws STATE_* (exit 4), leaving the file as it is and, when it
- * is damaged, a copy beside it. A new one appears whole: a file that is empty was damaged.
+ * is damaged, a copy beside it; STATE_BUSY (exit 3). A new one appears whole: a file that is empty was damaged.
  */
-export function openState(file: string, owner?: StoreOwner): StateDatabase {
+export function openState(
+  file: string,
+  owner?: StoreOwner,
+  patience: Patience = USUAL_PATIENCE,
+): StateDatabase {
   const isNew = !existsSync(file);
+  const openingMs = Math.min(OPENING_MS, patience.maxMs);
   let sqlite: Sqlite.Database | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true });
     if (isNew) createStore(file);
     if (statSync(file).size === 0) throw new Error("the file is empty");
-    sqlite = new Sqlite(file, { timeout: 5_000 });
+    sqlite = new Sqlite(file, { timeout: openingMs });
     checkVersion(sqlite, file);
     checkPages(sqlite, file);
     checkProgram(sqlite, file);
@@ -194,10 +205,12 @@ export function openState(file: string, owner?: StoreOwner): StateDatabase {
     sqlite.exec("pragma synchronous = full");
     if (owner !== undefined) checkOwner(sqlite, file, owner);
     migrate(sqlite);
-    return new Kysely<StateTables>({ dialect: new SqliteDialect({ database: sqlite }) });
+    sqlite.exec(`pragma busy_timeout = ${STATEMENT_MS}`);
+    return new Kysely<StateTables>({ dialect: new PatientDialect({ database: sqlite, file, patience }) });
   } catch (error) {
     sqlite?.close();
     if (error instanceof ProjectError) throw error;
+    if (isBusy(error)) throw busyError(file, openingMs, error);
     throw isNew ? notCreated(file, error) : unreadable(file, error);
   }
 }
@@ -227,7 +240,7 @@ function unreadable(file: string, error: unknown): ProjectError {
 function createStore(file: string): void {
   const folder = dirname(file);
   for (const left of readdirSync(folder).filter((name) => name.startsWith(`${basename(file)}.new-`)))
-    if (!isAlive({ pid: Number(left.split("-").pop()), start: null }))
+    if (!isAlive({ pid: Number(/\.new-(\d+)/.exec(left)?.[1]), start: null }))
       rmSync(join(folder, left), { force: true });
   const unfinished = `${file}.new-${process.pid}`;
   const sqlite = new Sqlite(unfinished);
@@ -235,8 +248,11 @@ function createStore(file: string): void {
     sqlite.exec("pragma synchronous = full");
     markAsOurs(sqlite);
     migrate(sqlite);
+    // Those who open it then need not wait for each other to change that. Last: all pages are in the file.
+    sqlite.exec("pragma journal_mode = wal");
   } finally {
     sqlite.close();
+    for (const part of ["-wal", "-shm"]) rmSync(`${unfinished}${part}`, { force: true });
   }
   try {
     linkSync(unfinished, file);

@@ -1,7 +1,9 @@
+import { statSync } from "node:fs";
 import { type Expression, type SqlBool, sql } from "kysely";
 import type { Context } from "../core/context.ts";
 import { isAlive, processStart } from "../core/processes.ts";
 import type { RunNodeRow, RunRow, RunStatus, StateDatabase, StepRow } from "./database.ts";
+import { logFile } from "./retention.ts";
 
 /** How a command may end. */
 export type CommandStatus = "success" | "failed" | "interrupted";
@@ -114,20 +116,34 @@ export async function keepNodes(
 /** SQLite takes 32,766 parameters in a statement. */
 const ROWS_AT_ONCE = 500;
 
-/** Marks commands as crashed whose process is gone without having written its end. Runs of jobs are the scheduler's. */
-export async function closeCrashedRuns(state: StateDatabase): Promise<void> {
+/**
+ * Marks commands as crashed whose process is gone without having written its end: that was at the last line of their log,
+ * or now where there is none. Runs of jobs are the scheduler's.
+ */
+export async function closeCrashedRuns(
+  state: StateDatabase,
+  { logs, now }: { logs: string; now: Date },
+): Promise<void> {
   const open = await state
     .selectFrom("runs")
     .select(["id", "pid", "process_start"])
     .where("status", "=", "running")
     .where("command", "!=", JOB_COMMAND)
     .execute();
-  const dead = open
-    .filter(({ pid, process_start }) => pid === null || !isAlive({ pid, start: process_start }))
-    .map((run) => run.id);
-  if (dead.length === 0) return;
-  await state.updateTable("runs").set({ status: "crashed" }).where("id", "in", dead).execute();
+  for (const { id, pid, process_start } of open) {
+    if (pid !== null && isAlive({ pid, start: process_start })) continue;
+    const lastLineAt = statSync(logFile(logs, id), { throwIfNoEntry: false })?.mtime ?? now;
+    const ended_at = (lastLineAt < now ? lastLineAt : now).toISOString();
+    await state
+      .updateTable("runs")
+      .set({ status: "crashed", ended_at, reason: GONE })
+      .where("id", "=", id)
+      .where("status", "=", "running")
+      .execute();
+  }
 }
+
+const GONE = "its process is gone, and did not say how it ended";
 
 /** What `command` says of a job's run. */
 export const JOB_COMMAND = "job";

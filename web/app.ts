@@ -70,7 +70,7 @@ function addRefusals(app: OpenAPIHono, { onFault }: Served): void {
     if (error instanceof HTTPException) return error.getResponse();
     onFault(error);
     const [known] = projectErrorsOf(error);
-    if (known?.exitCode === EXIT.environment) {
+    if (known?.exitCode === EXIT.environment || known?.exitCode === EXIT.locked) {
       const { code, message, hint = "see the log of run up" } = known;
       return context.json({ error: { code, message, hint } }, 503);
     }

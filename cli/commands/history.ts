@@ -24,7 +24,7 @@ export async function runHistoryOf(workspace: Workspace, terminal: Terminal, id:
   const { colors } = terminal;
   const state = openState(workspace.folders.stateFile, ownerOf(workspace));
   try {
-    await closeCrashedRuns(state);
+    await closeCrashedRuns(state, { logs: workspace.folders.logs, now: workspace.ctx.clock.now() });
     const run = await oneRun(state, id, "run history ID");
     const { steps, commands, nodes } = await partsOf(state, run.id);
     const failures: TestFailure[] = [];
@@ -133,7 +133,7 @@ export async function runHistory(
   const since = filter.since === undefined ? undefined : sinceTime(filter.since, workspace.ctx.clock.now());
   const state = openState(workspace.folders.stateFile, ownerOf(workspace));
   try {
-    await closeCrashedRuns(state);
+    await closeCrashedRuns(state, { logs: workspace.folders.logs, now: workspace.ctx.clock.now() });
     const runs = await listRuns(state, filter.limit, { job: filter.job, status: filter.status, since });
     const isFiltered = (filter.job ?? filter.status ?? since) !== undefined;
     const nothing = isFiltered ? "no run is like that" : "no command ran here yet: start with run pipeline";

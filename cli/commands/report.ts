@@ -69,13 +69,13 @@ async function withState<T>(workspace: Workspace, work: (state: StateDatabase) =
 }
 
 async function reportSince(
-  { ctx, project }: Workspace,
+  { ctx, project, folders: { logs } }: Workspace,
   state: StateDatabase,
   since: string,
 ): Promise<Report> {
   const parent = ctx.env[RUN_VARIABLES.run];
   const without = [ctx.invocationId, ...(parent === undefined ? [] : [parent])];
-  await closeCrashedRuns(state);
+  await closeCrashedRuns(state, { logs, now: ctx.clock.now() });
   const stretch = { since, until: ctx.clock.now().toISOString() };
   return readReport(state, { project: project.name, stretch, without });
 }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { environmentValue } from "../../core/config.ts";
-import { EXIT } from "../../core/errors.ts";
+import { describeError, EXIT, projectErrorsOf } from "../../core/errors.ts";
 import { TOKEN_VARIABLES } from "../../core/run-environment.ts";
 import { type Recommender, startRecommender } from "../../reco/serve/recommender.ts";
 import { readRecoSettings } from "../../reco/settings.ts";
@@ -65,8 +65,11 @@ export function servingAccess({ ctx, project }: Workspace, host: string): Servin
 
 /** Writes into the log what callers are not told. */
 export function faultTeller({ ctx }: Workspace): (error: unknown) => void {
-  return (error) =>
-    ctx.log.warn("serving_fault", error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return (error) => {
+    const known = projectErrorsOf(error).map(describeError).join("\n");
+    const bug = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    ctx.log.warn("serving_fault", known === "" ? bug : known);
+  };
 }
 
 function tellServing({ ctx }: Workspace, recommender: Recommender): void {

@@ -6,7 +6,6 @@ import { EXIT } from "../../core/errors.ts";
 import { TOKEN_VARIABLES } from "../../core/run-environment.ts";
 import { prometheusText } from "../../monitor/prometheus/exposition.ts";
 import { loadMonitor } from "../../monitor/settings.ts";
-import type { Recommender } from "../../reco/serve/recommender.ts";
 import type { Schedule } from "../../schedule/jobs/job.ts";
 import { JOB_FILES, loadSchedule, problemLines } from "../../schedule/jobs/load-jobs.ts";
 import { createScheduler, type Scheduler } from "../../schedule/scheduler.ts";
@@ -25,7 +24,7 @@ import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
 import { API_URL, PROGRAM, startStandIn } from "../stand-in.ts";
 import type { Terminal } from "../terminal.ts";
-import { ownerOf, type Workspace, withEnvironment } from "../workspace.ts";
+import { ownerOf, patienceOf, type Workspace, withEnvironment } from "../workspace.ts";
 import { faultTeller, openRecommender, servingAccess } from "./serve.ts";
 
 export interface UpOptions {
@@ -40,6 +39,43 @@ export async function runUp(
   terminal: Terminal,
   { options, program }: { options: UpOptions; program: Command },
 ): Promise<Outcome> {
+  const closers: Closer[] = [];
+  try {
+    const up = await startAll(given, { options, program, closers });
+    terminal.stdout.write(`${up.url}\n`);
+    tellStart(up.workspace, up.schedule);
+    await up.scheduler.run();
+    return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {}, isServed: !up.isCut() };
+  } finally {
+    await closeAll(closers);
+  }
+}
+
+/** Ends a part. */
+type Closer = () => unknown;
+
+/** The parts that were started last end first; one that fails to holds up no other. */
+async function closeAll(closers: readonly Closer[]): Promise<void> {
+  const ends: PromiseSettledResult<unknown>[] = [];
+  for (const close of [...closers].reverse())
+    ends.push(...(await Promise.allSettled([(async () => close())()])));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+}
+
+interface Up {
+  url: string;
+  workspace: Workspace;
+  schedule: Schedule;
+  scheduler: Scheduler;
+  /** Whether the signal ended something that was running. */
+  isCut: () => boolean;
+}
+
+/** Starts every part, each with its closer, so that those are ended also when a later one cannot be started. */
+async function startAll(
+  given: Workspace,
+  { options, program, closers }: { options: UpOptions; program: Command; closers: Closer[] },
+): Promise<Up> {
   const { ctx, folders } = given;
   const check = commandCheck(program);
   // Before they are read: what is saved from now on counts.
@@ -47,74 +83,80 @@ export async function runUp(
   const schedule = loadSchedule(ctx.projectDir, check);
   loadMonitor(ctx.projectDir);
   const lock = await acquireLeadership(ctx, folders.leaderFile, "run up");
-  const state = openState(folders.stateFile, ownerOf(given));
+  closers.push(() => lock.release());
+  const state = openState(folders.stateFile, ownerOf(given), patienceOf(ctx, Number.POSITIVE_INFINITY));
+  closers.push(() => state.destroy());
   const standIn = options.demo ? await startStandIn(given) : undefined;
-  let recommender: Recommender | undefined;
+  closers.push(() => standIn?.stop());
+  const workspace = standIn === undefined ? given : withEnvironment(given, { [API_URL]: standIn.url });
+  const lineage = await startLineageSender(workspace, state);
+  closers.push(() => lineage.stop());
+  const alerts = startAlertSender(workspace, state);
+  closers.push(() => alerts.stop());
   let isCut = false;
-  try {
-    const workspace = standIn === undefined ? given : withEnvironment(given, { [API_URL]: standIn.url });
-    const alerts = startAlertSender(workspace, state);
-    const lineage = await startLineageSender(workspace, state);
-    const scheduler = createScheduler({
-      ctx: workspace.ctx,
-      state,
-      schedule,
-      logs: folders.logs,
-      program: PROGRAM,
-      extraWords: () => sharedOptions(workspace),
-      onRunEnded: (run) => {
-        if (ctx.signal.aborted && run.status !== "success") isCut = true;
-        tellEnd(workspace, run);
-        alerts.jobEnded(run);
-      },
-    });
-    const problems: string[] = [];
-    recommender = await openRecommender(workspace, state);
-    const serving = createServingListener({
+  const scheduler = createScheduler({
+    ctx: workspace.ctx,
+    state,
+    schedule,
+    logs: folders.logs,
+    program: PROGRAM,
+    extraWords: () => sharedOptions(workspace),
+    onRunEnded: (run) => {
+      if (ctx.signal.aborted && run.status !== "success") isCut = true;
+      tellEnd(workspace, run);
+      alerts.jobEnded(run);
+    },
+  });
+  const problems: string[] = [];
+  const url = await startWeb(workspace, { options, scheduler, problems, closers });
+  const load = () => loadSchedule(ctx.projectDir, check);
+  const saves = followFiles(workspace, { scheduler, problems, marks, load });
+  closers.push(() => clearInterval(saves));
+  return { url, workspace, schedule, scheduler, isCut: () => isCut };
+}
+
+/** A caller who has to wait for longer than this asks again. */
+const ANSWER_MS = 2000;
+
+/** The server, with a way of its own to the store: it answers also while the scheduler waits for it. */
+async function startWeb(
+  workspace: Workspace,
+  {
+    options,
+    scheduler,
+    problems,
+    closers,
+  }: { options: UpOptions; scheduler: Scheduler; problems: readonly string[]; closers: Closer[] },
+): Promise<string> {
+  const { ctx, folders } = workspace;
+  const state = openState(folders.stateFile, ownerOf(workspace), { maxMs: ANSWER_MS });
+  closers.push(() => state.destroy());
+  const recommender = await openRecommender(workspace, state);
+  closers.push(() => recommender.close());
+  const serving = createServingListener({
+    version: packageVersion(),
+    recommender,
+    access: servingAccess(workspace, options.host),
+    isStopping: () => ctx.signal.aborted,
+    onFault: faultTeller(workspace),
+  });
+  const server = await startServer(
+    {
       version: packageVersion(),
-      recommender,
-      access: servingAccess(workspace, options.host),
-      isStopping: () => ctx.signal.aborted,
+      state,
+      access: accessOf(workspace, options.host),
+      now: () => ctx.clock.now(),
+      jobs: () => scheduler.jobs(),
+      problems: () => problems,
+      metrics: async () => prometheusText(await listSeries(state), ctx.clock.now()),
+      log: servedLog(workspace),
+      onChange: () => scheduler.wake(),
       onFault: faultTeller(workspace),
-    });
-    const server = await startServer(
-      {
-        version: packageVersion(),
-        state,
-        access: accessOf(workspace, options.host),
-        now: () => ctx.clock.now(),
-        jobs: () => scheduler.jobs(),
-        problems: () => problems,
-        metrics: async () => prometheusText(await listSeries(state), ctx.clock.now()),
-        log: servedLog(workspace),
-        onChange: () => scheduler.wake(),
-        onFault: faultTeller(workspace),
-      },
-      { ...options, serving },
-    );
-    terminal.stdout.write(`${server.url}\n`);
-    tellStart(workspace, schedule);
-    const saves = followFiles(workspace, {
-      scheduler,
-      problems,
-      marks,
-      load: () => loadSchedule(ctx.projectDir, check),
-    });
-    try {
-      await scheduler.run();
-    } finally {
-      clearInterval(saves);
-      await server.stop({ hasNotice: recommender.isReady() });
-      await alerts.stop();
-      await lineage.stop();
-    }
-    return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {}, isServed: !isCut };
-  } finally {
-    standIn?.stop();
-    await recommender?.close();
-    await state.destroy();
-    lock.release();
-  }
+    },
+    { ...options, serving },
+  );
+  closers.push(() => server.stop({ hasNotice: recommender.isReady() }));
+  return server.url;
 }
 
 /** Steps work on the project as `run up` was told to. */

@@ -21,7 +21,7 @@ const CODES: Readonly<Record<ErrorKind, string>> = {
     DISK_FULL EXPORT_SQL FEEDBACK_UNREADABLE FEEDBACK_UNWRITTEN FILE_FAULT FRESHNESS_SQL HOOK_SQL INTERNAL
     INTERRUPTED LOAD_FAILED LOCK_UNUSABLE MODEL_SQL NOT_READY PROJECT_LOCKED QUERY_FAILED
     RECO_ARTEFACT_DAMAGED RECO_STORE_DAMAGED SCHEDULER_RUNS SHOW_SQL SNAPSHOT_SQL STAND_IN_ENDED
-    STATE_FOREIGN STATE_INVALID STATE_MISSING STATE_OTHER_PROJECT STATE_TOO_NEW STATE_UNREADABLE TEST_SQL
+    STATE_BUSY STATE_FOREIGN STATE_INVALID STATE_MISSING STATE_OTHER_PROJECT STATE_TOO_NEW STATE_UNREADABLE TEST_SQL
     TOO_MANY_REQUESTS TOO_SLOW UNIT_TEST_SQL WAREHOUSE_DAMAGED WAREHOUSE_HELD WAREHOUSE_UNREADABLE
     WATCH_FAILED`,
   data: `
@@ -76,7 +76,7 @@ const EVENTS: Readonly<Record<ErrorKind, string>> = {
     sign_in_retried stream_interrupted`,
   compute: `
     batches_failed feedback_uncollected lists_refused load_unrecorded lock_awaited reco_store_damaged serving_fault
-    source_unrecorded stand_in_restarted warehouse_awaited`,
+    source_unrecorded stand_in_restarted store_awaited warehouse_awaited`,
   data: `
     model_skipped models_withheld publish_withheld seed_skipped snapshot_skipped test_skipped test_warned`,
   configuration: `

@@ -284,10 +284,25 @@ async function endStep(keeper: KeeperState, run: ActiveRun, step: StepRow, end: 
   const again = step.status === "success" ? null : nextAttempt(run, step, now);
   await state.transaction().execute(async (changes) => {
     await saveSteps(changes, [step]);
+    if (told?.status === "running") await closeCommand(changes, told.id, step);
     if (again !== null) await changes.insertInto("run_steps").values(again).execute();
   });
   if (again !== null) run.steps[step.place] = again;
   keeper.touched.add(run);
+}
+
+/** A command that was killed could not write its end. */
+async function closeCommand(
+  changes: Changes,
+  id: string,
+  { signal, ended_at, reason }: StepRow,
+): Promise<void> {
+  await changes
+    .updateTable("runs")
+    .set({ status: "crashed", signal, ended_at, reason })
+    .where("id", "=", id)
+    .where("status", "=", "running")
+    .execute();
 }
 
 /** Other steps of the run that go on have the same mark: they are left alone. */

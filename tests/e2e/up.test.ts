@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import Sqlite from "libsql";
 import { expect, onTestFinished, test } from "vitest";
 import { firstLine } from "../../cli/stand-in.ts";
 import { MAIN, run, temporaryFolder } from "./cli.ts";
@@ -119,6 +120,85 @@ test("an edited file with mistakes leaves the former jobs, and says so until it 
   const right = await until(url, "/api/jobs", (body) => body.problems.length === 0);
   expect(right.jobs).toMatchObject([{ name: "a" }, { name: "b" }]);
   expect(stderr()).toContain("the former jobs hold");
+});
+
+test("a store that somebody holds is waited for: nothing is lost, and questions are answered", async () => {
+  const cwd = project("jobs: {list: {every: 1s, steps: [{run: ls --allow-empty-selection}]}, hand: {}}\n");
+  const { url, child, stderr } = await up(cwd);
+  await until(url, "/api/runs?job=list&status=running", (body) => body.runs.length > 0);
+  const other = new Sqlite(join(cwd, "data/state.db"), { timeout: 20_000 });
+  onTestFinished(() => void other.close());
+  other.exec("begin immediate");
+  const heldAt = new Date();
+  expect(await ask(url, "/api/jobs/hand/trigger", "POST")).toMatchObject({
+    error: { code: "STATE_BUSY", hint: expect.stringContaining("end what has it open") },
+  });
+  expect(await ask(url, "/api/runs?job=list")).toMatchObject({ runs: [{ job: "list" }] });
+  await delay(2000);
+  other.exec("rollback");
+  const isLater = ({ due_at, status }: { due_at: string; status: string }) =>
+    due_at > new Date(heldAt.getTime() + 6000).toISOString() && status === "success";
+  const { runs } = await until(url, "/api/runs?job=list&limit=500", (body) => body.runs.some(isLater));
+  const due = runs.map(({ due_at }: { due_at: string }) => Date.parse(due_at)).sort();
+  expect(due).toEqual(due.map((_: number, index: number) => due[0] + index * 1000));
+  expect(stderr()).toContain("another program holds the store of runs: waiting for it since 2 s");
+  expect(stderr()).not.toContain("    at ");
+  expect(child.exitCode).toBeNull();
+});
+
+test("a port that is taken ends it at once, whatever had been started", async () => {
+  const cwd = project("jobs: {a: {every: 1s}}\n");
+  writeFileSync(
+    join(cwd, "monitor.yml"),
+    "channels: {hook: {type: webhook, url: {env: HOOK}}}\nrules:\n  - {name: late, metric: run_duration_seconds, max: 60}\n",
+  );
+  const { url } = await up(project("jobs: {a: {}}\n"));
+  const { port } = new URL(url);
+  const second = await run(["up", "--port", port], { cwd });
+  expect(second).toMatchObject({ exitCode: 4, stdout: "" });
+  expect(second.stderr).toContain(`port ${port} is in use`);
+  expect(second.stderr).toContain("to fix: give another one with --port; 0 takes a free one");
+  expect((await run(["up", "--port", port], { cwd })).exitCode).toBe(4);
+});
+
+/** A job whose step goes on until it is ended, and the id of its run. */
+async function endlessRun() {
+  const cwd = project("jobs: {slow: {steps: [{run: models}]}}\n");
+  mkdirSync(join(cwd, "models"));
+  writeFileSync(
+    join(cwd, "models/endless.sql"),
+    "select sum(hash(a, b)) from range(10000000) a(a), range(10000000) b(b)",
+  );
+  const started = await up(cwd);
+  const { run: asked } = await ask(started.url, "/api/jobs/slow/trigger", "POST");
+  const path = `/api/runs/${asked.id}`;
+  await until(started.url, path, ({ commands }) => commands.length > 0);
+  const store = new Sqlite(join(cwd, "data/state.db"), { readonly: true });
+  const { pid } = store.prepare("select pid from run_steps").get() as { pid: number };
+  store.close();
+  return { ...started, cwd, path, pid };
+}
+
+test("the command of a step that is killed has crashed, with its end", async () => {
+  const { url, path, pid, cwd } = await endlessRun();
+  process.kill(pid, "SIGKILL");
+  const { run: ended, steps, commands } = await until(url, path, (body) => body.run.ended_at !== null);
+  expect(ended).toMatchObject({ status: "crashed", signal: "SIGKILL" });
+  expect(steps).toMatchObject([{ status: "crashed", signal: "SIGKILL" }]);
+  const { ended_at } = steps[0];
+  expect(commands).toMatchObject([{ status: "crashed", signal: "SIGKILL", ended_at }]);
+  expect((await run(["history"], { cwd })).stdout).toMatch(/job slow +crashed +\d/);
+});
+
+test("a scheduler and its step that are both killed leave nothing open", async () => {
+  const { child, path, pid, cwd } = await endlessRun();
+  child.kill("SIGKILL");
+  process.kill(pid, "SIGKILL");
+  const { url } = await up(cwd);
+  const { run: ended, commands } = await until(url, path, (body) => body.run.ended_at !== null);
+  expect(ended).toMatchObject({ status: "crashed", reason: expect.stringContaining("its end was not seen") });
+  expect(commands).toMatchObject([{ status: "crashed", ended_at: expect.any(String) }]);
+  expect((await ask(url, "/api/runs?status=running")).runs).toEqual([]);
 });
 
 test("the log of a run comes part by part, in whole lines", async () => {

@@ -1,11 +1,13 @@
 import { spawnSync } from "node:child_process";
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -15,7 +17,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { Context } from "../../core/context.ts";
 import { openState, type StateDatabase } from "../../state/database.ts";
 import { keepReserve, withReserve } from "../../state/reserve.ts";
-import { closeCrashedRuns, endRun, listRuns, startRun } from "../../state/runs.ts";
+import { closeCrashedRuns, endRun, findRuns, listRuns, startRun } from "../../state/runs.ts";
 import { temporaryContext } from "./folder.ts";
 
 const stateFile = (ctx: Context) => join(ctx.projectDir, "data/state.db");
@@ -63,9 +65,28 @@ test("a run whose process is gone has crashed, one whose process lives has not",
   await startRun(gone, state, { command: "models", invocation: "models" });
   const { pid } = spawnSync(process.execPath, ["-e", ""]);
   await state.updateTable("runs").set({ pid }).where("id", "=", "gone").execute();
-  await closeCrashedRuns(state);
+  const now = new Date("2026-01-15T12:34:56Z");
+  await closeCrashedRuns(state, { logs: join(ctx.projectDir, "data/logs"), now });
   const statuses = Object.fromEntries((await listRuns(state, 10)).map(({ id, status }) => [id, status]));
   expect(statuses).toEqual({ [ctx.invocationId]: "running", gone: "crashed" });
+  const [crashed] = await findRuns(state, "gone");
+  expect(crashed).toMatchObject({
+    ended_at: now.toISOString(),
+    reason: "its process is gone, and did not say how it ended",
+  });
+});
+
+test("a run that crashed ended with the last line of its log", async () => {
+  const { ctx, state } = opened();
+  const logs = join(ctx.projectDir, "data/logs");
+  await startRun({ ...ctx, invocationId: "gone" }, state, { command: "models", invocation: "models" });
+  await state.updateTable("runs").set({ pid: null }).execute();
+  const lastLine = new Date("2026-01-15T12:00:07Z");
+  mkdirSync(logs, { recursive: true });
+  writeFileSync(join(logs, "gone.log"), "{}\n");
+  utimesSync(join(logs, "gone.log"), lastLine, lastLine);
+  await closeCrashedRuns(state, { logs, now: new Date("2026-01-16T12:00:00Z") });
+  expect((await findRuns(state, "gone"))[0]?.ended_at).toBe(lastLine.toISOString());
 });
 
 test("a store is opened again with what it held", async () => {
