@@ -66,6 +66,7 @@ export async function runHistoryOf(workspace: Workspace, terminal: Terminal, id:
   }
 }
 
+const BAD = ["failed", "crashed", "timed_out", "failed_to_start", "error", "fail"];
 const GOOD = ["ok", "success", "pass", "reused"];
 
 /** The one run whose id begins so. Throws RUN_UNKNOWN (exit 2). */
@@ -102,9 +103,30 @@ function formatNodes(nodes: readonly RunNodeRow[], bad: readonly RunNodeRow[], c
     plural(nodes.filter((node) => node.kind === kind).length, kind.replace("_", " ")),
   );
   const head = `${colors.bold("Nodes")}: ${counts.join(", ")}${bad.length === 0 ? "" : `; not good: ${bad.length}`}`;
-  if (bad.length === 0) return head;
-  const rows = bad.map(({ node, status, message }) => [node, status, message?.split("\n")[0] ?? ""]);
-  return `${head}\n${formatTable(["node", "status", "why"], rows, colors)}`;
+  const rows = bad
+    .filter(({ status }) => status !== "skipped")
+    .map(({ node, status, message }) => [node, painted(status, colors), message?.split("\n")[0] ?? ""]);
+  const table = rows.length === 0 ? [] : [formatTable(["node", "status", "why"], rows, colors)];
+  return [head, ...table, ...formatSkipped(bad)].join("\n");
+}
+
+const MAX_NAMED = 5;
+
+/** What was left out, by reason: often a hundred nodes because of one. */
+function formatSkipped(bad: readonly RunNodeRow[]): string[] {
+  const skipped = bad
+    .filter(({ status }) => status === "skipped")
+    .map(({ message, ...node }) => ({ ...node, reason: message?.split("\n")[0] ?? "" }));
+  return [...new Set(skipped.map(({ reason }) => reason))].map((reason) => {
+    const nodes = skipped.filter((node) => node.reason === reason);
+    const kinds = [...new Set(nodes.map(({ kind }) => kind))].map((kind) => {
+      const names = nodes.filter((node) => node.kind === kind).map(({ node }) => node.split(".")[2] ?? node);
+      const count = plural(names.length, kind.replace("_", " "));
+      if (kind.endsWith("test")) return count;
+      return `${count} (${names.slice(0, MAX_NAMED).join(", ")}${names.length > MAX_NAMED ? ", …" : ""})`;
+    });
+    return `  skipped${reason === "" ? "" : ` because ${reason}`}: ${kinds.join("; ")}`;
+  });
 }
 
 const FAILURE_WORDS = { fail: "FAILED", warn: "warning" } as const;
@@ -168,7 +190,8 @@ export function formatRuns(runs: readonly RunRow[], colors: Colors): string {
 function painted(status: string, colors: Colors): string {
   const words = status.replaceAll("_", " ");
   if (status === "success") return colors.green(words);
-  return ["failed", "crashed", "timed_out", "failed_to_start"].includes(status) ? colors.red(words) : words;
+  if (status === "warn") return colors.yellow(words);
+  return BAD.includes(status) ? colors.red(words) : words;
 }
 
 function secondsOf({ started_at, ended_at }: Pick<RunRow, "started_at" | "ended_at">): number | null {

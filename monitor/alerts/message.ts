@@ -3,10 +3,12 @@ import { SEVERITIES } from "../../state/monitor-tables.ts";
 
 /** What is told of an incident. */
 const alertSchema = z.object({
-  kind: z.enum(["opened", "resolved", "test"]),
+  kind: z.enum(["opened", "escalated", "resolved", "test"]),
   project: z.string(),
   incident_id: z.string(),
   severity: z.enum(SEVERITIES),
+  /** Before it got worse. */
+  former_severity: z.enum(SEVERITIES).optional(),
   title: z.string(),
   parts: z.array(z.object({ title: z.string(), message: z.string() })),
   affected: z.array(z.string()),

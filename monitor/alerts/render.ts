@@ -5,13 +5,16 @@ import type { AlertMessage } from "./message.ts";
 /** What a text becomes so that it is read as text in this format. */
 const ESCAPES = {
   html: (text: string) => Handlebars.Utils.escapeExpression(text),
-  /** Slack's mrkdwn knows three characters; a zero-width space keeps `*`, `_`, `~` and quotes from being markup. */
+  /**
+   * Slack's mrkdwn knows three characters; a zero-width space keeps `*`, `_`, `~` and quotes from being markup, which they
+   * never are inside a word: names can be copied.
+   */
   mrkdwn: (text: string) =>
     text
       .replaceAll("&", "&amp;")
       .replaceAll("<", "&lt;")
       .replaceAll(">", "&gt;")
-      .replace(/[*_~`]/g, "\u200b$&\u200b"),
+      .replace(/(?<![\p{L}\p{N}_])[*_~]+|[*_~]+(?![\p{L}\p{N}_])|`/gu, "\u200b$&\u200b"),
   json: (text: string) => JSON.stringify(text).slice(1, -1),
   /** One line, so that no text becomes a header of its own. */
   header: (text: string) => text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").trim(),
@@ -42,16 +45,27 @@ function escapeAll(value: unknown, escaped: (text: string) => string): unknown {
 }
 
 const MAX_AFFECTED = 20;
+const MAX_PARTS = 20;
 
 /** What templates may use. */
 function viewOf(message: AlertMessage) {
-  const { affected, owners, severity, kind, opened_at, resolved_at } = message;
+  const { affected, owners, severity, former_severity, kind, opened_at, resolved_at, parts } = message;
   const more = affected.length - MAX_AFFECTED;
   const listed = affected.slice(0, MAX_AFFECTED).join(", ");
   return {
     ...message,
-    word: kind === "resolved" ? "resolved" : kind === "test" ? "test" : severity,
+    parts: [
+      ...parts.slice(0, MAX_PARTS).map((part) => ({ ...part, text: textOf(part, message) })),
+      ...(parts.length > MAX_PARTS ? [{ text: `and ${parts.length - MAX_PARTS} more` }] : []),
+    ],
+    word: {
+      opened: severity,
+      escalated: `${severity} (was ${former_severity ?? "less"})`,
+      resolved: "resolved",
+      test: "test",
+    }[kind],
     is_resolved: kind === "resolved",
+    is_warning: severity === "warning" && kind !== "resolved",
     affected_text: more > 0 ? `${listed} and ${more} more` : listed,
     owners_text: owners.map(({ name }) => name).join(", "),
     opened_text: opened_at.slice(0, 16).replace("T", " "),
@@ -60,10 +74,15 @@ function viewOf(message: AlertMessage) {
   };
 }
 
+/** What is wrong; where it is not what the incident is called after, with what it is about. */
+function textOf({ title, message }: AlertMessage["parts"][number], incident: AlertMessage): string {
+  return title === incident.title || message.startsWith(title) ? message : `${title}: ${message}`;
+}
+
 export const SUBJECT = "[{{project}}] {{word}}: {{title}}";
 export const TEXT = `{{word}}: {{title}}
 {{#each parts}}
-- {{message}}
+- {{text}}
 {{/each}}
 {{#if affected_text}}affects: {{affected_text}}
 {{/if}}{{#if owners_text}}owners: {{owners_text}}
@@ -73,16 +92,16 @@ export const TEXT = `{{word}}: {{title}}
 export const HTML = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>
 <body style="font-family:sans-serif;max-width:40em;margin:1em;overflow-wrap:anywhere">
-<h2 style="color:{{#if is_resolved}}#1a7f37{{else}}#b42318{{/if}}">{{word}}: {{title}}</h2>
-<ul>{{#each parts}}<li style="white-space:pre-wrap">{{message}}</li>{{/each}}</ul>
+<h2 style="color:{{#if is_resolved}}#1a7f37{{else if is_warning}}#9a6700{{else}}#b42318{{/if}}">{{word}}: {{title}}</h2>
+<ul>{{#each parts}}<li style="white-space:pre-wrap">{{text}}</li>{{/each}}</ul>
 {{#if affected_text}}<p>Affects: {{affected_text}}</p>{{/if}}
 {{#if owners_text}}<p>Owners: {{owners_text}}</p>{{/if}}
 <p style="color:#57606a">{{project}}, since {{opened_text}} UTC{{#if is_resolved}}, resolved {{resolved_text}} UTC{{/if}}{{#if run_text}}, run {{run_text}}{{/if}}</p>
 </body></html>
 `;
-export const SLACK = `{{#if is_resolved}}:white_check_mark:{{else}}:rotating_light:{{/if}} *{{word}}: {{title}}* ({{project}})
+export const SLACK = `{{#if is_resolved}}:white_check_mark:{{else if is_warning}}:warning:{{else}}:rotating_light:{{/if}} *{{word}}: {{title}}* ({{project}})
 {{#each parts}}
-• {{message}}
+• {{text}}
 {{/each}}
 {{#if affected_text}}Affects: {{affected_text}}
 {{/if}}{{#if owners_text}}Owners: {{owners_text}}

@@ -1,34 +1,12 @@
 import { randomUUID } from "node:crypto";
-import type { Transaction } from "kysely";
 import type { Context } from "../../core/context.ts";
-import type { StateDatabase, StateTables } from "../../state/database.ts";
+import type { StateDatabase } from "../../state/database.ts";
 import { type Incident, listIncidents } from "../../state/incidents.ts";
-import type { Severity } from "../../state/monitor-tables.ts";
-import { enqueue } from "../../state/outbox.ts";
-import type { AlertMessage } from "../alerts/message.ts";
-import { isAtLeast, toldAt } from "../alerts/quiet.ts";
-import type { MonitorSettings } from "../settings.ts";
+import { isAtLeast } from "../alerts/quiet.ts";
 import type { Finding, Findings } from "./finding.ts";
 import type { Lineage } from "./lineage.ts";
-
-type Changes = Transaction<StateTables>;
-
-export interface Settling {
-  project: string;
-  settings: MonitorSettings;
-  lineage: Lineage;
-  runId: string | null;
-}
-
-/** An incident while findings are sorted into it. */
-interface Open extends Omit<Incident, "parts"> {
-  isNew: boolean;
-  /** Names of channels that its findings are for; null is all. */
-  wanted: Set<string> | null;
-  parts: Map<string, { title: string; message: string; severity: Severity; isBad: boolean }>;
-  /** The title of the incident that it became a part of. */
-  joined?: string;
-}
+import type { Changes, Open, Settling } from "./open.ts";
+import { channelsFor, tell } from "./tell.ts";
 
 /**
  * Opens incidents for what is wrong, one for each cause: what comes after it along the lineage joins it. Closes those of
@@ -58,9 +36,14 @@ const MAX_OPEN = 10_000;
 function toOpen({ parts, ...incident }: Incident): Open {
   const kept = parts.map(
     ({ key, message, severity, is_bad }) =>
-      [key, { title: key, message, severity, isBad: is_bad === 1 }] as const,
+      [key, { title: titleOf(key), message, severity, isBad: is_bad === 1 }] as const,
   );
   return { ...incident, isNew: false, wanted: null, parts: new Map(kept) };
+}
+
+/** `model:model.shop.orders` as people say it. */
+function titleOf(key: string): string {
+  return key.replace(/^(\w+):(?:[a-z_]+\.\w+\.)?/, "$1 ").replace(/\.[0-9a-f]{10}$/, "");
 }
 
 function nodeOf({ about }: Finding, lineage: Lineage): string | null {
@@ -93,11 +76,18 @@ function place(
   if (own !== undefined) {
     own.parts.set(key, part);
     own.last_seen_at = now;
-    if (isAtLeast(severity, own.severity)) own.severity = severity;
     if (own.isNew) own.wanted = both(own.wanted, channels);
+    if (!isAtLeast(own.severity, severity)) makeWorse(own, finding, { id, runId });
     return;
   }
-  const below = open.filter(({ node }) => id !== null && node !== null && lineage.ancestorsOf(node).has(id));
+  // What was less severe before has reasons of its own.
+  const below = open.filter(
+    (one) =>
+      id !== null &&
+      one.node !== null &&
+      lineage.ancestorsOf(one.node).has(id) &&
+      isAtLeast(one.severity, severity),
+  );
   const [first, ...others] = below.sort((a, b) => (a.opened_at < b.opened_at ? -1 : 1));
   if (first !== undefined && id !== null) {
     takeCause(first, { finding, id, lineage, others });
@@ -123,6 +113,24 @@ function place(
   });
 }
 
+/** Something more severe joins an incident: it is told again, to those as well who want to hear of nothing less. */
+function makeWorse(
+  incident: Open,
+  { severity, title, channels }: Finding,
+  { id, runId }: { id: string | null; runId: string | null },
+): void {
+  if (!incident.isNew) {
+    incident.wanted =
+      incident.formerSeverity === undefined
+        ? both(new Set(incident.channels), channels)
+        : both(incident.wanted, channels);
+    incident.formerSeverity ??= incident.severity;
+    incident.run_id = runId;
+  }
+  incident.severity = severity;
+  if (incident.node === id) incident.title = title;
+}
+
 /** The cause of an incident is found after it was opened: it is that cause's from now on, and so are the others of it. */
 function takeCause(
   incident: Open,
@@ -140,7 +148,6 @@ function takeCause(
     node: id,
     affected: lineage.affectedBy(id),
     owners: [...new Map(owners.map((owner) => [owner.name, owner])).values()],
-    severity: isAtLeast(severity, incident.severity) ? severity : incident.severity,
   });
   incident.parts = new Map([[key, { title, message, severity, isBad: true }], ...incident.parts]);
   for (const other of others) {
@@ -166,9 +173,11 @@ async function keep(
     incident.status = "resolved";
     incident.resolved_at = now.toISOString();
   }
-  if (incident.isNew) incident.channels = channelsFor(incident, settling.settings);
+  const isWorse = incident.formerSeverity !== undefined && !isOver;
+  if (incident.isNew || isWorse) incident.channels = channelsFor(incident, settling.settings);
   const mask = (text: string) => ctx.secrets.mask(text);
-  const { isNew, wanted: _wanted, joined: _joined, parts, affected, owners, channels, ...row } = incident;
+  const { isNew, parts, affected, owners, channels, ...facts } = incident;
+  const { wanted: _wanted, joined: _joined, formerSeverity: _former, ...row } = facts;
   const values = {
     ...row,
     title: mask(row.title),
@@ -193,70 +202,8 @@ async function keep(
         is_bad,
         since: now.toISOString(),
       })
-      .onConflict((conflict) => conflict.doUpdateSet({ is_bad, message }))
+      .onConflict((conflict) => conflict.doUpdateSet({ is_bad, message, severity: part.severity }))
       .execute();
   }
-  if (isNew || isOver) await tell(ctx, changes, { incident, settling, now });
-}
-
-function channelsFor({ severity, wanted }: Open, { channels }: MonitorSettings): string[] {
-  return Object.entries(channels)
-    .filter(([name, { min_severity }]) => (wanted?.has(name) ?? true) && isAtLeast(severity, min_severity))
-    .map(([name]) => name);
-}
-
-async function tell(
-  ctx: Context,
-  changes: Changes,
-  { incident, settling, now }: { incident: Open; settling: Settling; now: Date },
-): Promise<void> {
-  const { quiet_hours: quiet, timezone } = settling.settings;
-  const notBefore = toldAt(now, incident.severity, { quiet, timezone });
-  const silent = incident.isNew ? new Set<string>() : await withdrawn(changes, incident.id, now);
-  for (const channel of incident.channels) {
-    if (silent.has(channel)) continue;
-    await enqueue(changes, now, {
-      channel,
-      kind: incident.isNew ? "opened" : "resolved",
-      incidentId: incident.id,
-      payload: messageOf(ctx, incident, settling),
-      notBefore,
-    });
-  }
-}
-
-/** What quiet hours still hold back of an incident that is over is not told at all. */
-async function withdrawn(changes: Changes, incidentId: string, now: Date): Promise<Set<string>> {
-  const rows = await changes
-    .updateTable("outbox")
-    .set({ status: "withdrawn" })
-    .where("incident_id", "=", incidentId)
-    .where("status", "=", "queued")
-    .where("attempts", "=", 0)
-    .where("not_before", ">", now.toISOString())
-    .whereRef("not_before", ">", "created_at")
-    .where("last_error", "is", null)
-    .returning("channel")
-    .execute();
-  return new Set(rows.map(({ channel }) => channel));
-}
-
-function messageOf(ctx: Context, incident: Open, { project }: Settling): AlertMessage {
-  const mask = (text: string) => ctx.secrets.mask(text);
-  return {
-    kind: incident.isNew ? "opened" : "resolved",
-    project,
-    incident_id: incident.id,
-    severity: incident.severity,
-    title: mask(incident.title),
-    parts: [...incident.parts.values()].map(({ title, message }) => ({
-      title: mask(title),
-      message: mask(incident.joined === undefined ? message : `belongs to "${incident.joined}" from now on`),
-    })),
-    affected: incident.affected,
-    owners: incident.owners,
-    run_id: incident.run_id,
-    opened_at: incident.opened_at,
-    resolved_at: incident.resolved_at,
-  };
+  if (isNew || isWorse || isOver) await tell(ctx, changes, { incident, settling, now });
 }

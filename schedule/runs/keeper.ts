@@ -272,7 +272,7 @@ async function endStep(keeper: KeeperState, run: ActiveRun, step: StepRow, end: 
   const { exitCode, signal, problem } = end;
   run.children.delete(step.place);
   Object.assign(step, {
-    ...statusOf(run, end),
+    ...statusOf(run, end, told?.summary ?? null),
     exit_code: exitCode,
     signal,
     ended_at: now.toISOString(),
@@ -313,13 +313,17 @@ function sweepStep(run: ActiveRun, { run_id }: StepRow): void {
 function statusOf(
   { stop }: ActiveRun,
   { exitCode, signal, problem }: ChildEnd,
+  summary: string | null,
 ): Pick<StepRow, "status" | "reason"> {
   if (exitCode === 0) return { status: "success", reason: null };
   if (stop !== null) return stop;
   if (signal !== null)
     return { status: "crashed", reason: `ended by ${signal}${signal === "SIGKILL" ? KILLED : ""}` };
   if (exitCode !== null)
-    return { status: exitCode > 128 ? "interrupted" : "failed", reason: `exit code ${exitCode}` };
+    return {
+      status: exitCode > 128 ? "interrupted" : "failed",
+      reason: `exit code ${exitCode}${summary === null ? "" : `: ${summary}`}`,
+    };
   const isLost = problem?.includes("its end was not seen") ?? false;
   return { status: isLost ? "crashed" : "failed_to_start", reason: problem ?? null };
 }

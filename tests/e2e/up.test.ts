@@ -81,6 +81,21 @@ test("a job runs commands by itself, and the history has all of it", async () =>
   expect((await once(child, "exit"))[0]).toBe(0);
 });
 
+test("a run that failed says what is broken before what was left out because of it", async () => {
+  const cwd = project("jobs: {nightly: {steps: [{run: models}]}}\n");
+  mkdirSync(join(cwd, "models"));
+  writeFileSync(join(cwd, "models/broken.sql"), "selec 1");
+  for (const name of ["a", "b", "c", "d", "e", "f"])
+    writeFileSync(join(cwd, `models/${name}.sql`), "select * from {{ ref('broken') }}");
+  const { url } = await up(cwd);
+  const { run: asked } = await ask(url, "/api/jobs/nightly/trigger", "POST");
+  const { run: ended } = await until(url, `/api/runs/${asked.id}`, (body) => body.run.ended_at !== null);
+  expect(ended.reason).toMatch(/^step models failed: exit code 1: .*1 failed, 6 skipped/);
+  const { stdout } = await run(["history", "show", asked.id], { cwd });
+  expect(stdout).toMatch(/ {2}model\.shop\.broken +error +.*selec/);
+  expect(stdout).toContain("  skipped because broken failed: 6 models (a, b, c, d, e, …)\n");
+});
+
 test("a second scheduler is refused, naming the first", async () => {
   const cwd = project("jobs: {a: {}}\n");
   const { child } = await up(cwd);

@@ -90,7 +90,7 @@ test("Slack gets text without markup of the data, a report as it is", async () =
   const texts = hook.posts.map(({ body }) => (JSON.parse(body) as { text: string }).text);
   expect(texts.sort()[0]).toBe("*Daily report*");
   expect(texts[1]).toContain("&lt;!channel&gt; &amp; \u200b*\u200bbold\u200b*\u200b");
-  expect(texts[1]).toContain("Affects: fct\u200b_\u200borders");
+  expect(texts[1]).toContain("Affects: fct_orders");
 });
 
 test("webhooks are signed over id, time and body, and keep their id at every attempt", async () => {

@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { type AlertMessage, parseMessage } from "../../monitor/alerts/message.ts";
+import { render, SUBJECT, TEXT } from "../../monitor/alerts/render.ts";
 import { loadMonitor } from "../../monitor/settings.ts";
 import { watchRun } from "../../monitor/watch.ts";
 import { listIncidents } from "../../state/incidents.ts";
@@ -166,3 +168,77 @@ test("of two incidents with one cause the later one is closed, and says which it
     'belongs to "stream raw.orders failed" from now on',
   ]);
 });
+
+test("what is worse than an open incident is told, and not hidden behind it", async () => {
+  const { state, run } = watchedGround();
+  await run({ "test.shop.not_null.1": "warn" });
+  await run({ "model.shop.stg_orders": "error", "test.shop.not_null.1": "skipped" });
+  const open = await listIncidents(state, { status: "open" });
+  expect(open.map(({ title, severity, run_id }) => [title, severity, run_id])).toEqual([
+    ["model stg_orders failed", "error", "run-2"],
+    ["test not_null warns", "warning", "run-1"],
+  ]);
+  expect(await told(state)).toEqual(["opened queued", "opened queued"]);
+});
+
+test("an incident that gets worse is told again, to those as well who hear of nothing less, and once", async () => {
+  const { state, run } = watchedGround(
+    `${CHANNELS.trimEnd().slice(0, -1)}, pager: {type: webhook, url: {env: P}, min_severity: error}}\n`,
+  );
+  const sent = async () => (await listOutbox(state)).map(({ channel, kind }) => `${channel} ${kind}`).sort();
+  await run({ "test.shop.other.1": "warn" });
+  expect(await sent()).toEqual(["hook opened"]);
+  await run({ "test.shop.other.1": "fail" });
+  await run({ "test.shop.other.1": "fail" });
+  const worse = ["hook escalated", "hook opened", "pager escalated"];
+  expect(await sent()).toEqual(worse);
+  const escalated = (await listOutbox(state)).find(({ kind }) => kind === "escalated");
+  const message = parseMessage(escalated?.payload ?? "");
+  expect(message).toMatchObject({
+    title: "test other failed",
+    severity: "error",
+    former_severity: "warning",
+    run_id: "run-2",
+  });
+  if (message.kind === "report") throw new Error("not of an incident");
+  expect(render(SUBJECT, message, "header")).toBe("[shop] error (was warning): test other failed");
+  await run({ "test.shop.other.1": "pass" });
+  expect(await sent()).toEqual([...worse, "hook resolved", "pager resolved"].sort());
+});
+
+test("parts of an incident are told with what they are about, the first twenty of them", async () => {
+  const { state, run } = watchedGround();
+  await run({ "raw.orders": "failed", "model.shop.fct_orders": "error", "test.shop.not_null.1": "fail" });
+  const [row] = await listOutbox(state);
+  const message = parseMessage(row?.payload ?? "");
+  if (message.kind === "report") throw new Error("not of an incident");
+  const text = render(TEXT, message, "text");
+  expect(text).toContain("\n- it broke\n- model fct_orders failed: it broke\n");
+  expect(text).toContain("\n- test not_null failed: 3 rows break it\n");
+  const many = { ...message, parts: Array.from({ length: 25 }, () => ({ title: "t", message: "m" })) };
+  expect(render(TEXT, many, "text")).toContain("- t: m\n- and 5 more\n");
+});
+
+test("names can be copied out of Slack, and nothing of a text is markup there", () => {
+  const told = (title: string) => render("{{title}}", { ...ALERT, title }, "mrkdwn");
+  expect(told("test stg_users__updated_after_created warns")).toBe(
+    "test stg_users__updated_after_created warns",
+  );
+  expect(told("*bold* _it_ ~no~ `code` <!here> a*b")).toBe(
+    "\u200b*\u200bbold\u200b*\u200b \u200b_\u200bit\u200b_\u200b \u200b~\u200bno\u200b~\u200b \u200b`\u200bcode\u200b`\u200b &lt;!here&gt; a*b",
+  );
+});
+
+const ALERT: AlertMessage = {
+  kind: "opened",
+  project: "shop",
+  incident_id: "i",
+  severity: "warning",
+  title: "t",
+  parts: [],
+  affected: [],
+  owners: [],
+  run_id: null,
+  opened_at: "2026-03-02T12:00:00.000Z",
+  resolved_at: null,
+};
