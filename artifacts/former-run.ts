@@ -4,7 +4,10 @@ import { z } from "zod";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
 
 /** What a manifest of an earlier run says of a node; the keys are dbt's. */
-const entrySchema = z.looseObject({ unique_id: z.string() });
+const entrySchema = z.looseObject({
+  unique_id: z.string(),
+  depends_on: z.looseObject({ nodes: z.array(z.string()).optional() }).nullish(),
+});
 export type FormerEntry = z.output<typeof entrySchema>;
 
 const entries = z.record(z.string(), entrySchema).default({});

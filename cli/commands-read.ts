@@ -61,8 +61,10 @@ export function addReadCommands(program: Command, invocation: Invocation): void 
       await execute(invocation, { name: "clean", options, isRecorded: false, work: runClean });
     });
   addProjectOptions(program.command("show"))
-    .description("rows of a model or of a query; from the published copy while another command writes")
-    .argument("[model]", "a model's name")
+    .description(
+      "rows of a model, seed, snapshot, source or query; from the published copy while another command writes",
+    )
+    .argument("[model]", "a name; of a source with its table: moovitamix.tracks")
     .option("--inline <sql>", "a query, in which ref() and source() work")
     .option("--as-of <moment>", "computed from sources as they were after a load: a time (UTC) or a load id")
     .addOption(numberOption("--limit <n>", "rows at most", 1).default(10))
@@ -76,8 +78,8 @@ export function addReadCommands(program: Command, invocation: Invocation): void 
       await execute(invocation, { name: "show", options, isRecorded: false, work });
     });
   addProjectOptions(program.command("export"))
-    .description("all rows of a model as a file, or on stdout; reads what show reads")
-    .argument("<model>", "a model's name")
+    .description("all rows of a model, seed, snapshot or source as a file, or on stdout")
+    .argument("<model>", "a name; of a source with its table: moovitamix.tracks")
     .addOption(
       new Option("--format <name>", "default: what the file's ending says, else csv").choices([
         "parquet",

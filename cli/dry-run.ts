@@ -1,13 +1,12 @@
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
-import type { AsOf } from "../core/as-of.ts";
 import { EXIT } from "../core/errors.ts";
-import { openDuckdbReadOnly } from "../engines/duckdb.ts";
 import { openDuckdbCopy } from "../engines/duckdb-copy.ts";
 import type { Engine } from "../engines/engine.ts";
+import { nodesToRun } from "../runner/build/parents.ts";
+import type { Reuse } from "../runner/build/reuse/reuse.ts";
 import { dryRun } from "../runner/dry-run/dry-run.ts";
 import type { PlannedNode } from "../runner/dry-run/plan.ts";
 import type { ReferableNode } from "../runner/graph/nodes.ts";
+import { noteForeign } from "../state/builds.ts";
 import { checkAsOf } from "./as-of.ts";
 import { errorJson } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
@@ -15,9 +14,10 @@ import type { GraphPlan } from "./plan.ts";
 import { KINDS, type RunScope } from "./plan.ts";
 import { type Colors, formatTable, plural } from "./print.ts";
 import { createRecoSource } from "./reco-source.ts";
+import { reuseOf } from "./reuse-plan.ts";
 import { keepsToSelected } from "./steps.ts";
 import type { Terminal } from "./terminal.ts";
-import { openHeld, ownFiles, waitMsOf } from "./warehouse.ts";
+import { openHeld, openWarehouseReadOnly, ownFiles, waitMsOf } from "./warehouse.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What a command would run. */
@@ -59,10 +59,12 @@ async function planIn(
   const quiet = { ...ctx, log: { ...ctx.log, info: ctx.log.debug } };
   const { options, scope, batches, ...planned } = plan;
   const deadlineMs = ctx.clock.now().getTime() + waitMsOf(workspace);
-  const { asOf } = scope;
-  const path = resolve(ctx.projectDir, target.duckdb.path);
-  if (asOf !== undefined && existsSync(path))
-    await openHeld(workspace, deadlineMs, () => checkMoment(workspace, path, asOf));
+  const reuse = await foresee(workspace, deadlineMs, {
+    plan,
+    which,
+    kinds,
+    isPrepared: prepare !== undefined,
+  });
   const engine = await openHeld(workspace, deadlineMs, () =>
     openDuckdbCopy(ctx, target.duckdb, ownFiles(workspace)),
   );
@@ -79,6 +81,7 @@ async function planIn(
         kinds,
         onlySelected: keepsToSelected(plan, which),
         isFullRefresh: options.fullRefresh ?? false,
+        reuse,
       },
     );
   } finally {
@@ -86,11 +89,26 @@ async function planIn(
   }
 }
 
-/** The copy has no rows: whether the moment can be read is told by the warehouse itself. */
-async function checkMoment(workspace: Workspace, path: string, asOf: AsOf): Promise<void> {
-  const engine = await openDuckdbReadOnly(workspace.ctx, path, ownFiles(workspace));
+/**
+ * What the command would leave as it is. The copy has no rows: the warehouse itself tells of that, and whether
+ * the moment can be read. Undefined without a warehouse, and when what is loaded first decides.
+ */
+async function foresee(
+  workspace: Workspace,
+  deadlineMs: number,
+  { plan, which, kinds, isPrepared }: Required<RunScope> & { plan: GraphPlan; isPrepared: boolean },
+): Promise<Reuse | undefined> {
+  const { scope, selected, hooks } = plan;
+  const warehouse = await openWarehouseReadOnly(workspace, deadlineMs);
+  if (warehouse === undefined) return undefined;
+  const { engine, book } = warehouse;
   try {
-    await checkAsOf(workspace.ctx, engine, asOf);
+    if (scope.asOf !== undefined) await checkAsOf(workspace.ctx, engine, scope.asOf);
+    if (which === "test" || isPrepared) return undefined;
+    const onlySelected = keepsToSelected(plan, which);
+    const { nodes } = await nodesToRun(engine, scope.graph, { selected, kinds, onlySelected });
+    if (hooks.start.length + hooks.end.length > 0) noteForeign(book);
+    return await reuseOf(workspace, warehouse, { plan, nodes });
   } finally {
     engine.close();
   }
@@ -107,11 +125,15 @@ function summarize(planned: readonly PlannedNode[]): string {
     test: "test",
   };
   const parts = Object.entries(nouns).flatMap(([kind, noun]) => {
-    const count = planned.filter(({ node, action }) => node.kind === kind && action !== null).length;
+    const count = planned.filter(
+      ({ node, action }) => node.kind === kind && action !== null && action !== "reuse",
+    ).length;
     return count === 0 ? [] : [plural(count, noun)];
   });
+  const reused = planned.filter(({ action }) => action === "reuse").length;
   const would = `would run ${parts.length === 0 ? "nothing" : parts.join(", ")}`;
   const not = [
+    ...(reused > 0 ? [`reuse ${plural(reused, "node")} that did not change`] : []),
     ...(wrong > 0 ? [`${wrong} would fail`] : []),
     ...(skipped > 0 ? [`${skipped} would be skipped`] : []),
   ];
@@ -136,7 +158,7 @@ function isBuilt(node: PlannedNode["node"]): node is ReferableNode {
 }
 
 function detailsOf(one: PlannedNode): string[] {
-  const { isAdded, rows, batches, columns, present, reason, node } = one;
+  const { isAdded, rows, batches, columns, present, reason, node, action, why } = one;
   const isTurned = node.kind === "model" && present !== null && (present === "view") !== isView(one);
   return [
     ...(isAdded ? [node.kind === "seed" ? "never loaded before" : "never built before"] : []),
@@ -145,6 +167,7 @@ function detailsOf(one: PlannedNode): string[] {
     ...(batches === null ? [] : [batches === 1 ? "1 batch" : `${batches} batches`]),
     ...(columns === null ? [] : columnTexts(columns)),
     ...(reason === null ? [] : [reason]),
+    ...(why === null || action !== "replace" ? [] : [why]),
   ];
 }
 
@@ -161,7 +184,7 @@ function columnTexts({ added, missing, retyped }: NonNullable<PlannedNode["colum
 }
 
 function plannedJson(one: PlannedNode): Record<string, unknown> {
-  const { node, action, isAdded, present, columns, rows, batches, error, reason } = one;
+  const { node, action, isAdded, present, columns, rows, batches, error, reason, why } = one;
   return {
     unique_id: node.id,
     name: node.name,
@@ -176,6 +199,7 @@ function plannedJson(one: PlannedNode): Record<string, unknown> {
     columns:
       columns === null ? null : { added: columns.added, dropped: columns.missing, retyped: columns.retyped },
     reason,
+    why,
     error: error === null ? null : errorJson(error),
   };
 }

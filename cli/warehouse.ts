@@ -11,6 +11,7 @@ import {
   buildBookFile,
   closeBuildBook,
   openBuildBook,
+  readBuildBook,
   writeBuildBook,
 } from "../state/builds.ts";
 import type { Workspace } from "./workspace.ts";
@@ -47,11 +48,11 @@ export async function withWarehouse<T>(
   try {
     mkdirSync(folders.data, { recursive: true });
     const path = warehousePath(workspace);
-    const { engine, mark } = await openHeld(workspace, deadlineMs, async () => {
-      const before = fileMark(path);
-      const opened = await openDuckdb(ctx, workspace.target.duckdb, ownFiles(workspace), { readsPostgres });
-      return { engine: opened, mark: before?.endsWith(timeMark(path)) ? before : null };
-    });
+    const { engine, mark } = await openHeld(workspace, deadlineMs, () =>
+      openMarked(path, () =>
+        openDuckdb(ctx, workspace.target.duckdb, ownFiles(workspace), { readsPostgres }),
+      ),
+    );
     const file = buildBookFile(folders.builds, relative(ctx.projectDir, path));
     const book = openBuildBook(file, mark);
     try {
@@ -62,6 +63,30 @@ export async function withWarehouse<T>(
   } finally {
     lock.release();
   }
+}
+
+/** The warehouse, and the mark of its file when nobody wrote to it while it was opened. */
+async function openMarked(
+  path: string,
+  open: () => Promise<Engine>,
+): Promise<{ engine: Engine; mark: string | null }> {
+  const before = fileMark(path);
+  const engine = await open();
+  return { engine, mark: before?.endsWith(timeMark(path)) ? before : null };
+}
+
+/** The warehouse and what is known of it, to read alone; undefined when there is none. The caller closes the engine. */
+export async function openWarehouseReadOnly(
+  workspace: Workspace,
+  deadlineMs: number,
+): Promise<OpenWarehouse | undefined> {
+  const { ctx, folders } = workspace;
+  const path = warehousePath(workspace);
+  if (!existsSync(path)) return undefined;
+  const { engine, mark } = await openHeld(workspace, deadlineMs, () =>
+    openMarked(path, () => openDuckdbReadOnly(ctx, path, ownFiles(workspace))),
+  );
+  return { engine, book: readBuildBook(buildBookFile(folders.builds, relative(ctx.projectDir, path)), mark) };
 }
 
 const IN_MEMORY = ":memory:";

@@ -65,15 +65,18 @@ export function buildBookFile(folder: string, warehouse: string): string {
   return join(folder, `${name}.json`);
 }
 
-/**
- * What is known of the warehouse that has this mark. A file that cannot be read counts as none. Until
- * `closeBuildBook` the command counts as one that was cut short.
- */
+/** `readBuildBook` for a command that writes: until `closeBuildBook` it counts as one that was cut short. */
 export function openBuildBook(file: string, mark: string | null): BuildBook {
-  const known = existsSync(file) ? parse(readFileSync(file, "utf8")) : undefined;
-  const isCut = existsSync(openFile(file));
+  const book = readBuildBook(file, mark);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(openFile(file), "");
+  return book;
+}
+
+/** What is known of the warehouse that has this mark. A file that cannot be read counts as none. */
+export function readBuildBook(file: string, mark: string | null): BuildBook {
+  const known = existsSync(file) ? parse(readFileSync(file, "utf8")) : undefined;
+  const isCut = existsSync(openFile(file));
   const isKept = () => false;
   const empty = { isCut, builds: new Map(), tests: new Map(), foreign: randomUUID(), isKept };
   if (known === undefined) return { ...empty, state: "new", former: new Set() };

@@ -3,9 +3,9 @@ import { dirname, extname, resolve } from "node:path";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { type FileFormat, SqlError } from "../../engines/engine.ts";
 import { sqlProjectError } from "../../runner/build/models.ts";
-import type { ModelNode } from "../../runner/graph/nodes.ts";
-import { checkBuilt, findModel, tellPublished } from "../built-model.ts";
+import type { RelationNode } from "../../runner/graph/nodes.ts";
 import type { Output } from "../invocation.ts";
+import { checkBuilt, findRelation, tellPublished } from "../named-relation.ts";
 import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
@@ -17,14 +17,14 @@ export interface ExportOptions {
   output?: string;
 }
 
-/** `run export MODEL`: all its rows as a file or on stdout, from the published copy while the warehouse is held. */
+/** `run export NAME`: all its rows as a file or on stdout, from the published copy while the warehouse is held. */
 export async function runExport(
   workspace: Workspace,
   terminal: Terminal,
   { model, options }: { model: string; options: ExportOptions },
 ): Promise<Outcome> {
   const format = formatOf(options, { isJson: workspace.options.json ?? false });
-  const node = findModel(openGraph(workspace), model, "run export");
+  const node = findRelation(openGraph(workspace), model, "run export");
   const { ctx, folders } = workspace;
   mkdirSync(folders.target, { recursive: true });
   // The engine may write this file only; whoever reads the output never sees a part of it.
@@ -71,16 +71,16 @@ function formatOf({ format, output }: ExportOptions, { isJson }: { isJson: boole
 
 async function writeRows(
   view: ReadView,
-  model: ModelNode,
+  node: RelationNode,
   { file, format }: { file: string; format: FileFormat },
 ): Promise<number> {
-  await checkBuilt(view, model);
+  await checkBuilt(view, node);
   try {
-    return await view.engine.copyTo(file, model.relation, format);
+    return await view.engine.copyTo(file, node.relation, format);
   } catch (error) {
     if (!(error instanceof SqlError)) throw error;
-    const compiled = { sql: "", placeOf: () => model.file };
-    throw sqlProjectError("EXPORT_SQL", error, { compiled, fallback: `${model.file}:1:1` });
+    const compiled = { sql: "", placeOf: () => node.file };
+    throw sqlProjectError("EXPORT_SQL", error, { compiled, fallback: `${node.file}:1:1` });
   }
 }
 

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type FormerResults, readFormerResults } from "../../artifacts/former-run.ts";
+import { type FormerResults, readFormerManifest, readFormerResults } from "../../artifacts/former-run.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import type { BatchWindow } from "../../runner/build/materializations/batch-windows.ts";
 import { hasFailed } from "../../runner/build/results.ts";
 import type { CompileScope } from "../../runner/graph/compile.ts";
+import { testsOf } from "../../runner/graph/nodes.ts";
 import { formatGraph, graphJson, summarizeGraph } from "../graph-answer.ts";
 import { readsPostgres } from "../ingest-step.ts";
 import { exitCodeFor, failuresOf, type Outcome } from "../outcome.ts";
@@ -42,7 +43,7 @@ export async function runRetry(
   }
   const open = former.results.filter(({ status }) => RETRIED.includes(status));
   if (open.length === 0) return nothingToRetry(former, command);
-  const plan = planRetry(workspace, { open, command });
+  const plan = planRetry(workspace, { open, command, folder });
   if (command.pipeline !== null) {
     const { leftOut } = command.pipeline;
     const toPublish = modelsToPublish(workspace, plan.scope);
@@ -90,12 +91,15 @@ function nothingToRetry({ results }: FormerResults, { invocation }: RecordedComm
 /** The former plan, narrowed to what is open; of microbatch models, to the batches that failed. */
 function planRetry(
   workspace: Workspace,
-  { open, command }: { open: FormerResults["results"]; command: RecordedCommand },
+  { open, command, folder }: { open: FormerResults["results"]; command: RecordedCommand; folder: string },
 ): GraphPlan {
   const scope = openGraph(workspace);
   const { options } = command;
-  const selected = new Set(open.map(({ unique_id }) => unique_id).filter((id) => scope.graph.nodes.has(id)));
-  tellGone(workspace, scope, open);
+  const ids = open.map(({ unique_id }) => unique_id);
+  const gone = ids.filter((id) => !scope.graph.nodes.has(id));
+  const inTheirPlace = changedTests(scope, { gone, folder });
+  const selected = new Set([...ids.filter((id) => scope.graph.nodes.has(id)), ...inTheirPlace]);
+  if (gone.length > 0) tellGone(workspace, gone, inTheirPlace);
   const { eventTimeStart, eventTimeEnd, asOf, empty = false } = options;
   const plan = planGraph(workspace, scope, {
     empty,
@@ -106,10 +110,23 @@ function planRetry(
   return { ...plan, options, selected, batches: failedBatches(open) };
 }
 
-function tellGone({ ctx }: Workspace, { graph }: CompileScope, open: FormerResults["results"]): void {
-  const gone = open.map(({ unique_id }) => unique_id).filter((id) => !graph.nodes.has(id));
-  if (gone.length === 0) return;
-  ctx.log.warn("retry_gone", `no longer in the project, left out: ${gone.join(", ")}`, { ids: gone });
+/** A test whose arguments or name were corrected is another one: those that are new where a test is gone. */
+function changedTests(
+  { graph }: CompileScope,
+  { gone, folder }: { gone: readonly string[]; folder: string },
+): string[] {
+  if (!gone.some((id) => id.startsWith("test.")) || !existsSync(join(folder, "manifest.json"))) return [];
+  const { nodes } = readFormerManifest(folder);
+  const read = new Set(gone.flatMap((id) => nodes.get(id)?.depends_on?.nodes ?? []));
+  return testsOf(graph)
+    .filter(({ id, dependsOn }) => !nodes.has(id) && dependsOn.some((parent) => read.has(parent)))
+    .map(({ id }) => id);
+}
+
+function tellGone({ ctx }: Workspace, gone: readonly string[], inTheirPlace: readonly string[]): void {
+  const instead = inTheirPlace.length === 0 ? "" : `; run instead: ${inTheirPlace.join(", ")}`;
+  const message = `no longer in the project, left out: ${gone.join(", ")}${instead}`;
+  ctx.log.warn("retry_gone", message, { ids: gone, instead: inTheirPlace });
 }
 
 function failedBatches(open: FormerResults["results"]): Map<string, BatchWindow[]> {

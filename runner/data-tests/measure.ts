@@ -116,8 +116,19 @@ function testError(
   const [known] = projectErrorsOf(error);
   if (known !== undefined) return known;
   if (!(error instanceof SqlError)) throw error;
+  if (node.generic?.type === "equality" && /same number of result columns/.test(error.message))
+    return columnsDiffer(node, error);
   const reported = sqlProjectError("TEST_SQL", error, { compiled, fallback: node.where });
   // The SQL of a project's own test stands in its file: the place alone does not say which use of it went wrong.
   if (reported.where !== node.where && node.generic !== null) reported.why.push(`used at ${node.where}`);
   return reported;
+}
+
+function columnsDiffer({ where }: TestNode, cause: SqlError): ProjectError {
+  return new ProjectError("TEST_SQL", {
+    message: "the two relations do not have the same columns",
+    where,
+    hint: "name those to compare in compare_columns, or those to leave out in exclude_columns",
+    cause,
+  });
 }

@@ -5,6 +5,7 @@ import type { EventTimeRange } from "../build/materializations/batch-windows.ts"
 import { windowsOf } from "../build/materializations/microbatch.ts";
 import { nodesToRun } from "../build/parents.ts";
 import { isModelResult, isTestResult, type RelationResult } from "../build/results.ts";
+import type { Reuse } from "../build/reuse/reuse.ts";
 import { type NodesWork, runNodes } from "../build/run-nodes.ts";
 import { createSessionPool, type SessionPool, withSession } from "../build/session-pool.ts";
 import { firstMissing, missingNodes } from "../data-tests/data-tests.ts";
@@ -30,6 +31,8 @@ export interface DryRunWork
   kinds: readonly Node["kind"][];
   onlySelected?: boolean;
   eventTime?: EventTimeRange | undefined;
+  /** Tells what the run would leave as it is in the warehouse. */
+  reuse?: Reuse | undefined;
 }
 
 interface DryRun extends DryRunWork {
@@ -109,7 +112,7 @@ function brokenBy(results: readonly RelationResult[]): Map<string, string> {
   return new Map(open.map(({ node, reason }) => [node.id, reason?.replace(/ failed$/, "") ?? node.name]));
 }
 
-const UNKNOWN = { isAdded: false, present: null, columns: null, rows: null, batches: null };
+const UNKNOWN = { isAdded: false, present: null, columns: null, rows: null, batches: null, why: null };
 
 function plannedUnitTests({ graph, kinds, selected }: DryRunWork): PlannedNode[] {
   if (!kinds.includes("unit_test")) return [];
@@ -129,16 +132,20 @@ async function plannedRelations(
   return results.map((result) => {
     const { node, status, rows, error, reason } = result;
     const isBound = status === "success";
+    const decision = isBound ? run.reuse?.decide(node) : undefined;
+    const isReused = decision?.isReused === true;
+    if (decision?.isReused === false) run.reuse?.made(result);
     return {
       node,
-      action: isBound ? actionOf(run, result) : null,
+      action: isReused ? "reuse" : isBound ? actionOf(run, result) : null,
       isAdded: run.added.has(node.id),
       present: run.present.kindOf(node),
       columns: isBound ? (differences.get(node.id) ?? null) : null,
-      rows: node.kind === "seed" ? rows : null,
-      batches: isBound ? batchesOf(ctx, run, result) : null,
+      rows: node.kind === "seed" && !isReused ? rows : null,
+      batches: isBound && !isReused ? batchesOf(ctx, run, result) : null,
       error,
       reason,
+      why: decision?.isReused === false ? decision.why : null,
     };
   });
 }
@@ -179,10 +186,14 @@ async function plannedTests(
     const culprit = reads.map((id) => broken.get(id)).find((name) => name !== undefined);
     const reason = culprit === undefined ? null : `${culprit} failed`;
     const error = reason === null ? (firstMissing(reads, missing) ?? (await bind(ctx, run, node))) : null;
-    const action = reason === null && error === null ? "test" : null;
+    const action = reason === null && error === null ? testAction(run, node) : null;
     planned.push({ ...UNKNOWN, node, action, error, reason });
   }
   return planned;
+}
+
+function testAction({ reuse }: DryRun, node: TestNode): PlannedNode["action"] {
+  return reuse?.decideTest(node).isReused === true ? "reuse" : "test";
 }
 
 async function bind(ctx: Context, run: DryRun, node: TestNode): Promise<PlannedNode["error"]> {

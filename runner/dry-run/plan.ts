@@ -26,6 +26,7 @@ export type Action =
   | "merge"
   | "microbatch"
   | "add versions"
+  | "reuse"
   | "test";
 
 /** One node of a dry run. */
@@ -46,6 +47,8 @@ export interface PlannedNode {
   error: ProjectError | null;
   /** Why it was not looked at. */
   reason: string | null;
+  /** Why it is not reused; null where that is not asked. */
+  why: string | null;
 }
 
 /** The relations that there are before a run, and their columns. */

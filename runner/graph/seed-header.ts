@@ -6,16 +6,48 @@ interface Field {
   column: number;
 }
 
-/** Every column of a seed has a name of its own, whatever its case. Throws SEED_HEADER at the first that has not. */
+/**
+ * Every column of a seed has a name of its own, whatever its case. Throws SEED_HEADER at the first that has
+ * not, and when one column holds what other delimiters would part.
+ */
 export function checkHeader(file: string, text: string, delimiter: string): void {
   const former = new Map<string, Field>();
-  for (const [index, field] of headerOf(text, delimiter).entries()) {
+  const header = headerOf(text, delimiter);
+  const other = header.length === 1 ? otherDelimiter(text, delimiter) : undefined;
+  if (other !== undefined) throw undivided(file, { delimiter, other });
+  for (const [index, field] of header.entries()) {
     if (field.name === "") throw nameless(file, field, index + 1);
     const key = field.name.toLowerCase();
     const other = former.get(key);
     if (other !== undefined) throw doubled(file, field, other);
     former.set(key, field);
   }
+}
+
+const DELIMITERS = [",", ";", "\t", "|"];
+
+/** The delimiter by which the header and each of the first lines have the same number of fields, more than one. */
+function otherDelimiter(text: string, delimiter: string): string | undefined {
+  const lines = text.split(/\r?\n/, SAMPLE_LINES + 1).slice(0, SAMPLE_LINES);
+  const counts = (other: string) =>
+    new Set(lines.filter((line) => line.trim() !== "").map((line) => headerOf(line, other).length));
+  return DELIMITERS.find((other) => {
+    if (other === delimiter) return false;
+    const found = counts(other);
+    return found.size === 1 && !found.has(1);
+  });
+}
+
+const SAMPLE_LINES = 20;
+
+function undivided(file: string, { delimiter, other }: { delimiter: string; other: string }): ProjectError {
+  return new ProjectError("SEED_HEADER", {
+    message: `the lines of the seed are parted by ${JSON.stringify(other)}, and its delimiter is ${JSON.stringify(delimiter)}`,
+    where: `${file}:1:1`,
+    why: ["it would be a table of one column"],
+    hint: `give the seed its delimiter under config: delimiter: ${JSON.stringify(other)}`,
+    exitCode: EXIT.usage,
+  });
 }
 
 function nameless(file: string, field: Field, place: number): ProjectError {

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { z } from "zod";
 import type { Context } from "../../core/context.ts";
+import { nearestNames } from "../../core/nearest.ts";
 import { readTextFile } from "../../core/text-file.ts";
 import { parseYaml, validateYaml, type YamlFile } from "../../core/yaml.ts";
 import type { Literal } from "../templates/template.ts";
@@ -56,18 +57,14 @@ export function loadDbtProject(ctx: Context, overrides: { vars?: Record<string, 
   const file = parseYaml(DBT_PROJECT_FILE, readTextFile(ctx.projectDir, DBT_PROJECT_FILE));
   const settings = validateYaml(file, dbtProjectSchema);
   warnOfKeys(ctx, file, settings);
-  const models = knownConfigs(settings.models ?? {}, Object.keys(modelConfigInput.shape));
-  const seeds = knownConfigs(settings.seeds ?? {}, Object.keys(seedConfigInput.shape));
-  const snapshots = knownConfigs(settings.snapshots ?? {}, Object.keys(snapshotConfigInput.shape));
-  const tests = knownConfigs(settings.tests ?? {}, TEST_CONFIG_KEYS);
-  const dataTests = knownConfigs(settings.data_tests ?? {}, TEST_CONFIG_KEYS);
-  const all = [models, seeds, snapshots, tests, dataTests];
-  const ignored = [...new Set(all.flatMap((one) => one.ignored))].sort();
-  if (ignored.length > 0)
-    ctx.log.warn(
-      "config_ignored",
-      `${DBT_PROJECT_FILE}  these configs do nothing here: ${ignored.join(", ")}`,
-    );
+  const known = {
+    models: knownConfigs(settings.models ?? {}, Object.keys(modelConfigInput.shape)),
+    seeds: knownConfigs(settings.seeds ?? {}, Object.keys(seedConfigInput.shape)),
+    snapshots: knownConfigs(settings.snapshots ?? {}, Object.keys(snapshotConfigInput.shape)),
+    tests: knownConfigs(settings.tests ?? {}, TEST_CONFIG_KEYS),
+    data_tests: knownConfigs(settings.data_tests ?? {}, TEST_CONFIG_KEYS),
+  };
+  warnOfConfigs(ctx, file, known);
   return {
     name: settings.name,
     profileName: settings.profile ?? settings.name,
@@ -79,10 +76,10 @@ export function loadDbtProject(ctx: Context, overrides: { vars?: Record<string, 
     vars: { ...varsOf(settings.vars ?? {}, settings.name), ...overrides.vars },
     schemaNames: "dbt" as const,
     publish: { select: "*", keep: 5 },
-    modelConfigs: models.tree,
-    seedConfigs: seeds.tree,
-    snapshotConfigs: snapshots.tree,
-    testConfigs: { tests: tests.tree, data_tests: dataTests.tree },
+    modelConfigs: known.models.tree,
+    seedConfigs: known.seeds.tree,
+    snapshotConfigs: known.snapshots.tree,
+    testConfigs: { tests: known.tests.tree, data_tests: known.data_tests.tree },
     runHooks: { start: settings["on-run-start"] ?? [], end: settings["on-run-end"] ?? [] },
     dbt: { snapshotPaths: settings["snapshot-paths"] },
     ...(settings["target-path"] === undefined ? {} : { targetPath: settings["target-path"] }),
@@ -107,23 +104,37 @@ function warnOfKeys(ctx: Context, file: YamlFile, settings: Record<string, unkno
   ctx.log.warn("project_keys_ignored", `these keys do nothing:${lines.join("")}`);
 }
 
+interface KnownConfigs {
+  tree: Record<string, Literal>;
+  /** Where those stand that only other engines know, and the nearest known names. */
+  ignored: { path: string[]; nearest: string[] }[];
+}
+
 /** The tree without the configs that only other engines know; dbt keeps any key that it is given. */
-function knownConfigs(
-  level: Record<string, Literal>,
-  known: readonly string[],
-): { tree: Record<string, Literal>; ignored: string[] } {
-  const ignored: string[] = [];
+function knownConfigs(level: Record<string, Literal>, known: readonly string[]): KnownConfigs {
+  const ignored: KnownConfigs["ignored"] = [];
   const kept = Object.entries(level).flatMap(([key, value]): [string, Literal][] => {
     const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
     if (isMap && !key.startsWith("+") && key !== "column_types") {
       const below = knownConfigs(value, known);
-      ignored.push(...below.ignored);
+      ignored.push(...below.ignored.map(({ path, nearest }) => ({ path: [key, ...path], nearest })));
       return [[key, below.tree]];
     }
     const name = key.replace(/^\+/, "");
     if (known.includes(name)) return [[key, value]];
-    ignored.push(name);
+    ignored.push({ path: [key], nearest: nearestNames(name, known) });
     return [];
   });
   return { tree: Object.fromEntries(kept), ignored };
+}
+
+function warnOfConfigs(ctx: Context, file: YamlFile, known: Record<string, KnownConfigs>): void {
+  const lines = Object.entries(known).flatMap(([section, { ignored }]) =>
+    ignored.map(({ path, nearest }) => {
+      const place = file.locateKey([section, ...path.slice(0, -1)], path.at(-1) ?? "");
+      const meant = nearest.length === 0 ? "" : `; nearest names: ${nearest.join(", ")}`;
+      return `\n  ${place}  "${path.at(-1)}": unknown${meant}`;
+    }),
+  );
+  if (lines.length > 0) ctx.log.warn("config_ignored", `these configs do nothing here:${lines.join("")}`);
 }

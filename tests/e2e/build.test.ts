@@ -199,6 +199,23 @@ describe("run retry", () => {
     ]);
   });
 
+  test("runs a corrected test in the place of the one that failed", async () => {
+    const yaml = (values: string) =>
+      `models: [{name: m, columns: [{name: a, data_tests: [not_null, {accepted_values: {arguments: {values: ${values}}}}]}]}]\n`;
+    const cwd = projectOf({ "models/m.sql": "select 1 as a", "models/m.yml": yaml("[2]") });
+    expect(await answerOf(cwd, "build")).toMatchObject({ exitCode: 1 });
+    write(cwd, "models/m.yml", yaml("[3]"));
+    const still = await answerOf(cwd, "retry");
+    expect(still).toMatchObject({ exitCode: 1, statuses: { accepted_values_m_a__3: "fail" } });
+    expect(Object.keys(still.statuses)).toEqual(["accepted_values_m_a__3"]);
+    expect(still.stderr).toMatch(
+      /left out: test\.shop\.accepted_values_m_a__2\.\w+; run instead: test\.shop\.accepted_values_m_a__3\./,
+    );
+    write(cwd, "models/m.yml", yaml("[1]"));
+    const corrected = await answerOf(cwd, "retry");
+    expect(corrected).toMatchObject({ exitCode: 0, statuses: { accepted_values_m_a__1: "pass" } });
+  });
+
   test("leaves out what is no longer in the project, and says so", async () => {
     const cwd = projectOf(FILES);
     await run(["models"], { cwd });

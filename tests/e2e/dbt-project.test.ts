@@ -188,7 +188,7 @@ describe("a dbt project that cannot run as it is", () => {
     });
     const { exitCode, stderr } = await run(["seed"], { cwd });
     expect(exitCode).toBe(0);
-    expect(stderr).toContain("these configs do nothing here: transient");
+    expect(stderr).toContain('"+transient": unknown');
     expect(stderr).toContain('"model-path": unknown');
     expect(stderr).not.toContain("on-run-end");
     expect(stderr).toContain("  macros/cents.sql:2:1  Jinja macro cents_to_dollars\n");

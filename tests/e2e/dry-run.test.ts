@@ -105,7 +105,9 @@ test("--dry-run says what becomes of what is there, and changes nothing of it", 
     columns: { added: [{ name: "two" }], dropped: [], retyped: [{ name: "id", from: "BIGINT" }] },
   });
   const { stdout } = await run(["models", "--dry-run", "--exclude", "big"], { cwd });
-  expect(stdout).toMatch(/main\.names +table +replace +it is a view now; \+ two INTEGER; - id/);
+  expect(stdout).toMatch(
+    /main\.names +table +replace +it is a view now; \+ two INTEGER; - id; its SQL changed/,
+  );
   expect(stdout).toContain("dry run: would run 2 models; nothing was changed");
   expect(contentsOf(cwd)).toEqual(before);
   expect((await plan(cwd, "models", "-f", "--exclude", "big")).of("facts")?.action).toBe("full_refresh");
@@ -186,8 +188,8 @@ test("--dry-run of seeds, snapshots and a pipeline says what they would do", asy
   expect(existsSync(join(cwd, "data"))).toBe(false);
   const whole = ["models", "--select", "names"];
   expect(await run(whole, { cwd })).toMatchObject({ exitCode: 0 });
-  expect((await plan(cwd, "build", "--exclude", "big", "kept")).actions).toMatchObject({ names: "replace" });
-  expect((await plan(cwd, "seed")).of("people")).toMatchObject({ action: "replace", rows: 2 });
+  expect((await plan(cwd, "build", "--exclude", "big", "kept")).actions).toMatchObject({ names: "reuse" });
+  expect((await plan(cwd, "seed")).of("people")).toMatchObject({ action: "reuse", rows: null });
   expect((await plan(cwd, "snapshot")).actions).toEqual({ kept: "create" });
   await run(["snapshot"], { cwd });
   write({ "models/names.sql": "select id, name, 1 as more from {{ ref('people') }}\n" });
@@ -215,6 +217,28 @@ test("--dry-run of a build goes through models and snapshots in their order, and
   expect(existsSync(join(cwd, "data"))).toBe(false);
 });
 
+test("--dry-run says what would be reused, and why something would run", async () => {
+  const { cwd, write } = createProject();
+  const whole = ["build", "--exclude", "big"];
+  const hookless = FILES["project.yml"].replace(/on-run-start.*\n/, "");
+  write({
+    "project.yml": hookless,
+    "models/shown.sql": "{{ config(materialized='table') }} select id from {{ ref('names') }}",
+  });
+  expect(await run(whole, { cwd })).toMatchObject({ exitCode: 0 });
+  const same = await plan(cwd, ...whole);
+  expect(same.actions).toMatchObject({ people: "reuse", shown: "reuse", unique_names_id: "reuse" });
+  const before = contentsOf(cwd);
+  write({ "seeds/people.csv": "id,name\n1,Ada\n" });
+  const { stdout } = await run([...whole, "--dry-run"], { cwd });
+  expect(stdout).toMatch(/main\.people +seed +replace +1 row; its file changed\n/);
+  expect(stdout).toMatch(/main\.shown +table +replace +names changed\n/);
+  const forced = await plan(cwd, ...whole, "--no-reuse");
+  expect(forced.actions).toMatchObject({ people: "replace", shown: "replace", unique_names_id: "test" });
+  write({ "seeds/people.csv": FILES["seeds/people.csv"] });
+  expect(contentsOf(cwd)).toEqual(before);
+});
+
 test("--dry-run waits for whoever holds the warehouse, or says who it is", async () => {
   const { cwd } = createProject();
   await build(cwd);
@@ -231,5 +255,5 @@ test("--dry-run waits for whoever holds the warehouse, or says who it is", async
         if (text.toString().includes("waiting for the warehouse")) holder.closeSync();
       }),
   });
-  expect(waited).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("would run 1 model") });
+  expect(waited).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("reuse 1 node") });
 });

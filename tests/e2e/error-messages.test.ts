@@ -35,7 +35,7 @@ test.each<[string, Call]>([
     {
       args: ["show"],
       exitCode: 2,
-      message: "name a model, or give --inline SQL",
+      message: "name a model, seed, snapshot or source, or give --inline SQL",
       hint: "run show fct_listens",
     },
   ],

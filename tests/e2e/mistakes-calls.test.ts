@@ -145,7 +145,7 @@ describe("a wrong call", () => {
       {
         args: "show",
         where: "run show",
-        message: "name a model, or give --inline SQL",
+        message: "name a model, seed, snapshot or source, or give --inline SQL",
         help: "run show fct_listens",
       },
     ],
@@ -154,7 +154,7 @@ describe("a wrong call", () => {
       {
         args: "show dim_user",
         where: "run show",
-        message: 'no model "dim_user"',
+        message: 'no model, seed, snapshot or source "dim_user"',
         help: "nearest names: dim_users",
       },
     ],

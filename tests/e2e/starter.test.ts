@@ -83,6 +83,41 @@ test("export writes a model to stdout or, in one step, to a file", async () => {
   expect(readdirSync(join(cwd, "target")).filter((name) => name.startsWith("export"))).toEqual([]);
 });
 
+test("show and export take seeds, snapshots and sources as well", async () => {
+  const cwd = await starter({ isBuilt: false });
+  mkdirSync(join(cwd, "seeds"));
+  mkdirSync(join(cwd, "snapshots"));
+  writeFileSync(join(cwd, "seeds/rates.csv"), "currency,rate\nCHF,1.05\n");
+  const snapshot =
+    "{name: kept, relation: ref('rates'), config: {strategy: check, check_cols: all, unique_key: currency}}";
+  writeFileSync(join(cwd, "snapshots/kept.yml"), `snapshots: [${snapshot}]\n`);
+  writeFileSync(
+    join(cwd, "models/sources.yml"),
+    "sources: [{name: main, tables: [{name: rates}, {name: gone}]}]\n",
+  );
+  const early = await run(["show", "rates"], { cwd });
+  expect(early).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(await run(["build"], { cwd })).toMatchObject({ exitCode: 0 });
+  expect((await run(["show", "rates"], { cwd })).stdout).toBe("  currency   rate\n  CHF        1.05\n");
+  expect((await run(["show", "kept"], { cwd })).stdout).toContain("dbt_valid_from");
+  expect((await run(["export", "main.rates"], { cwd })).stdout).toBe("currency,rate\nCHF,1.05\n");
+  const gone = await run(["show", "main.gone"], { cwd });
+  expect(gone).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining("gone was never loaded\n  to fix: load it first: run ingest"),
+  });
+  const then = await run(["show", "rates", "--as-of", "1"], { cwd });
+  expect(then).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining('"rates" is a seed: it cannot be read as of another time'),
+  });
+  const unknown = await run(["export", "main.rate"], { cwd });
+  expect(unknown).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining("nearest names: main.rates"),
+  });
+});
+
 test("export reads the published copy while the warehouse is held", async () => {
   const cwd = await starter();
   const holder = await DuckDBInstance.create(join(cwd, "data/warehouse.duckdb"));
@@ -98,7 +133,11 @@ test("export reads the published copy while the warehouse is held", async () => 
 });
 
 test.each([
-  [["export", "fct_daily_sale"], 'no model "fct_daily_sale"', "nearest names: fct_daily_sales"],
+  [
+    ["export", "fct_daily_sale"],
+    'no model, seed, snapshot or source "fct_daily_sale"',
+    "nearest names: fct_daily_sales",
+  ],
   [
     ["export", "stg_orders", "--format", "parquet"],
     "parquet cannot be written to stdout",

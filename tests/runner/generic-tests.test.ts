@@ -314,7 +314,7 @@ test.each([
   ["column", "{cardinality_equality: {to: ref('other'), field: nope}}", NONE, "nope"],
   ["column", "{accepted_range: {min_value: nope}}", NONE, "nope"],
   ["column", "not_empty_string", "select [1] as a", "regexp_replace"],
-  ["model", "{equality: {compare_model: ref('other')}}", values("(1)"), "same number of result columns"],
+  ["model", "{equality: {compare_model: ref('other')}}", values("(1)"), "do not have the same columns"],
   ["column", "{sequential_values: {datepart: day}}", values("('x'), ('y')"), "timestamp"],
   ["model", "{recency: {field: nope, datepart: day, interval: 1}}", NONE, "nope"],
   ["model", "{unique_combination_of_columns: {combination_of_columns: [nope]}}", NONE, "nope"],
@@ -396,4 +396,21 @@ test("a test of a package has dbt's name", () => {
   expect(project.test("dbt_utils_source_at_least_one_s_t_a").name).toBe(
     "dbt_utils_source_at_least_one_s_t_a",
   );
+});
+
+test("relations with other columns cannot be compared, and it says how to", async () => {
+  const result = await check(
+    values("(1, 2, 3)", "a, b, c"),
+    "model",
+    "{equality: {compare_model: ref('other')}}",
+  );
+  expect(result).toMatchObject({
+    status: "error",
+    error: {
+      code: "TEST_SQL",
+      where: "models/m.yml:1:33",
+      message: "the two relations do not have the same columns",
+      hint: "name those to compare in compare_columns, or those to leave out in exclude_columns",
+    },
+  });
 });

@@ -101,6 +101,28 @@ describe("a seed", () => {
 });
 
 test.each([
+  ["id;name\n1;a\n", ",", ";"],
+  ["id\tname\n1\ta\n", ",", "\t"],
+  ["id,name\n1,a\n", ";", ","],
+])("the seed %j is not read with the delimiter %j as one column", (csv, delimiter, other) => {
+  const [mistake] = mistakesIn({
+    "seeds/codes.csv": csv,
+    "models/s.yml": `seeds: [{name: codes, config: {delimiter: "${delimiter}"}}]`,
+  });
+  expect(mistake).toMatchObject({
+    code: "SEED_HEADER",
+    where: "seeds/codes.csv:1:1",
+    message: `the lines of the seed are parted by ${JSON.stringify(other)}, and its delimiter is ${JSON.stringify(delimiter)}`,
+    hint: `give the seed its delimiter under config: delimiter: ${JSON.stringify(other)}`,
+  });
+});
+
+test("a seed of one column may hold commas and semicolons", () => {
+  const csv = "note\nfirst; then\nlast\n";
+  expect(mistakesIn({ "seeds/codes.csv": csv })).toEqual([]);
+});
+
+test.each([
   [
     "id,v,v\n1,2,3\n",
     ",",

@@ -122,7 +122,7 @@ describe("configuration of tests in the project's file", () => {
     expect(shop.test("not_null_m_a").config.severity).toBe("warn");
     expect(shop.test("unique_m_a").config.severity).toBe("error");
     expect(shop.log.map(({ message }) => message)).toContain(
-      "dbt_project.yml  these configs do nothing here: no_such",
+      `these configs do nothing here:\n  dbt_project.yml:2:46  "+no_such": unknown`,
     );
   });
 
