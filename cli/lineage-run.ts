@@ -141,5 +141,7 @@ async function parentOf(
   const id = environmentValue(env, RUN_VARIABLES.run);
   if (id === undefined) return undefined;
   const run = await state.selectFrom("runs").select("job").where("id", "=", id).executeTakeFirst();
-  return run?.job == null ? undefined : { runId: id, job: { namespace, name: `${project}.job.${run.job}` } };
+  if (run?.job == null) return undefined;
+  const { nameOfJob } = await import("../monitor/openlineage/job.ts");
+  return { runId: id, job: { namespace, name: nameOfJob(project, run.job) } };
 }

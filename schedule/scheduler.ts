@@ -19,6 +19,8 @@ export interface SchedulerOptions {
   program: readonly string[];
   /** Options that the words of every step get. */
   extraWords?: (words: readonly string[]) => readonly string[];
+  /** Called once for every run of a job that has begun. */
+  onRunBegun?: (run: RunRow) => void;
   /** Called once for every run that has ended: of a job, or typed by hand beside the scheduler. */
   onRunEnded?: (run: RunRow) => void;
 }
@@ -93,6 +95,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       logBytes: () => Math.floor(scheduler.schedule.settings.log_mb * 1024 * 1024),
       wake,
       onEnding: (changes, run) => admitFollowers(scheduler, changes, run),
+      onBegun: (run) => options.onRunBegun?.(run),
       onEnded: (run) => options.onRunEnded?.(run),
     }),
   };

@@ -101,7 +101,9 @@ async function startAll(
     logs: folders.logs,
     program: PROGRAM,
     extraWords: () => sharedOptions(workspace),
+    onRunBegun: (run) => lineage.tell(run),
     onRunEnded: (run) => {
+      lineage.tell(run);
       if (ctx.signal.aborted && run.status !== "success") isCut = true;
       tellEnd(workspace, run);
       alerts.jobEnded(run);

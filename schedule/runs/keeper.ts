@@ -35,6 +35,8 @@ export interface KeeperOptions {
   logBytes: () => number;
   /** Called when a process has ended, so that the next round comes at once. */
   wake: () => void;
+  /** After the transaction that begins a run. */
+  onBegun: (run: RunRow) => void;
   /** In the transaction that ends a run. */
   onEnding: (changes: Changes, run: RunRow) => Promise<void>;
   /** After it. */
@@ -105,6 +107,7 @@ async function startRuns(keeper: KeeperState, runs: readonly { row: RunRow; job:
   for (const run of begun) {
     active.set(run.row.id, run);
     touched.add(run);
+    keeper.onBegun(run.row);
   }
 }
 

@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import Sqlite from "libsql";
 import { expect, onTestFinished, test } from "vitest";
 import { firstLine } from "../../cli/stand-in.ts";
+import { readEvents } from "../monitor/openlineage-spec.ts";
 import { MAIN, run, temporaryFolder } from "./cli.ts";
 
 const PROFILES =
@@ -94,6 +95,38 @@ test("a run that failed says what is broken before what was left out because of 
   const { stdout } = await run(["history", "show", asked.id], { cwd });
   expect(stdout).toMatch(/ {2}model\.shop\.broken +error +.*selec/);
   expect(stdout).toContain("  skipped because broken failed: 6 models (a, b, c, d, e, …)\n");
+});
+
+test("OpenLineage hears of a job's run, and its commands name it as their parent", async () => {
+  const cwd = project(
+    "jobs:\n  good: {steps: [{run: seed --allow-empty-selection}]}\n  bad: {steps: [{run: seed --select nothing}]}\n",
+  );
+  writeFileSync(join(cwd, "openlineage.yml"), "transport: {type: file, log_file_path: events.ndjson}\n");
+  const { url, child } = await up(cwd);
+  const ids: string[] = [];
+  for (const job of ["good", "bad"]) {
+    const { run: asked } = await ask(url, `/api/jobs/${job}/trigger`, "POST");
+    await until(url, `/api/runs/${asked.id}`, (body) => body.run.ended_at !== null);
+    ids.push(asked.id);
+  }
+  child.kill("SIGTERM");
+  await once(child, "exit");
+  const events = readEvents(readFileSync(join(cwd, "events.ndjson"), "utf8").trim().split("\n"));
+  const of = (id: string | undefined) => events.filter(({ run: { runId } }) => runId === id);
+  expect(of(ids[0]).map(({ eventType, job }) => [eventType, job.name])).toEqual([
+    ["START", "shop.job.good"],
+    ["COMPLETE", "shop.job.good"],
+  ]);
+  expect(of(ids[1])[1]).toMatchObject({
+    eventType: "FAIL",
+    job: { name: "shop.job.bad", facets: { jobType: { jobType: "JOB" } } },
+    run: { facets: { errorMessage: { message: expect.stringContaining("step seed failed: exit code 2") } } },
+  });
+  const command = events.filter(({ job }) => job.name === "shop.seed");
+  expect(command.map(({ eventType, run: { facets } }) => [eventType, facets.parent?.run])).toEqual(
+    ["START", "COMPLETE", "START", "FAIL"].map((type, index) => [type, { runId: ids[index < 2 ? 0 : 1] }]),
+  );
+  expect(events.map(({ eventTime }) => eventTime)).toEqual(events.map(({ eventTime }) => eventTime).sort());
 });
 
 test("a second scheduler is refused, naming the first", async () => {
