@@ -1,20 +1,12 @@
 import Handlebars from "handlebars";
 import { ProjectError } from "../../core/errors.ts";
+import { escapeMrkdwn } from "../mrkdwn.ts";
 import type { AlertMessage } from "./message.ts";
 
 /** What a text becomes so that it is read as text in this format. */
 const ESCAPES = {
   html: (text: string) => Handlebars.Utils.escapeExpression(text),
-  /**
-   * Slack's mrkdwn knows three characters; a zero-width space keeps `*`, `_`, `~` and quotes from being markup, which they
-   * never are inside a word: names can be copied.
-   */
-  mrkdwn: (text: string) =>
-    text
-      .replaceAll("&", "&amp;")
-      .replaceAll("<", "&lt;")
-      .replaceAll(">", "&gt;")
-      .replace(/(?<![\p{L}\p{N}_])[*_~]+|[*_~]+(?![\p{L}\p{N}_])|`/gu, "\u200b$&\u200b"),
+  mrkdwn: escapeMrkdwn,
   json: (text: string) => JSON.stringify(text).slice(1, -1),
   /** One line, so that no text becomes a header of its own. */
   header: (text: string) => text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").trim(),

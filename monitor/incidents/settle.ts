@@ -71,7 +71,7 @@ function place(
   const above = id === null ? new Set<string>() : lineage.ancestorsOf(id);
   const own =
     open.find(({ parts }) => parts.has(key)) ??
-    open.find(({ node }) => node !== null && (node === id || above.has(node)));
+    open.find((one) => one.node !== null && (one.node === id || above.has(one.node)) && isBad(one));
   const part = { title, message, severity, isBad: true };
   if (own !== undefined) {
     own.parts.set(key, part);
@@ -111,6 +111,11 @@ function place(
     wanted: channels === null ? null : new Set(channels),
     parts: new Map([[key, part]]),
   });
+}
+
+/** Whether anything of it is still wrong: what is good again explains nothing. */
+function isBad({ parts }: Open): boolean {
+  return [...parts.values()].some((part) => part.isBad);
 }
 
 /** Something more severe joins an incident: it is told again, to those as well who want to hear of nothing less. */
@@ -168,7 +173,7 @@ async function keep(
   changes: Changes,
   { incident, settling, now }: { incident: Open; settling: Settling; now: Date },
 ): Promise<void> {
-  const isOver = !incident.isNew && [...incident.parts.values()].every(({ isBad }) => !isBad);
+  const isOver = !incident.isNew && !isBad(incident);
   if (isOver) {
     incident.status = "resolved";
     incident.resolved_at = now.toISOString();

@@ -107,7 +107,7 @@ function secondsOf(runs: readonly Run[]): number[] {
   );
 }
 
-/** The newest runs that ended badly or were missed. */
+/** The newest runs that ended badly or were missed; what came again and again is one line. */
 export async function readBadRuns(state: StateDatabase, { since, until }: Stretch): Promise<BadRun[]> {
   const rows = await state
     .selectFrom("runs")
@@ -118,13 +118,15 @@ export async function readBadRuns(state: StateDatabase, { since, until }: Stretc
     .where("queued_at", "<", until)
     .orderBy("queued_at", "desc")
     .orderBy("id", "desc")
-    .limit(SHOWN.bad)
+    .limit(SAMPLES)
     .execute();
-  return rows.map(({ id, job, command, status, queued_at, due_at, reason, summary }) => ({
-    id,
-    name: job ?? `run ${command === JOB_COMMAND ? "" : command}`.trim(),
-    status,
-    at: due_at ?? queued_at,
-    reason: reason ?? summary ?? "",
-  }));
+  const bad: BadRun[] = [];
+  for (const { id, job, command, status, queued_at, due_at, reason, summary } of rows) {
+    const name = job ?? `run ${command === JOB_COMMAND ? "" : command}`.trim();
+    const at = due_at ?? queued_at;
+    const later = bad.findLast((one) => one.name === name);
+    if (later?.status === status) Object.assign(later, { times: later.times + 1, first_at: at });
+    else bad.push({ id, name, status, at, reason: reason ?? summary ?? "", times: 1, first_at: at });
+  }
+  return bad.slice(0, SHOWN.bad);
 }

@@ -4,6 +4,7 @@ import Handlebars from "handlebars";
 import { packageRoot } from "../../core/config.ts";
 import { EXIT, messageOf, ProjectError } from "../../core/errors.ts";
 import { readTextFile } from "../../core/text-file.ts";
+import { escapeMrkdwn } from "../mrkdwn.ts";
 import {
   ageText,
   changeText,
@@ -35,7 +36,7 @@ export function renderReport(report: Report, form: Form, projectDir: string): st
   handlebars.registerHelper(HELPERS);
   // Only html is escaped by Handlebars itself.
   const isHtml = form === "html";
-  const values = mapTexts(report, form === "slack" ? slackText : plainText);
+  const values = mapTexts(report, form === "slack" ? (text) => escapeMrkdwn(plainText(text)) : plainText);
   try {
     const template = handlebars.compile<unknown>(source, {
       noEscape: !isHtml,
@@ -84,15 +85,6 @@ function mapTexts(value: unknown, change: (text: string) => string): unknown {
 function plainText(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
   return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
-}
-
-/** https://docs.slack.dev/messaging/formatting-message-text#escaping; the marks of mrkdwn lose their meaning. */
-function slackText(text: string): string {
-  return plainText(text)
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replace(/[*_~`]/g, "$&\u200b");
 }
 
 const HELPERS: Record<string, Handlebars.HelperDelegate> = {

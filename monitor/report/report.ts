@@ -30,11 +30,16 @@ export interface RunGroup {
 }
 
 export interface BadRun {
+  /** The newest. */
   id: string;
   name: string;
   status: string;
   at: string;
   reason: string;
+  /** How many ended so in a row, nothing else of it in between that went badly. */
+  times: number;
+  /** When the first of those was due, or queued. */
+  first_at: string;
 }
 
 /** What the loads of a stream brought. */

@@ -181,6 +181,16 @@ test("what is worse than an open incident is told, and not hidden behind it", as
   expect(await told(state)).toEqual(["opened queued", "opened queued"]);
 });
 
+test("what is found in the run that makes the cause good again is no part of it", async () => {
+  const { state, run } = watchedGround();
+  await run({ "model.shop.stg_orders": "error", "test.shop.not_null.1": "skipped" });
+  await run({ "model.shop.stg_orders": "success", "test.shop.not_null.1": "warn" });
+  expect((await listIncidents(state)).map(({ title, status }) => [title, status])).toEqual([
+    ["test not_null warns", "open"],
+    ["model stg_orders failed", "resolved"],
+  ]);
+});
+
 test("an incident that gets worse is told again, to those as well who hear of nothing less, and once", async () => {
   const { state, run } = watchedGround(
     `${CHANNELS.trimEnd().slice(0, -1)}, pager: {type: webhook, url: {env: P}, min_severity: error}}\n`,

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CompiledQuery } from "kysely";
 import { expect, test } from "vitest";
+import { timeText } from "../../monitor/report/format.ts";
 import { readReport } from "../../monitor/report/read-report.ts";
 import { FORMS, renderReport, subjectOf } from "../../monitor/report/render.ts";
 import type { Report } from "../../monitor/report/report.ts";
@@ -82,6 +83,27 @@ test("runs that failed, were missed or took longer are counted, and the last one
     verdict: "bad",
     text: expect.stringContaining("last failed: refresh"),
   });
+});
+
+test("what fails again and again is one line with how often and since when", async () => {
+  const { state } = stateGround();
+  await addGoodDays(state);
+  for (const ago of [5, 4, 3]) await addRun(state, { at: hoursAgo(ago), job: "refresh", status: "failed" });
+  await addRun(state, { at: hoursAgo(2), job: "other", status: "failed" });
+  await addRun(state, { at: hoursAgo(1), job: "refresh", status: "failed", reason: "newest" });
+  await addRun(state, { at: hoursAgo(6), job: "refresh", status: "missed" });
+  const report = await reportOf(state);
+  expect(report.bad_runs.map(({ name, status, times }) => [name, status, times])).toEqual([
+    ["refresh", "failed", 4],
+    ["other", "failed", 1],
+    ["refresh", "missed", 1],
+  ]);
+  expect(report.bad_runs[0]).toMatchObject({ reason: "newest" });
+  const since = timeText(report.bad_runs[0]?.first_at ?? null);
+  expect(renderReport(report, "text", "/nowhere")).toMatch(
+    new RegExp(`refresh failed 4 times since ${since} \\(`),
+  );
+  expect(renderReport(report, "html", "/nowhere")).toContain(`failed, 4 times since ${since}`);
 });
 
 test("a test that fails is new when it was well before, and told when it is well again", async () => {
