@@ -1,5 +1,3 @@
-import { statSync } from "node:fs";
-import { join } from "node:path";
 import type { Command } from "commander";
 import { environmentValue } from "../../core/config.ts";
 import { EXIT } from "../../core/errors.ts";
@@ -7,7 +5,7 @@ import { TOKEN_VARIABLES } from "../../core/run-environment.ts";
 import { prometheusText } from "../../monitor/prometheus/exposition.ts";
 import { loadMonitor } from "../../monitor/settings.ts";
 import type { Schedule } from "../../schedule/jobs/job.ts";
-import { JOB_FILES, loadSchedule, problemLines } from "../../schedule/jobs/load-jobs.ts";
+import { loadSchedule } from "../../schedule/jobs/load-jobs.ts";
 import { createScheduler, type Scheduler } from "../../schedule/scheduler.ts";
 import { openState, type RunRow } from "../../state/database.ts";
 import { acquireLeadership } from "../../state/lock.ts";
@@ -24,6 +22,7 @@ import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
 import { API_URL, PROGRAM, startStandIn } from "../stand-in.ts";
 import type { Terminal } from "../terminal.ts";
+import { followFiles, marksOf, watchStore } from "../up-files.ts";
 import { ownerOf, patienceOf, type Workspace, withEnvironment } from "../workspace.ts";
 import { faultTeller, openRecommender, servingAccess } from "./serve.ts";
 
@@ -45,6 +44,7 @@ export async function runUp(
     terminal.stdout.write(`${up.url}\n`);
     tellStart(up.workspace, up.schedule);
     await up.scheduler.run();
+    if (up.gone.signal.aborted) throw up.gone.signal.reason;
     return { exitCode: EXIT.ok, summary: "stopped", text: "", json: {}, isServed: !up.isCut() };
   } finally {
     await closeAll(closers);
@@ -69,6 +69,8 @@ interface Up {
   scheduler: Scheduler;
   /** Whether the signal ended something that was running. */
   isCut: () => boolean;
+  /** Aborted when the store is not there any more. */
+  gone: AbortController;
 }
 
 /** Starts every part, each with its closer, so that those are ended also when a later one cannot be started. */
@@ -86,9 +88,13 @@ async function startAll(
   closers.push(() => lock.release());
   const state = openState(folders.stateFile, ownerOf(given), patienceOf(ctx, Number.POSITIVE_INFINITY));
   closers.push(() => state.destroy());
-  const standIn = options.demo ? await startStandIn(given) : undefined;
+  const gone = new AbortController();
+  const looks = watchStore(folders.stateFile, gone);
+  closers.push(() => clearInterval(looks));
+  const watched = { ...given, ctx: { ...ctx, signal: AbortSignal.any([ctx.signal, gone.signal]) } };
+  const standIn = options.demo ? await startStandIn(watched) : undefined;
   closers.push(() => standIn?.stop());
-  const workspace = standIn === undefined ? given : withEnvironment(given, { [API_URL]: standIn.url });
+  const workspace = standIn === undefined ? watched : withEnvironment(watched, { [API_URL]: standIn.url });
   const lineage = await startLineageSender(workspace, state);
   closers.push(() => lineage.stop());
   const alerts = startAlertSender(workspace, state);
@@ -114,7 +120,7 @@ async function startAll(
   const load = () => loadSchedule(ctx.projectDir, check);
   const saves = followFiles(workspace, { scheduler, problems, marks, load });
   closers.push(() => clearInterval(saves));
-  return { url, workspace, schedule, scheduler, isCut: () => isCut };
+  return { url, workspace, schedule, scheduler, isCut: () => isCut, gone };
 }
 
 /** A caller who has to wait for longer than this asks again. */
@@ -201,42 +207,4 @@ function tellEnd({ ctx }: Workspace, run: RunRow): void {
   const text = `${run.job} ${run.status.replaceAll("_", " ")} (run ${run.id.slice(0, 8)})${run.reason === null ? "" : `: ${run.reason}`}`;
   const say = run.status === "success" ? ctx.log.info : ctx.log.warn;
   say("job_ended", text, { job: run.job, run: run.id, status: run.status });
-}
-
-const LOOK_MS = 1000;
-
-/** Takes over definitions when their files are saved. Wrong ones are told, and the former ones hold. */
-function followFiles(
-  { ctx }: Workspace,
-  {
-    scheduler,
-    problems,
-    marks: first,
-    load,
-  }: { scheduler: Scheduler; problems: string[]; marks: string; load: () => Schedule },
-): NodeJS.Timeout {
-  let former = first;
-  const look = async () => {
-    const marks = marksOf(ctx.projectDir);
-    if (marks === former) return;
-    former = marks;
-    try {
-      await scheduler.follow(load());
-      problems.length = 0;
-      ctx.log.info("jobs_read", "the jobs were read again");
-    } catch (error) {
-      problems.splice(0, problems.length, ...problemLines(error));
-      ctx.log.warn("jobs_wrong", `the former jobs hold: ${problems.join("\n")}`);
-    }
-    scheduler.wake();
-  };
-  return setInterval(() => void look(), LOOK_MS);
-}
-
-/** Another text whenever a file of jobs was saved. */
-function marksOf(projectDir: string): string {
-  return JOB_FILES.map((file) => {
-    const stat = statSync(join(projectDir, file), { throwIfNoEntry: false });
-    return stat === undefined ? "" : `${stat.mtimeMs}/${stat.size}/${stat.ino}`;
-  }).join(" ");
 }

@@ -68,7 +68,7 @@ function viewOf(message: AlertMessage) {
 
 /** What is wrong; where it is not what the incident is called after, with what it is about. */
 function textOf({ title, message }: AlertMessage["parts"][number], incident: AlertMessage): string {
-  return title === incident.title || message.startsWith(title) ? message : `${title}: ${message}`;
+  return incident.title.startsWith(title) || message.startsWith(title) ? message : `${title}: ${message}`;
 }
 
 export const SUBJECT = "[{{project}}] {{word}}: {{title}}";

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import Sqlite from "libsql";
@@ -192,6 +192,16 @@ test("a store that somebody holds is waited for: nothing is lost, and questions 
   expect(stderr()).toContain("another program holds the store of runs: waiting for it since 2 s");
   expect(stderr()).not.toContain("    at ");
   expect(child.exitCode).toBeNull();
+});
+
+test("a store that is moved away ends it, and what it runs", async () => {
+  const { child, cwd, pid, stderr } = await endlessRun();
+  renameSync(join(cwd, "data/state.db"), join(cwd, "data/moved.db"));
+  expect((await once(child, "exit"))[0]).toBe(4);
+  expect(stderr()).toContain("the store of runs was moved away or replaced while run up was working with it");
+  expect(stderr()).toContain("to fix: put it back and start run up again; without it a new history begins");
+  expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+  expect(existsSync(join(cwd, "data/state.db"))).toBe(false);
 });
 
 test("a port that is taken ends it at once, whatever had been started", async () => {
