@@ -16,7 +16,7 @@ export function followFiles(
     problems,
     marks: first,
     load,
-  }: { scheduler: Scheduler; problems: string[]; marks: string; load: () => Schedule },
+  }: { scheduler: Scheduler; problems: string[]; marks: string; load: () => Promise<Schedule> },
 ): NodeJS.Timeout {
   let former = first;
   const look = async () => {
@@ -24,7 +24,7 @@ export function followFiles(
     if (marks === former) return;
     former = marks;
     try {
-      await scheduler.follow(load());
+      await scheduler.follow(await load());
       problems.length = 0;
       ctx.log.info("jobs_read", "the jobs were read again");
     } catch (error) {

@@ -4,7 +4,6 @@ import { nearestLine } from "../../core/nearest.ts";
 import { dueMoments } from "../../schedule/due/due.ts";
 import { type ListedJob, listJobs, localTime } from "../../schedule/job-list.ts";
 import type { Job } from "../../schedule/jobs/job.ts";
-import { loadSchedule } from "../../schedule/jobs/load-jobs.ts";
 import { cancelRun, setPaused, triggerJob } from "../../schedule/runs/admit.ts";
 import { openState, type StateDatabase } from "../../state/database.ts";
 import { lockHolder } from "../../state/lock.ts";
@@ -13,6 +12,7 @@ import { listRuns } from "../../state/runs.ts";
 import { commandCheck } from "../check-command.ts";
 import type { Outcome } from "../outcome.ts";
 import { formatTable } from "../print.ts";
+import { readSchedule } from "../read-schedule.ts";
 import type { Terminal } from "../terminal.ts";
 import { ownerOf, type Workspace } from "../workspace.ts";
 import { formatRuns, oneRun } from "./history.ts";
@@ -36,7 +36,7 @@ export async function runJobLs(
   program: Command,
 ): Promise<Outcome> {
   const { ctx, folders } = workspace;
-  const { jobs } = loadSchedule(ctx.projectDir, commandCheck(program));
+  const { jobs } = await readSchedule(ctx, commandCheck(program));
   return withState(workspace, async (state) => {
     const listed = await listJobs(state, jobs, ctx.clock.now());
     const holder = lockHolder(folders.leaderFile);
@@ -93,7 +93,7 @@ export async function runJobAction(
   { action, name, program }: { action: JobAction; name: string; program: Command },
 ): Promise<Outcome> {
   const { ctx } = workspace;
-  const { jobs } = loadSchedule(ctx.projectDir, commandCheck(program));
+  const { jobs } = await readSchedule(ctx, commandCheck(program));
   return withState(workspace, async (state) => {
     const job = jobs.find((one) => one.name === name);
     if (action === "cancel") return cancel(workspace, state, name);

@@ -5,7 +5,6 @@ import { TOKEN_VARIABLES } from "../../core/run-environment.ts";
 import { prometheusText } from "../../monitor/prometheus/exposition.ts";
 import { loadMonitor } from "../../monitor/settings.ts";
 import type { Schedule } from "../../schedule/jobs/job.ts";
-import { loadSchedule } from "../../schedule/jobs/load-jobs.ts";
 import { createScheduler, type Scheduler } from "../../schedule/scheduler.ts";
 import { openState, type RunRow } from "../../state/database.ts";
 import { acquireLeadership } from "../../state/lock.ts";
@@ -20,6 +19,7 @@ import { startLineageSender } from "../lineage-sender.ts";
 import { logPart, logTail } from "../log-files.ts";
 import type { Outcome } from "../outcome.ts";
 import { plural } from "../print.ts";
+import { readSchedule } from "../read-schedule.ts";
 import { API_URL, PROGRAM, startStandIn } from "../stand-in.ts";
 import type { Terminal } from "../terminal.ts";
 import { followFiles, marksOf, watchStore } from "../up-files.ts";
@@ -82,7 +82,7 @@ async function startAll(
   const check = commandCheck(program);
   // Before they are read: what is saved from now on counts.
   const marks = marksOf(ctx.projectDir);
-  const schedule = loadSchedule(ctx.projectDir, check);
+  const schedule = await readSchedule(ctx, check);
   loadMonitor(ctx.projectDir);
   const lock = await acquireLeadership(ctx, folders.leaderFile, "run up");
   closers.push(() => lock.release());
@@ -117,7 +117,7 @@ async function startAll(
   });
   const problems: string[] = [];
   const url = await startWeb(workspace, { options, scheduler, problems, closers });
-  const load = () => loadSchedule(ctx.projectDir, check);
+  const load = () => readSchedule(ctx, check);
   const saves = followFiles(workspace, { scheduler, problems, marks, load });
   closers.push(() => clearInterval(saves));
   return { url, workspace, schedule, scheduler, isCut: () => isCut, gone };

@@ -31,8 +31,15 @@ interface Defined {
   place: (...path: (string | number)[]) => string;
 }
 
-/** The jobs of project.yml and schedule.yml. Throws all that is wrong with them at once (exit 2). */
-export function loadSchedule(projectDir: string, checkCommand: CommandCheck): Schedule {
+/**
+ * The jobs of project.yml and schedule.yml. Throws all that is wrong with them at once (exit 2). Where the sources of the
+ * project and their streams are given, triggers by others are wrong as well.
+ */
+export function loadSchedule(
+  projectDir: string,
+  checkCommand: CommandCheck,
+  sources?: readonly string[],
+): Schedule {
   const errors: ProjectError[] = [];
   const parts = JOB_FILES.filter((file) => existsSync(join(projectDir, file))).flatMap((name) => {
     try {
@@ -73,6 +80,7 @@ export function loadSchedule(projectDir: string, checkCommand: CommandCheck): Sc
     errors.push(...timingErrors(input, place), ...stepErrors({ job, place }, checkCommand));
   }
   errors.push(...triggerErrors(defined));
+  if (sources !== undefined) errors.push(...sourceErrors(defined, sources));
   if (errors.length > 0) throw new ProjectErrors(errors);
   return { jobs: defined.map(({ job }) => job), settings };
 }
@@ -157,19 +165,21 @@ function timingErrors(input: JobInput, place: Defined["place"]): ProjectError[] 
     const hint = "keep the one that is meant";
     return [jobError("JOB_TIMING", place("every"), "a job has either cron or every", { hint })];
   }
-  if (timezone !== undefined && !isTimeZone(timezone)) return [zoneError(timezone, place("timezone"))];
+  const errors: ProjectError[] = [];
+  if (timezone !== undefined && !isTimeZone(timezone)) errors.push(zoneError(timezone, place("timezone")));
   if (every !== undefined && every < 1000)
-    return [
+    errors.push(
       jobError("JOB_TIMING", place("every"), "a job is due every second at most", {
         hint: "write 1s or more",
       }),
-    ];
-  if (cron === undefined) return [];
-  const problem = checkCron(cron);
+    );
+  const problem = cron === undefined ? null : checkCron(cron);
   const hint = 'write minute, hour, day of the month, month and day of the week: "0 6 * * 1-5"';
-  return problem === null
-    ? []
-    : [jobError("JOB_CRON", place("cron"), `"${cron}" is no cron expression`, { why: [problem], hint })];
+  if (problem !== null)
+    errors.push(
+      jobError("JOB_CRON", place("cron"), `"${cron}" is no cron expression`, { why: [problem], hint }),
+    );
+  return errors;
 }
 
 function stepErrors({ job, place }: Defined, checkCommand: CommandCheck): ProjectError[] {
@@ -231,6 +241,19 @@ function triggerErrors(defined: readonly Defined[]): ProjectError[] {
       hint: "remove one of these triggers",
     }),
   ];
+}
+
+function sourceErrors(defined: readonly Defined[], sources: readonly string[]): ProjectError[] {
+  return defined.flatMap(({ job, place }) =>
+    job.fresher
+      .filter((name) => !sources.includes(name))
+      .map((name) =>
+        jobError("JOB_SOURCE", place("triggers"), `unknown source "${name}" in fresher`, {
+          why: nearestLine(name, sources),
+          hint: "name a source of ingest/sources, or one of its streams as source.stream",
+        }),
+      ),
+  );
 }
 
 /** Names of jobs, each of which is triggered by the one before, the first by the last; empty when there are none such. */

@@ -7,7 +7,7 @@ import Sqlite from "libsql";
 import { expect, onTestFinished, test } from "vitest";
 import { firstLine } from "../../cli/stand-in.ts";
 import { readEvents } from "../monitor/openlineage-spec.ts";
-import { MAIN, run, temporaryFolder } from "./cli.ts";
+import { copyProject, MAIN, run, temporaryFolder } from "./cli.ts";
 
 const PROFILES =
   "shop: {target: dev, outputs: {dev: {type: duckdb, path: data/warehouse.duckdb, schema: main}}}\n";
@@ -152,6 +152,21 @@ test("mistakes in jobs are told with their places before anything starts", async
   );
   expect(stderr).toContain('project.yml:9:14  "run up" never ends by itself');
   expect(stderr).toContain('project.yml:10:14  run show takes no "b"');
+});
+
+test("a job that waits for a source that nobody loads is a mistake", async () => {
+  const cwd = copyProject();
+  const triggers = "[{fresher: moovitamix}, {fresher: moovitamix.trakcs}]";
+  writeFileSync(join(cwd, "schedule.yml"), `jobs:\n  a:\n    triggers: ${triggers}\n`);
+  for (const command of [["up"], ["job", "ls"]]) {
+    const { exitCode, stderr } = await run(command, { cwd });
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/schedule\.yml:3:\d+ {2}unknown source "moovitamix\.trakcs" in fresher/);
+    expect(stderr).toMatch(/nearest names: .*moovitamix\.tracks/);
+    expect(stderr).toContain(
+      "to fix: name a source of ingest/sources, or one of its streams as source.stream",
+    );
+  }
 });
 
 test("an edited file with mistakes leaves the former jobs, and says so until it is right", async () => {

@@ -120,9 +120,11 @@ test("the same job in both files is told at the second place", () => {
 });
 
 test("all mistakes are told at once", () => {
-  const text = "jobs:\n  a: {cron: nonsense}\n  b: {timezone: Nowhere, steps: [{run: bild}]}\n";
+  const text =
+    "jobs:\n  a: {cron: nonsense, timezone: Nowhere}\n  b: {timezone: Nowhere, steps: [{run: bild}]}\n";
   const check: CommandCheck = ([word]) => (word === "bild" ? { message: 'unknown command "bild"' } : null);
   expect(mistakesIn(text, check).map(({ code }) => code)).toEqual([
+    "JOB_TIMEZONE",
     "JOB_CRON",
     "JOB_TIMEZONE",
     "STEP_COMMAND",
