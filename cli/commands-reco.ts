@@ -104,6 +104,33 @@ function addLoop(reco: Command, invocation: Invocation): void {
       const { runRecoDrift } = await import("./commands/reco-drift.ts");
       await execute(invocation, { name: "reco drift", options, isRecorded: true, work: runRecoDrift });
     });
+  addWriteOptions(reco.command("live"))
+    .description("how the lists of champion and challenger do with listeners: success, coverage, strangers")
+    .addHelpText("after", examples("run reco live", "run metrics show reco_success_ratio"))
+    .action(async (options: CommonOptions) => {
+      const { runRecoLive } = await import("./commands/reco-retrain.ts");
+      const work: Work = (workspace, terminal) => runRecoLive(workspace, terminal);
+      await execute(invocation, { name: "reco live", options, isRecorded: true, work });
+    });
+  addWriteOptions(reco.command("retrain"))
+    .description(
+      "train, judge and serve a new model when a rule of project.yml says so; roll back one that fails",
+    )
+    .option("--dry-run", "only say what would be done, and why")
+    .addHelpText("after", examples("run reco retrain", "run reco retrain --dry-run"))
+    .action(async (options: CommonOptions & { dryRun?: boolean }) => {
+      const { runRecoRetrain } = await import("./commands/reco-retrain.ts");
+      const work: Work = (workspace, terminal) => runRecoRetrain(workspace, terminal, options);
+      await execute(invocation, { name: "reco retrain", options, isRecorded: true, work });
+    });
+  addProjectOptions(reco.command("audit"))
+    .description("what became of models, when, by which run and why")
+    .addOption(numberOption("--limit <n>", "entries at most", 1).default(20))
+    .action(async (options: CommonOptions & { limit: number }) => {
+      const { runRecoAudit } = await import("./commands/reco-audit.ts");
+      const work: Work = (workspace, terminal) => runRecoAudit(workspace, terminal, options);
+      await execute(invocation, { name: "reco audit", options, isRecorded: false, work });
+    });
 }
 
 function addRegistry(reco: Command, invocation: Invocation): void {

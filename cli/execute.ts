@@ -96,7 +96,7 @@ export async function executeBare(
 
 /** The outputs as the options of a command ask for them. */
 export function terminalOf(invocation: Invocation, options: CommonOptions): Terminal {
-  const { cwd, env, readLine, stdout, stderr, signal, argv } = invocation;
+  const { cwd, env, readLine, stdout, stderr, signal, argv, clock } = invocation;
   const isQuiet = options.quiet ?? false;
   return createTerminal({
     cwd,
@@ -105,6 +105,7 @@ export function terminalOf(invocation: Invocation, options: CommonOptions): Term
     stdout,
     stderr,
     signal,
+    clock,
     invocation: argv.join(" "),
     isQuiet,
     isDebug: options.debug ?? false,

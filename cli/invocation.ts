@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../core/config.ts";
-import type { Environment } from "../core/context.ts";
+import type { Clock, Environment } from "../core/context.ts";
 import { EXIT } from "../core/errors.ts";
 import { readFirstLine } from "./standard-input.ts";
 
@@ -25,6 +25,8 @@ export interface Invocation {
   stdout: Output;
   stderr: Output;
   signal: AbortSignal;
+  /** The system's when left out. */
+  clock?: Clock;
   version: string;
   exitCode: number;
   /** Whether what went wrong is told after the answer, where it is seen. */

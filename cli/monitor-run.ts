@@ -48,5 +48,5 @@ export async function monitorRun(
 /** Commands that load, build or check. */
 const WATCHED = [
   ...["ingest", "models", "seed", "snapshot", "test", "build", "pipeline", "publish", "freshness", "retry"],
-  ...["demo", "reco train", "reco infer", "reco drift"],
+  ...["demo", "reco train", "reco infer", "reco drift", "reco live", "reco retrain"],
 ];

@@ -5,19 +5,23 @@ import { type Invocation, interruptible } from "./invocation.ts";
 
 /** Reads the arguments, runs the command, and returns the exit code. Nothing else of the program sets it. */
 export async function runCommandLine(argv: readonly string[], process: NodeJS.Process): Promise<number> {
-  return interruptible(process, argv, async (invocation) => {
-    const program = createProgram(invocation);
-    try {
-      if (argv.length === 0) program.outputHelp();
-      else await program.parseAsync([...argv], { from: "user" });
-      return invocation.exitCode;
-    } catch (error) {
-      if (!(error instanceof CommanderError)) throw error;
-      if (error.exitCode === 0) return EXIT.ok;
-      if (argv.includes("--json")) invocation.stdout.write(usageDocument(argv, error));
-      return EXIT.usage;
-    }
-  });
+  return interruptible(process, argv, runInvocation);
+}
+
+/** The same within a process that goes on. */
+export async function runInvocation(invocation: Invocation): Promise<number> {
+  const { argv } = invocation;
+  const program = createProgram(invocation);
+  try {
+    if (argv.length === 0) program.outputHelp();
+    else await program.parseAsync([...argv], { from: "user" });
+    return invocation.exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return EXIT.ok;
+    if (argv.includes("--json")) invocation.stdout.write(usageDocument(argv, error));
+    return EXIT.usage;
+  }
 }
 
 function usageDocument(argv: readonly string[], error: CommanderError): string {

@@ -13,8 +13,22 @@ const drift = z.array(
     degree: z.enum(DEGREES).nullable(),
   }),
 );
+const live = z.array(
+  z.object({
+    alias: z.string(),
+    shelf: z.string(),
+    shown: z.number(),
+    success_rate: z.number().nullable(),
+    coverage: z.number(),
+    fallback_ratio: z.number(),
+  }),
+);
 /** What commands of recommendations answer with. */
-const figuresSchema = z.object({ drift: drift.catch([]) });
+const figuresSchema = z.object({
+  drift: drift.catch([]),
+  live: live.catch([]),
+  champion_age_seconds: z.number().nullable().catch(null),
+});
 type Figures = z.output<typeof figuresSchema>;
 
 function point(name: MetricName, labels: Record<string, string>, value: number): Measurement {
@@ -23,7 +37,12 @@ function point(name: MetricName, labels: Record<string, string>, value: number):
 
 /** What a command has measured of recommendations, read from its answer. */
 export function recoMetrics(json: Record<string, unknown>): Measurement[] {
-  return figuresSchema.parse(json).drift.flatMap(driftMetrics);
+  const { drift, live, champion_age_seconds: age } = figuresSchema.parse(json);
+  return [
+    ...drift.flatMap(driftMetrics),
+    ...live.flatMap(liveMetrics),
+    ...(age === null ? [] : [point("reco_model_age_seconds", {}, age)]),
+  ];
 }
 
 function driftMetrics(one: Figures["drift"][number]): Measurement[] {
@@ -34,5 +53,16 @@ function driftMetrics(one: Figures["drift"][number]): Measurement[] {
     ...(distance === null ? [] : [point("reco_drift_distance", labels, distance)]),
     ...(overlap === null ? [] : [point("reco_list_overlap", {}, overlap)]),
     ...(degree === null ? [] : [point("reco_drift_degree", labels, DEGREES.indexOf(degree))]),
+  ];
+}
+
+function liveMetrics(one: Figures["live"][number]): Measurement[] {
+  const { alias, shelf, shown, success_rate, coverage, fallback_ratio } = one;
+  const labels = { alias, shelf };
+  return [
+    point("reco_shown_tracks", labels, shown),
+    point("reco_coverage_ratio", labels, coverage),
+    point("reco_fallback_ratio", labels, fallback_ratio),
+    ...(success_rate === null ? [] : [point("reco_success_ratio", labels, success_rate)]),
   ];
 }

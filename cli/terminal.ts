@@ -1,4 +1,4 @@
-import type { Environment } from "../core/context.ts";
+import { type Clock, type Environment, systemClock } from "../core/context.ts";
 import type { Output } from "./invocation.ts";
 import type { LogFormat } from "./log-json.ts";
 import { type Colors, colorsFor, createStory, type Story } from "./print.ts";
@@ -18,6 +18,7 @@ export interface Terminal {
   colors: Colors;
   story: Story;
   signal: AbortSignal;
+  clock: Clock;
 }
 
 export interface TerminalOptions {
@@ -28,6 +29,8 @@ export interface TerminalOptions {
   stdout: Output;
   stderr: Output;
   signal: AbortSignal;
+  /** The system's when left out. */
+  clock?: Clock | undefined;
   isQuiet: boolean;
   isDebug: boolean;
   logFormat: LogFormat;
@@ -36,8 +39,8 @@ export interface TerminalOptions {
 }
 
 export function createTerminal(options: TerminalOptions): Terminal {
-  const { cwd, env, readLine, invocation, stdout, stderr, signal, isQuiet, isDebug, logFormat, holdsErrors } =
-    options;
+  const { cwd, env, readLine, invocation, stdout, stderr, signal, clock = systemClock } = options;
+  const { isQuiet, isDebug, logFormat, holdsErrors } = options;
   return {
     cwd,
     env,
@@ -46,6 +49,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
     stdout,
     stderr,
     signal,
+    clock,
     colors: colorsFor(stdout, env),
     story: createStory(stderr, {
       colors: colorsFor(stderr, env),

@@ -89,6 +89,7 @@ export function openWorkspace(terminal: Terminal, options: CommonOptions): Works
       terminal.story.sink(entry);
     }),
     signal: terminal.signal,
+    clock: terminal.clock,
   });
   const { invocation, cwd, story } = terminal;
   return readSettings({ ctx, options, invocation, cwd, warnings, story, runLog });

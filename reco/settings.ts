@@ -72,6 +72,35 @@ const feedback = z.strictObject({
   skip: z.number().min(0).default(0),
 });
 
+const live = z.strictObject({
+  /** Success is looked at over so many days. */
+  window_days: count(7),
+  /** Shown tracks, on a shelf; with fewer nothing is said of success. */
+  min_samples: count(1000),
+});
+
+/** By how much success may fall, as a share of what it was. */
+const drop = z.union([z.literal(false), z.number().gt(0).max(1)]).default(0.2);
+const limit = z.union([z.literal(false), z.enum(["moderate", "severe"])]).default("severe");
+
+const retrain = z.strictObject({
+  /** Each of these, unless it is false, is a reason to train anew. */
+  success_drop: drop,
+  drift: z.strictObject({ features: limit, popularity: limit, predictions: limit, cold: limit }).prefault({}),
+  /** Listens since then, as a share of those that the champion learned from. */
+  new_listens: z.union([z.literal(false), z.number().positive()]).default(0.2),
+  age_days: z.union([z.literal(false), z.number().positive()]).default(30),
+  /** Between one retraining or rollback and the next. */
+  cooldown_hours: z.number().min(0).default(24),
+});
+
+const rollback = z.strictObject({
+  /** By how much success of a new champion may be below the former one's; false: it always stays. */
+  success_drop: drop,
+  /** After its promotion. */
+  within_days: z.number().positive().default(14),
+});
+
 const shape = z.strictObject({
   /** Depth at which lists are measured. */
   k: count(10),
@@ -94,6 +123,9 @@ const shape = z.strictObject({
   serving: serving.prefault({}),
   drift: drift.prefault({}),
   feedback: feedback.prefault({}),
+  live: live.prefault({}),
+  retrain: retrain.prefault({}),
+  rollback: rollback.prefault({}),
 });
 
 export type RecoSettings = z.output<typeof shape>;

@@ -27,6 +27,7 @@ import type {
 } from "./monitor-tables.ts";
 import { busyError, isBusy, type Patience, PatientDialect, USUAL_PATIENCE } from "./patient-driver.ts";
 import type { RegistryTables } from "./registry-tables.ts";
+import type { RetrainingTables } from "./retraining-tables.ts";
 
 /** A command that somebody typed, a job's run, or the command of one of its steps. */
 export interface RunRow {
@@ -160,7 +161,7 @@ export interface FailureRow {
   rows: string;
 }
 
-export interface StateTables extends RegistryTables {
+export interface StateTables extends RegistryTables, RetrainingTables {
   runs: RunRow;
   run_steps: StepRow;
   run_nodes: RunNodeRow;

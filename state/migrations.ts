@@ -1,4 +1,5 @@
 import { REGISTRY_MIGRATION } from "./registry-tables.ts";
+import { RETRAINING_MIGRATION } from "./retraining-tables.ts";
 
 /** Each entry brings the store from version `index` to `index + 1`. Entries are only ever added. */
 export const MIGRATIONS: readonly string[] = [
@@ -171,4 +172,5 @@ export const MIGRATIONS: readonly string[] = [
      created_at text not null,
      lease_until text
    );`,
+  RETRAINING_MIGRATION,
 ];

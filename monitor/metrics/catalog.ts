@@ -14,6 +14,7 @@ const stream = ["source", "stream"] as const;
 const table = ["table"] as const;
 const column = ["table", "column"] as const;
 const drift = ["kind", "measure"] as const;
+const served = ["alias", "shelf"] as const;
 
 /** All that is measured. Names are Prometheus' without the prefix: base units, and `_total` is added to counters. */
 export const METRICS = {
@@ -101,6 +102,32 @@ export const METRICS = {
     type: "gauge",
     help: "Mean share of a user's first list by the champion that is on today's, too.",
     labels: [],
+  },
+  reco_success_ratio: {
+    type: "gauge",
+    help: "Share of shown tracks that were liked, listened to or played, by champion or challenger, of late.",
+    labels: served,
+  },
+  reco_shown_tracks: {
+    type: "gauge",
+    help: "Tracks shown of late whose outcomes are known.",
+    labels: served,
+  },
+  reco_coverage_ratio: {
+    type: "gauge",
+    help: "Share of all tracks that were shown of late.",
+    labels: served,
+  },
+  reco_fallback_ratio: {
+    type: "gauge",
+    help: "Share of the lists of late that strangers got.",
+    labels: served,
+  },
+  reco_model_age_seconds: {
+    type: "gauge",
+    help: "Time since the champion was made.",
+    labels: [],
+    isAge: true,
   },
 } as const satisfies Record<string, Metric>;
 

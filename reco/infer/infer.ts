@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type Sqlite from "libsql";
 import type { Context } from "../../core/context.ts";
@@ -177,7 +177,8 @@ function metaOf(
   const basis = JSON.stringify([version, settings, scope, ids, titles, artists]);
   return {
     format: 1,
-    inference_id: created.replace(/[-:.]/g, ""),
+    // In the order of time; two of one moment are two all the same.
+    inference_id: `${created.replace(/[-:.]/g, "")}-${randomUUID().slice(0, 8)}`,
     model_version: version,
     basis: hash("sha256", basis, "hex").slice(0, 16),
     cutoff,
