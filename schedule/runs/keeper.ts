@@ -275,7 +275,7 @@ async function endStep(keeper: KeeperState, run: ActiveRun, step: StepRow, end: 
   const { exitCode, signal, problem } = end;
   run.children.delete(step.place);
   Object.assign(step, {
-    ...statusOf(run, end, told?.summary ?? null),
+    ...statusOf(run, end, told === undefined ? null : ((await failedNodes(state, told.id)) ?? told.summary)),
     exit_code: exitCode,
     signal,
     ended_at: now.toISOString(),
@@ -292,6 +292,26 @@ async function endStep(keeper: KeeperState, run: ActiveRun, step: StepRow, end: 
   });
   if (again !== null) run.steps[step.place] = again;
   keeper.touched.add(run);
+}
+
+const MAX_NAMED = 3;
+
+/** What broke in a command, by name: `model dim_users, test too_many`; null when nothing of it did. */
+async function failedNodes(state: StateDatabase, runId: string): Promise<string | null> {
+  const nodes = await state
+    .selectFrom("run_nodes")
+    .select(["kind", "node"])
+    .where("run_id", "=", runId)
+    .where("status", "in", ["error", "fail", "failed", "partial success"])
+    .orderBy("place")
+    .execute();
+  if (nodes.length === 0) return null;
+  const names = nodes.slice(0, MAX_NAMED).map(({ kind, node }) => {
+    const name = kind === "stream" ? node : (node.split(".")[2] ?? node);
+    return `${kind.replace("_", " ")} ${name}`;
+  });
+  const more = nodes.length > MAX_NAMED ? ` and ${nodes.length - MAX_NAMED} more` : "";
+  return `${names.join(", ")}${more}`;
 }
 
 /** A command that was killed could not write its end. */
