@@ -1,7 +1,7 @@
 import type { Context } from "../core/context.ts";
 import type { StateDatabase } from "../state/database.ts";
 import { type Finding, type Findings, findingsOfRun } from "./incidents/finding.ts";
-import { readLineage } from "./incidents/lineage.ts";
+import { lineageWhenAsked } from "./incidents/lineage.ts";
 import { settle } from "./incidents/settle.ts";
 import { evaluateRules } from "./rules/evaluate.ts";
 import type { MonitorSettings } from "./settings.ts";
@@ -49,15 +49,6 @@ async function settleAll(
   runId: string | null,
 ): Promise<void> {
   if (findings.bad.length === 0 && findings.good.length === 0) return;
-  const lineage = findings.bad.length > 0 ? readLineage(target) : NO_LINEAGE;
+  const lineage = lineageWhenAsked(target);
   await settle(ctx, state, findings, { project, settings, lineage, runId });
 }
-
-/** Green things need none. */
-const NO_LINEAGE = {
-  idOf: () => null,
-  nameOf: (id: string) => id,
-  ancestorsOf: () => new Set<string>(),
-  affectedBy: () => [],
-  ownersOf: () => [],
-};

@@ -9,6 +9,8 @@ export interface Owner {
 
 /** What depends on what, as the newest manifest says. */
 export interface Lineage {
+  /** Whether the project has such a node; null when there is no manifest to say so. */
+  has(id: string): boolean | null;
   /** The id of a stream, `source.stream`, or of a model, by its name; null when the manifest knows none. */
   idOf(name: string): string | null;
   nameOf(id: string): string;
@@ -46,6 +48,20 @@ export function readLineage(target: string): Lineage {
   return lineageOf(manifestSchema.parse(readJson(join(target, "manifest.json"))));
 }
 
+/** The same, read when it is asked for the first time: most runs that are well ask nothing. */
+export function lineageWhenAsked(target: string): Lineage {
+  let read: Lineage | undefined;
+  const lineage = () => (read ??= readLineage(target));
+  return {
+    has: (id) => lineage().has(id),
+    idOf: (name) => lineage().idOf(name),
+    nameOf: (id) => lineage().nameOf(id),
+    ancestorsOf: (id) => lineage().ancestorsOf(id),
+    affectedBy: (id) => lineage().affectedBy(id),
+    ownersOf: (id) => lineage().ownersOf(id),
+  };
+}
+
 function readJson(file: string): unknown {
   if (!existsSync(file)) return {};
   try {
@@ -78,6 +94,7 @@ function lineageOf({
     return node.source_name === undefined ? node.name : `${node.source_name}.${node.name}`;
   };
   return {
+    has: (id) => (Object.keys(nodes).length === 0 ? null : all.has(id)),
     idOf: (name) => ids.get(name) ?? null,
     nameOf,
     ancestorsOf: (id) => reach(id, (one) => parent_map[one] ?? []),

@@ -25,6 +25,10 @@ export async function settle(
     if (bad.length === 0 && open.length === 0) return;
     const fine = new Set(good);
     for (const { parts } of open) for (const [key, part] of parts) if (fine.has(key)) part.isBad = false;
+    // Not each minute while nothing runs.
+    if (settling.runId !== null)
+      for (const { parts } of open)
+        for (const [key, part] of parts) if (part.isBad) closeGone(key, part, settling);
     for (const finding of upstreamFirst(bad, settling.lineage))
       place(open, finding, { settling, now: now.toISOString() });
     for (const incident of open) await keep(ctx, changes, { incident, settling, now });
@@ -40,6 +44,22 @@ function toOpen({ parts, ...incident }: Incident): Open {
   );
   return { ...incident, isNew: false, wanted: null, parts: new Map(kept) };
 }
+
+/** What the project no longer has, a test that was removed or a rule, is never seen to be good again. */
+function closeGone(
+  key: string,
+  part: { isBad: boolean; message: string },
+  { lineage, settings }: Settling,
+): void {
+  const [kind = "", name = ""] = key.split(/:(.*)/s);
+  const isGone =
+    kind === "rule"
+      ? !settings.rules.some((rule) => rule.name === name.split(" ")[0])
+      : NODE_KINDS.includes(kind) && lineage.has(name) === false;
+  if (isGone) Object.assign(part, { isBad: false, message: "the project does not have it any more" });
+}
+
+const NODE_KINDS = ["model", "seed", "snapshot", "test"];
 
 /** `model:model.shop.orders` as people say it. */
 function titleOf(key: string): string {

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type AlertMessage, parseMessage } from "../../monitor/alerts/message.ts";
@@ -6,6 +6,7 @@ import { render, SUBJECT, TEXT } from "../../monitor/alerts/render.ts";
 import { loadMonitor } from "../../monitor/settings.ts";
 import { watchRun } from "../../monitor/watch.ts";
 import { listIncidents } from "../../state/incidents.ts";
+import { keepMetrics } from "../../state/metrics.ts";
 import { listOutbox } from "../../state/outbox.ts";
 import { stateGround } from "./state.ts";
 
@@ -189,6 +190,35 @@ test("what is found in the run that makes the cause good again is no part of it"
     ["test not_null warns", "open"],
     ["model stg_orders failed", "resolved"],
   ]);
+});
+
+test("what the project no longer has is wrong no longer", async () => {
+  const { state, run, folder } = watchedGround();
+  await run({ "test.shop.other.1": "fail", "model.shop.dim_days": "error" });
+  const manifest = join(folder, "target/manifest.json");
+  const { nodes, ...rest } = JSON.parse(readFileSync(manifest, "utf8"));
+  const { "test.shop.other.1": _removed, ...kept } = nodes;
+  writeFileSync(manifest, JSON.stringify({ nodes: kept, ...rest }));
+  await run({ "model.shop.stg_orders": "success" });
+  expect((await listIncidents(state)).map(({ title, status }) => [title, status])).toEqual([
+    ["model dim_days failed", "open"],
+    ["test other failed", "resolved"],
+  ]);
+  const resolved = (await listOutbox(state)).find(({ kind }) => kind === "resolved");
+  expect(resolved?.payload).toContain("the project does not have it any more");
+});
+
+test("an incident of a rule that is removed is over", async () => {
+  const rule = "rules: [{name: old, metric: run_duration_seconds, max: 60}]\n";
+  const { state, run, folder, ctx } = watchedGround(CHANNELS + rule);
+  const points = [{ name: "run_duration_seconds", labels: { command: "build" }, value: 90 }];
+  const at = new Date(ctx.clock.now().getTime() + 60_000); // of the run below
+  await keepMetrics(state, { runId: "run-1", at, points });
+  await run({ "model.shop.dim_days": "success" });
+  expect(await listIncidents(state)).toMatchObject([{ status: "open" }]);
+  writeFileSync(join(folder, "monitor.yml"), CHANNELS);
+  await run({ "model.shop.dim_days": "success" });
+  expect(await listIncidents(state)).toMatchObject([{ status: "resolved" }]);
 });
 
 test("an incident that gets worse is told again, to those as well who hear of nothing less, and once", async () => {
