@@ -57,6 +57,7 @@ export function startAlertSender(
       (error: unknown) => ctx.log.warn("monitor_failed", messageOf(error)),
     );
   };
+  const failing = new Map<string, string>();
   let isSending = false;
   let agesAt = 0;
   const tick = () => {
@@ -69,7 +70,7 @@ export function startAlertSender(
           agesAt = now;
           await watchAges(watched());
         }
-        await deliverDue(ctx, state, settings);
+        tellChannels(ctx, (await deliverDue(ctx, state, settings)).channels, failing);
       } finally {
         isSending = false;
       }
@@ -83,6 +84,22 @@ export function startAlertSender(
       await work;
     },
   };
+}
+
+/** Says once that a channel fails, and when it works again: whoever waits for its messages would not know. */
+function tellChannels(
+  { log }: Workspace["ctx"],
+  tried: ReadonlyMap<string, string | null>,
+  failing: Map<string, string>,
+): void {
+  for (const [channel, error] of tried) {
+    if (error === null) {
+      if (failing.delete(channel)) log.info("channel_works", `messages to ${channel} get through again`);
+    } else if (failing.get(channel) !== error) {
+      failing.set(channel, error);
+      log.warn("channel_failing", `messages to ${channel} wait, see run alerts outbox: ${error}`);
+    }
+  }
 }
 
 /** Keeps what a job's run measured as a whole, and opens an incident where no command of it says what is wrong. */

@@ -43,6 +43,7 @@ export const WARNINGS = [
 export const PASSING = [
   ...[
     "alert_given_up",
+    "channel_failing",
     "feedback_uncollected",
     "host_paused",
     "jobs_wrong",

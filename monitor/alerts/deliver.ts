@@ -12,6 +12,8 @@ export interface Delivered {
   /** To be tried again. */
   failed: number;
   givenUp: number;
+  /** The channels that were tried: null where the last message got through, or why it did not, secrets masked. */
+  channels: Map<string, string | null>;
 }
 
 const FIRST_DELAY_MS = 30_000;
@@ -32,7 +34,7 @@ export async function deliverDue(
   state: StateDatabase,
   settings: Pick<MonitorSettings, "channels" | "give_up_after">,
 ): Promise<Delivered> {
-  const done: Delivered = { sent: 0, failed: 0, givenUp: 0 };
+  const done: Delivered = { sent: 0, failed: 0, givenUp: 0, channels: new Map() };
   for (const name of await dueChannels(state, ctx.clock.now())) {
     if (ctx.signal.aborted) return done;
     await deliverTo(ctx, state, { name, settings, done });
@@ -55,6 +57,7 @@ async function deliverTo(
         await sender.send(row.id, parseMessage(row.payload));
         await markSent(state, row, ctx.clock.now());
         done.sent++;
+        done.channels.set(name, null);
       } catch (error) {
         const failure = asDelivery(error);
         const again = await fail(ctx, state, { row, failure, settings, done });
@@ -109,6 +112,7 @@ async function fail(
   const isLast = now + delay > Date.parse(row.created_at) + settings.give_up_after;
   const again = isLast ? null : new Date(now + delay);
   const error = ctx.secrets.mask(failure.message);
+  done.channels.set(row.channel, error);
   await markFailed(state, row, { error, again });
   if (again === null) {
     done.givenUp++;

@@ -72,8 +72,8 @@ const EVENTS: Readonly<Record<ErrorKind, string>> = {
   validation: `
     contract_broken cursor_odd records_quarantined records_unasked schema_drift`,
   network: `
-    alert_given_up host_paused openlineage_failed parts_stopped reading_restarted report_unsent request_retried
-    sign_in_retried stream_interrupted`,
+    alert_given_up channel_failing host_paused openlineage_failed parts_stopped reading_restarted report_unsent
+    request_retried sign_in_retried stream_interrupted`,
   compute: `
     batches_failed feedback_uncollected lists_refused load_unrecorded lock_awaited reco_store_damaged serving_fault
     source_unrecorded stand_in_restarted store_awaited warehouse_awaited`,

@@ -71,7 +71,7 @@ test("a job that fails is told by mail and webhook, once each, and when it is gr
 });
 
 test("a receiver that is away gets its message later, and holds the others up no longer", async () => {
-  const { clock, state, mail, receiver, endJob, sent } = await sendingGround();
+  const { said, clock, state, mail, receiver, endJob, sent } = await sendingGround();
   receiver.status = 503;
   await endJob("first", "failed");
   await vi.waitFor(async () => expect(await sent()).toEqual(["mail opened"]), WITHIN);
@@ -84,6 +84,16 @@ test("a receiver that is away gets its message later, and holds the others up no
   clock.pass(60_000);
   await vi.waitFor(async () => expect(await sent()).toEqual(["hook opened", "mail opened"]), WITHIN);
   expect([mail.mails.length, receiver.posts.length]).toEqual([1, 1]);
+  const told = () =>
+    said.filter(({ event }) => event.startsWith("channel_")).map(({ event, message }) => [event, message]);
+  await vi.waitFor(
+    () =>
+      expect(told()).toEqual([
+        ["channel_failing", "messages to hook wait, see run alerts outbox: answered 503: ok"],
+        ["channel_works", "messages to hook get through again"],
+      ]),
+    WITHIN,
+  );
 });
 
 test("what grows old while nothing runs is told", async () => {

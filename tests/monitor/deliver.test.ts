@@ -46,7 +46,12 @@ test("mail goes to a server with TLS and a password, to owners too, escaped in i
   await ground.put(
     alert({ title: "<b>odd</b>\r\nBcc: eve@example.com", parts: [{ title: "", message: "1 < 2 & 3" }] }),
   );
-  expect(await ground.deliver()).toEqual({ sent: 1, failed: 0, givenUp: 0 });
+  expect(await ground.deliver()).toEqual({
+    sent: 1,
+    failed: 0,
+    givenUp: 0,
+    channels: new Map([["it", null]]),
+  });
   const [{ to, raw } = { to: [], raw: "" }] = mail.mails;
   expect(to).toEqual(["ops@example.com", "ada@example.com"]);
   const [head = "", ...body] = raw.replaceAll("=\r\n", "").split("\r\n\r\n");
@@ -72,7 +77,12 @@ test("a wrong password is a fault of the channel, and is not shown", async () =>
   await expect(sender.check()).rejects.toMatchObject({ isChannel: true });
   sender.close();
   await put(alert());
-  expect(await deliver()).toEqual({ sent: 0, failed: 1, givenUp: 0 });
+  expect(await deliver()).toEqual({
+    sent: 0,
+    failed: 1,
+    givenUp: 0,
+    channels: new Map([["it", expect.any(String)]]),
+  });
   const [row] = await listOutbox(state);
   expect(row).toMatchObject({ status: "queued", attempts: 1 });
   expect(row?.last_error).toContain("Invalid login");
@@ -104,7 +114,7 @@ test("webhooks are signed over id, time and body, and keep their id at every att
   const id = await put(alert());
   hook.status = 503;
   expect(await deliver()).toMatchObject({ failed: 1 });
-  expect(await deliver()).toEqual({ sent: 0, failed: 0, givenUp: 0 });
+  expect(await deliver()).toEqual({ sent: 0, failed: 0, givenUp: 0, channels: new Map() });
   hook.status = 200;
   clock.pass(60_000);
   expect(await deliver()).toMatchObject({ sent: 1 });
