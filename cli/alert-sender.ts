@@ -26,7 +26,7 @@ export function startAlertSender(
     project,
   }: Pick<Workspace, "ctx"> & { folders: { target: string }; project: { name: string } },
   state: StateDatabase,
-  everyMs = SEND_MS,
+  { everyMs = SEND_MS, jobs = () => [] }: { everyMs?: number; jobs?: () => readonly string[] } = {},
 ): AlertSender {
   let settings = loadMonitor(ctx.projectDir);
   let wrong = "";
@@ -69,6 +69,7 @@ export function startAlertSender(
         if (now - agesAt >= AGES_MS) {
           agesAt = now;
           await watchAges(watched());
+          await closeGoneJobs(watched(), jobs());
         }
         tellChannels(ctx, (await deliverDue(ctx, state, settings)).channels, failing);
       } finally {
@@ -84,6 +85,22 @@ export function startAlertSender(
       await work;
     },
   };
+}
+
+/** Ends incidents of jobs that are defined no longer: they never end well again. None are known while nothing was read. */
+async function closeGoneJobs(watched: Watched, jobs: readonly string[]): Promise<void> {
+  if (jobs.length === 0) return;
+  const rows = await watched.state
+    .selectFrom("incident_parts")
+    .innerJoin("incidents", "incidents.id", "incident_parts.incident_id")
+    .select("key")
+    .where("status", "=", "open")
+    .where("is_bad", "=", 1)
+    .where("key", "like", jobKey("%"))
+    .execute();
+  const known = new Set(jobs.map(jobKey));
+  const good = rows.map(({ key }) => key).filter((key) => !known.has(key));
+  await watchFindings(watched, { bad: [], good }, null);
 }
 
 /** Says once that a channel fails, and when it works again: whoever waits for its messages would not know. */

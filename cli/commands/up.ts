@@ -97,7 +97,9 @@ async function startAll(
   const workspace = standIn === undefined ? watched : withEnvironment(watched, { [API_URL]: standIn.url });
   const lineage = await startLineageSender(workspace, state);
   closers.push(() => lineage.stop());
-  const alerts = startAlertSender(workspace, state);
+  const alerts = startAlertSender(workspace, state, {
+    jobs: () => scheduler.jobs().map(({ name }) => name),
+  });
   closers.push(() => alerts.stop());
   let isCut = false;
   const scheduler = createScheduler({

@@ -13,7 +13,7 @@ const EVERY_MS = 10;
 const WITHIN = { timeout: 20_000, interval: 20 };
 
 /** The loop of `run up` between a mail server with TLS and a password, and a receiver of webhooks. */
-async function sendingGround(rules = "") {
+async function sendingGround(rules = "", jobs: string[] = []) {
   const [mail, receiver] = [await startMail({ isSecure: true }), await startReceiver()];
   const env = { MAIL_USER: USER, MAIL_PASSWORD: PASSWORD, HOOK: receiver.url };
   const ground = stateGround("2026-03-02T12:00:00Z", env);
@@ -23,7 +23,7 @@ async function sendingGround(rules = "") {
   writeFileSync(join(folder, "ca.pem"), mail.ca);
   write(`channels:\n  mail: ${email}\n  hook: {type: webhook, url: {env: HOOK}}\n${rules}`);
   const workspace = { ctx, folders: projectFolders(folder), project: { name: "shop" } };
-  const sender = startAlertSender(workspace, state, EVERY_MS);
+  const sender = startAlertSender(workspace, state, { everyMs: EVERY_MS, jobs: () => jobs });
   onTestFinished(async () => {
     await sender.stop();
     await mail.stop();
@@ -94,6 +94,19 @@ test("a receiver that is away gets its message later, and holds the others up no
       ]),
     WITHIN,
   );
+});
+
+test("an incident of a job that is defined no longer is over", async () => {
+  const jobs = ["nightly", "other"];
+  const { clock, endJob, sent } = await sendingGround("", jobs);
+  await endJob("first", "failed");
+  await vi.waitFor(async () => expect(await sent()).toEqual(["hook opened", "mail opened"]), WITHIN);
+  clock.pass(61_000);
+  await vi.waitFor(async () => expect(await sent()).toHaveLength(2), WITHIN);
+  jobs.shift();
+  clock.pass(61_000);
+  const all = ["hook opened", "hook resolved", "mail opened", "mail resolved"];
+  await vi.waitFor(async () => expect(await sent()).toEqual(all), WITHIN);
 });
 
 test("what grows old while nothing runs is told", async () => {
