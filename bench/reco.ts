@@ -187,7 +187,8 @@ function listsOf(plays: SparseRows, neighbours: SparseRows): number[][] {
   };
   const ask = createAsk(model, { depth: 10, isBlocked: () => false });
   return Array.from(plays.offsets.subarray(1), (_, row) => [
-    ...ask({ row, plays, decayed: plays, weights: plays, segment: "all" }, "neighbours").tracks,
+    ...ask({ id: String(row), row, plays, decayed: plays, weights: plays, segment: "all" }, "neighbours")
+      .tracks,
   ]);
 }
 

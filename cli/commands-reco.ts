@@ -1,7 +1,9 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { examples, execute, type Work } from "./command-parts.ts";
 import type { FeaturesOptions } from "./commands/features.ts";
 import type { InferCommandOptions } from "./commands/reco.ts";
+import type { RecoExportOptions, RecoRegisterOptions } from "./commands/reco-exchange.ts";
+import type { RecoShowOptions } from "./commands/reco-registry.ts";
 import type { ServeOptions } from "./commands/serve.ts";
 import type { Invocation } from "./invocation.ts";
 import { addProjectOptions, addWriteOptions, numberOption } from "./options.ts";
@@ -16,6 +18,7 @@ export function addRecoCommands(program: Command, invocation: Invocation): void 
     .addHelpText("after", examples("run reco train", "run reco infer", "run reco show"));
   addServe(program, invocation);
   addWork(reco, invocation);
+  addExchange(reco, invocation);
   addCollect(reco, invocation);
   addLoop(reco, invocation);
   addRegistry(reco, invocation);
@@ -86,6 +89,51 @@ function addWork(reco: Command, invocation: Invocation): void {
     });
 }
 
+function addExchange(reco: Command, invocation: Invocation): void {
+  addWriteOptions(reco.command("evaluate"))
+    .description("measure a model by the newest days, and record it as an experiment")
+    .argument("[version]", "v2, champion or challenger; the champion when left out")
+    .addHelpText("after", examples("run reco evaluate", "run reco evaluate challenger --json"))
+    .action(async (version: string | undefined, options: CommonOptions) => {
+      const { runRecoEvaluate } = await import("./commands/reco-exchange.ts");
+      const work: Work = (workspace, terminal) => runRecoEvaluate(workspace, terminal, version);
+      await execute(invocation, { name: "reco evaluate", options, isRecorded: true, work });
+    });
+  addWriteOptions(reco.command("export"))
+    .description("interactions and features as of a cut-off into files, for models that are made elsewhere")
+    .option("--cutoff <moment>", "split, newest, inner_split, or a time that features are there for", "split")
+    .addOption(new Option("--format <name>", "of the files").choices(["parquet", "csv"]).default("parquet"))
+    .option("-o, --output <folder>", "where they go; target/reco-export when left out")
+    .addHelpText(
+      "after",
+      examples("run reco export", "run reco export --cutoff newest --format csv -o features"),
+    )
+    .action(async (options: CommonOptions & RecoExportOptions) => {
+      const { runRecoExport } = await import("./commands/reco-exchange.ts");
+      const work: Work = (workspace, terminal) => runRecoExport(workspace, terminal, options);
+      await execute(invocation, { name: "reco export", options, isRecorded: true, work });
+    });
+  addWriteOptions(reco.command("register"))
+    .description("take a model that was made elsewhere through evaluation and gate into the registry")
+    .option("--lists <file>", "lists: user_id, track_id, rank (Parquet, CSV or NDJSON)")
+    .option("--factors <file>", "factors of tracks, by ALS: track_id, factors (Parquet or NDJSON)")
+    .option("--name <text>", "whence it is, for the model's card; the file's name when left out")
+    .option("--cutoff <moment>", "nothing from then on was learned from; as reco export takes it", "split")
+    .option("--no-promote", "it stays challenger")
+    .addHelpText(
+      "after",
+      examples(
+        "run reco register --factors als.parquet --name 'implicit ALS'",
+        "run reco register --lists lists.parquet",
+      ),
+    )
+    .action(async (options: CommonOptions & RecoRegisterOptions) => {
+      const { runRecoRegister } = await import("./commands/reco-exchange.ts");
+      const work: Work = (workspace, terminal) => runRecoRegister(workspace, terminal, options);
+      await execute(invocation, { name: "reco register", options, isRecorded: true, work });
+    });
+}
+
 function addCollect(reco: Command, invocation: Invocation): void {
   addWriteOptions(reco.command("collect"))
     .description("feedback and answers that the serving API has stored, into raw_reco")
@@ -142,10 +190,13 @@ function addRegistry(reco: Command, invocation: Invocation): void {
     });
   addProjectOptions(reco.command("show"))
     .description("a model's card, and what became of it")
-    .argument("[version]", "v2; the champion when left out")
-    .action(async (version: string | undefined, options: CommonOptions) => {
+    .argument("[version]", "v2, champion or challenger; the champion when left out")
+    .option("-o, --output <file>", "as a page (HTML)")
+    .option("--open", "as a page in the browser")
+    .addHelpText("after", examples("run reco show", "run reco show v2 --open"))
+    .action(async (version: string | undefined, options: CommonOptions & RecoShowOptions) => {
       const { runRecoShow } = await import("./commands/reco-registry.ts");
-      const work: Work = (workspace) => runRecoShow(workspace, version);
+      const work: Work = (workspace) => runRecoShow(workspace, version, options);
       await execute(invocation, { name: "reco show", options, isRecorded: false, work });
     });
   addProjectOptions(reco.command("promote"))

@@ -31,11 +31,15 @@ export async function withReco<T>(
   workspace: Workspace,
   command: string,
   work: (place: RecoPlace) => Promise<T>,
+  { reads = [] }: { reads?: readonly string[] } = {},
 ): Promise<T> {
   const settings = readRecoSettings(workspace.project.file);
   findModels(workspace);
-  return withWarehouse(workspace, command, (engine, book) =>
-    withRecoPlace(workspace, { engine, book, settings }, work),
+  return withWarehouse(
+    workspace,
+    command,
+    (engine, book) => withRecoPlace(workspace, { engine, book, settings }, work),
+    { reads },
   );
 }
 

@@ -31,13 +31,13 @@ export interface OpenWarehouse {
 
 /**
  * Holds the project's lock and the warehouse while `work` runs; waits for either until the same moment. What
- * `work` notes in the book of builds is kept. Throws WARNINGS when planning gave warnings that are errors.
+ * `work` notes in the book of builds is kept. The engine may read the files `reads`, too. Throws WARNINGS when planning gave warnings that are errors.
  */
 export async function withWarehouse<T>(
   workspace: Workspace,
   command: string,
   work: (engine: Engine, book: BuildBook) => Promise<T>,
-  { readsPostgres = false }: { readsPostgres?: boolean } = {},
+  { readsPostgres = false, reads = [] }: { readsPostgres?: boolean; reads?: readonly string[] } = {},
 ): Promise<T> {
   const { ctx, folders, warnings } = workspace;
   warnings.throwIfAny();
@@ -50,7 +50,7 @@ export async function withWarehouse<T>(
     const path = warehousePath(workspace);
     const { engine, mark } = await openHeld(workspace, deadlineMs, () =>
       openMarked(path, () =>
-        openDuckdb(ctx, workspace.target.duckdb, ownFiles(workspace), { readsPostgres }),
+        openDuckdb(ctx, workspace.target.duckdb, ownFiles(workspace, reads), { readsPostgres }),
       ),
     );
     const file = buildBookFile(folders.builds, relative(ctx.projectDir, path));
@@ -141,12 +141,13 @@ export function exportFile({ ctx, folders }: Workspace, format: FileFormat): str
   return join(folders.target, `export-${ctx.invocationId}.${format}`);
 }
 
-/** What the program has the engine read and write: seeds, exports and the next release. */
-export function ownFiles(workspace: Workspace): OwnFiles {
+/** What the program has the engine read and write: seeds, exports, the next release, and what a command was given. */
+export function ownFiles(workspace: Workspace, reads: readonly string[] = []): OwnFiles {
   const { ctx, project, folders } = workspace;
   const seeds = listFiles(ctx.projectDir, project.seedPaths, [".csv"]);
   return {
     files: [
+      ...reads,
       ...seeds.map((file) => join(ctx.projectDir, file)),
       ...FILE_FORMATS.map((format) => exportFile(workspace, format)),
     ],

@@ -381,9 +381,11 @@ export class DuckdbEngine implements Engine {
     }
   }
 
-  async copyTo(file: string, relation: Relation, format: FileFormat): Promise<number> {
+  async copyTo(file: string, from: Relation | { query: string }, format: FileFormat): Promise<number> {
     const options = { parquet: "format parquet", csv: "format csv, header true", ndjson: "format json" };
-    return this.main.run(`copy ${this.nameOf(relation)} to ${literal(file)} (${options[format]})`);
+    return this.main.run(
+      `copy ${"query" in from ? `(${from.query})` : this.nameOf(from)} to ${literal(file)} (${options[format]})`,
+    );
   }
 
   close(): void {

@@ -232,7 +232,7 @@ export interface Engine extends Dialect {
   /** Copies the relations, as tables, into a new database file that other processes may read. */
   exportTo(file: string, relations: readonly Relation[]): Promise<void>;
   /** Writes the relation's rows into a new file and returns how many. Throws SqlError. */
-  copyTo(file: string, relation: Relation, format: FileFormat): Promise<number>;
+  copyTo(file: string, from: Relation | { query: string }, format: FileFormat): Promise<number>;
   close(): void;
 }
 

@@ -91,7 +91,8 @@ async function sendFile(file: string, output: Output): Promise<void> {
   }
 }
 
-function moveFile(from: string, to: string): void {
+/** In one step, to another file system as well. */
+export function moveFile(from: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true });
   try {
     renameSync(from, to);

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { writeDurably } from "../../core/durable.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { readArtefact } from "../../reco/registry/artefact.ts";
 import type { GateCheck } from "../../reco/registry/gate.ts";
@@ -14,6 +15,7 @@ import {
   readAliases,
 } from "../../state/registry.ts";
 import type { ExperimentRow, ModelRow } from "../../state/registry-tables.ts";
+import { openFile } from "../open-file.ts";
 import type { Outcome } from "../outcome.ts";
 import { formatSeconds, formatTable, plural } from "../print.ts";
 import type { Terminal } from "../terminal.ts";
@@ -62,23 +64,54 @@ export async function runRecoLs(workspace: Workspace, { colors }: Terminal): Pro
   });
 }
 
-/** `run reco show [VERSION]`: the card of a version, the champion's when none is given. */
-export async function runRecoShow(workspace: Workspace, version: string | undefined): Promise<Outcome> {
+export interface RecoShowOptions {
+  output?: string;
+  open?: boolean;
+}
+
+/** `run reco show [VERSION]`: the card of a version, the champion's when none is given; also as a page. */
+export async function runRecoShow(
+  workspace: Workspace,
+  version: string | undefined,
+  { output, open = false }: RecoShowOptions = {},
+): Promise<Outcome> {
   return withState(workspace, async (state) => {
     const model = await modelOf(state, version, "run reco show");
     const events = (await listModelEvents(state)).filter((event) => event.version === model.version);
     const card = join(workspace.ctx.projectDir, model.artefact, "..", "model-card.md");
     const trail = events.map(({ at, action }) => `- ${at.slice(0, 19).replace("T", " ")} ${action}`);
+    const head = existsSync(card) ? readFileSync(card, "utf8").trimEnd() : `# Model v${model.version}`;
+    const text = `${head}\n\n## What became of it\n\n${trail.join("\n")}`;
+    const title = `Model v${model.version}`;
+    const page =
+      output !== undefined || open ? await writePage(workspace, { title, text, output }) : undefined;
+    const isOpen = page !== undefined && open && (await openFile(page, workspace.ctx.env));
     return {
       exitCode: EXIT.ok,
       summary: `model v${model.version}`,
-      text: `${existsSync(card) ? readFileSync(card, "utf8").trimEnd() : `# Model v${model.version}`}\n\n## What became of it\n\n${trail.join("\n")}`,
+      text: page === undefined ? text : openedText(output ?? page, { open, isOpen }),
       json: {
         ...modelJson(model),
         events: events.map(({ reason, ...event }) => ({ ...event, reason: JSON.parse(reason) })),
       },
     };
   });
+}
+
+function openedText(file: string, { open, isOpen }: { open: boolean; isOpen: boolean }): string {
+  if (!open) return `written to ${file}`;
+  return isOpen ? `opened ${file}` : `no browser was found: open ${file}`;
+}
+
+async function writePage(
+  { cwd, folders }: Workspace,
+  { title, text, output }: { title: string; text: string; output: string | undefined },
+): Promise<string> {
+  const { cardPage } = await import("../card-page.ts");
+  const file = output === undefined ? join(folders.target, "model-card.html") : resolve(cwd, output);
+  mkdirSync(dirname(file), { recursive: true });
+  writeDurably(file, cardPage(title, text));
+  return file;
 }
 
 /** `run reco promote [VERSION]`: makes a version, the challenger when none is given, the champion. */
@@ -150,9 +183,16 @@ function moved({ version }: ModelRow, what: string): Outcome {
   };
 }
 
-async function modelOf(state: StateDatabase, version: string | undefined, where: string): Promise<ModelRow> {
-  const { champion } = await readAliases(state);
-  const number = version === undefined ? champion : Number(version.replace(/^v/, ""));
+/** The version that a command names, as `v2`, `2`, `champion` or `challenger`; the champion when it names none. Throws RECO_MODEL_UNKNOWN (exit 2). */
+export async function modelOf(
+  state: StateDatabase,
+  version: string | undefined,
+  where: string,
+): Promise<ModelRow> {
+  const aliases = await readAliases(state);
+  const named = version === "challenger" ? aliases.challenger : aliases.champion;
+  const isAlias = version === undefined || version === "champion" || version === "challenger";
+  const number = isAlias ? named : Number(version.replace(/^v/, ""));
   const model =
     number === undefined || !Number.isSafeInteger(number) ? undefined : await findModel(state, number);
   if (model !== undefined) return model;

@@ -3,7 +3,7 @@ import type { Scope } from "../../reco/infer/infer.ts";
 import { type Training, trainModel } from "../../reco/train/train.ts";
 import { collectStep } from "../collect-step.ts";
 import type { Outcome } from "../outcome.ts";
-import { formatSeconds, formatTable, plural } from "../print.ts";
+import { type Colors, formatSeconds, formatTable, plural } from "../print.ts";
 import { inferStep, trainOptions, withReco } from "../reco-step.ts";
 import type { Terminal } from "../terminal.ts";
 import { withWarehouse } from "../warehouse.ts";
@@ -53,20 +53,30 @@ const SHOWN = [
 ] as const;
 
 function formatTraining(training: Training, { colors }: Terminal): string {
-  const { judgement, checks, split, experiment, seconds } = training;
+  const { split, experiment, seconds } = training;
+  return [
+    `learned from listens before ${split.from.slice(0, 10)}, tested on those until ${split.until.slice(0, 10)}`,
+    "",
+    formatJudgement(training, colors),
+    "",
+    `${summarizeTraining(training)} (experiment ${experiment}, ${formatSeconds(seconds)})`,
+  ].join("\n");
+}
+
+/** Metrics of the lists, and what the gate says of them. */
+export function formatJudgement(
+  { judgement, checks }: Pick<Training, "judgement" | "checks">,
+  colors: Colors,
+): string {
   const rows = [
     ["discover", judgement.discover.metrics] as const,
     ["  popularity", judgement.popularity.metrics] as const,
     ["on repeat", judgement.on_repeat.metrics] as const,
   ].map(([name, metrics]) => [name, metrics.users, ...SHOWN.map((metric) => metrics[metric].toFixed(3))]);
   return [
-    `learned from listens before ${split.from.slice(0, 10)}, tested on those until ${split.until.slice(0, 10)}`,
-    "",
     formatTable(["list", "users", ...SHOWN], rows, colors),
     "",
     ...checks.map(({ isMet, text }) => `${isMet ? colors.green("passed") : colors.red("FAILED")}  ${text}`),
-    "",
-    `${summarizeTraining(training)} (experiment ${experiment}, ${formatSeconds(seconds)})`,
   ].join("\n");
 }
 
@@ -88,13 +98,19 @@ export function trainingJson({
     split,
     recipe,
     trials,
+    ...judgementJson({ judgement, checks }),
+    seconds,
+  };
+}
+
+export function judgementJson({ judgement, checks }: Pick<Training, "judgement" | "checks">) {
+  return {
     metrics: {
       discover: { ...judgement.discover.metrics, activity: judgement.discover.activity },
       on_repeat: { ...judgement.on_repeat.metrics, activity: judgement.on_repeat.activity },
       popularity: judgement.popularity.metrics,
     },
     gate: checks.map(({ name, isMet, text }) => ({ name, passed: isMet, text })),
-    seconds,
   };
 }
 

@@ -1,5 +1,5 @@
 import { at, rowRange, type SparseRows, sparseRows } from "./matrix.ts";
-import type { Model } from "./model.ts";
+import type { GivenLists, Model } from "./model.ts";
 import type { Ranked } from "./top.ts";
 
 /** The model over another catalogue: tracks that are gone go, tracks that it never saw have neither neighbours nor factors. */
@@ -22,6 +22,7 @@ export function alignModel(
     factors: alignFactors(model, places, catalogue.ids.length),
     segments: realigned(model.segments),
     artists: realigned(model.artists),
+    ...(model.given === undefined ? {} : { given: alignGiven(model.given, places) }),
   };
 }
 
@@ -31,6 +32,21 @@ function alignList({ tracks, scores }: Ranked, places: Int32Array): Ranked {
     tracks: Int32Array.from(kept, (index) => at(places, at(tracks, index))),
     scores: Float32Array.from(kept, (index) => at(scores, index)),
   };
+}
+
+function alignGiven({ userIds, rows }: GivenLists, places: Int32Array): GivenLists {
+  const kept: { rows: number[]; columns: number[]; values: number[] } = { rows: [], columns: [], values: [] };
+  for (const user of userIds.keys()) {
+    const [from, to] = rowRange(rows, user);
+    for (let entry = from; entry < to; entry++) {
+      const column = at(places, at(rows.columns, entry));
+      if (column < 0) continue;
+      kept.rows.push(user);
+      kept.columns.push(column);
+      kept.values.push(at(rows.values, entry));
+    }
+  }
+  return { userIds, rows: sparseRows(userIds.length, kept) };
 }
 
 function alignRows(matrix: SparseRows, places: Int32Array, trackCount: number): SparseRows {

@@ -6,6 +6,7 @@ import { NOTHING, type Ranked, Top } from "./top.ts";
 
 /** A user, as far as the lists depend on it. */
 export interface Listener {
+  id: string;
   /** The row of the user in the matrices of plays. */
   row: number;
   plays: SparseRows;

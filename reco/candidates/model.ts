@@ -29,4 +29,13 @@ export interface Model {
   /** By artist, the artist's tracks with how popular they are. */
   artists: ReadonlyMap<string, Ranked>;
   artistOf: readonly string[];
+  /** Lists that were made elsewhere, instead of the members' blend. */
+  given?: GivenLists;
+}
+
+/** Tracks for users, the best first. */
+export interface GivenLists {
+  userIds: readonly string[];
+  /** Users by tracks, with scores above zero that fall from track to track. */
+  rows: SparseRows;
 }

@@ -43,18 +43,19 @@ const headerSchema = z.object({
   artistOf: z.array(z.string()),
   segments: z.array(z.string()),
   artists: z.array(z.string()),
+  /** Users of lists that were given. */
+  users: z.array(z.string()).optional(),
   arrays: z.record(z.string(), z.object({ type: z.enum(["i32", "f32"]), length: z.number() })),
 });
 
 /** Writes a model into one file, in one step: a line of JSON that says what follows, then its numbers. */
 export function writeArtefact(file: string, model: Model): Seal {
   const arrays: Record<string, Int32Array | Float32Array> = {
-    neighbour_offsets: model.neighbours.offsets,
-    neighbour_tracks: model.neighbours.columns,
-    neighbour_values: model.neighbours.values,
+    ...packedRows("neighbour", model.neighbours),
     factors: model.factors,
     ...packed("segment", model.segments),
     ...packed("artist", model.artists),
+    ...(model.given === undefined ? {} : packedRows("given", model.given.rows)),
   };
   const header: z.input<typeof headerSchema> = {
     format: FORMAT,
@@ -64,6 +65,7 @@ export function writeArtefact(file: string, model: Model): Seal {
     artistOf: [...model.artistOf],
     segments: [...model.segments.keys()],
     artists: [...model.artists.keys()],
+    ...(model.given === undefined ? {} : { users: [...model.given.userIds] }),
     arrays: Object.fromEntries(
       Object.entries(arrays).map(([name, array]) => [
         name,
@@ -117,7 +119,7 @@ export function readArtefact(file: string, seal: Pick<Seal, "checksum" | "shape"
 
 /** Throws RECO_ARTEFACT_DAMAGED when a number is none, or names a track that is not there. */
 export function checkModel(file: string, model: Model): void {
-  const { trackIds, neighbours, factors, recipe, artistOf, segments, artists } = model;
+  const { trackIds, neighbours, factors, recipe, artistOf, segments, artists, given } = model;
   const count = trackIds.length;
   if (count === 0) throw damaged(file, "it knows no tracks");
   if (artistOf.length !== count || neighbours.offsets.length !== count + 1)
@@ -125,10 +127,22 @@ export function checkModel(file: string, model: Model): void {
   if (factors.length !== 0 && factors.length !== count * recipe.als.factors)
     throw damaged(file, "the factors do not fit the number of tracks");
   const lists = [...segments.values(), ...artists.values()];
-  const values = [neighbours.values, factors, ...lists.map(({ scores }) => scores)];
+  if (given !== undefined && given.rows.offsets.length !== given.userIds.length + 1)
+    throw damaged(file, "its lists do not fit the number of users");
+  const own = given === undefined ? [] : [given.rows];
+  const values = [
+    neighbours.values,
+    factors,
+    ...own.map((rows) => rows.values),
+    ...lists.map(({ scores }) => scores),
+  ];
   if (values.some((array) => array.some((value) => !Number.isFinite(value))))
     throw damaged(file, "it holds values that are no numbers");
-  const tracks = [neighbours.columns, ...lists.map((list) => list.tracks)];
+  const tracks = [
+    neighbours.columns,
+    ...own.map((rows) => rows.columns),
+    ...lists.map((list) => list.tracks),
+  ];
   if (tracks.some((array) => array.some((track) => track < 0 || track >= count)))
     throw damaged(file, "it names tracks that it does not have");
 }
@@ -169,7 +183,12 @@ function parseModel(file: string, bytes: Buffer): Model {
     factors: numbers("factors"),
     segments: unpacked(header.segments, matrix("segment")),
     artists: unpacked(header.artists, matrix("artist")),
+    ...(header.users === undefined ? {} : { given: { userIds: header.users, rows: matrix("given") } }),
   };
+}
+
+function packedRows(name: string, { offsets, columns, values }: SparseRows) {
+  return { [`${name}_offsets`]: offsets, [`${name}_tracks`]: columns, [`${name}_values`]: values };
 }
 
 function packed(name: string, lists: ReadonlyMap<string, Ranked>): Record<string, Int32Array | Float32Array> {

@@ -3,7 +3,7 @@ import type { RecoSettings } from "../settings.ts";
 
 /** One demand on a model that wants to be served, and whether it is met. */
 export interface GateCheck {
-  name: "test_users" | "beats_popularity" | "coverage" | "not_worse_than_champion";
+  name: "unseen_test" | "test_users" | "beats_popularity" | "coverage" | "not_worse_than_champion";
   isMet: boolean;
   /** With the figures, for people. */
   text: string;

@@ -7,6 +7,8 @@ import type { Seal } from "./artefact.ts";
 import type { GateCheck } from "./gate.ts";
 
 export interface CardFacts {
+  /** What a model that was made elsewhere came from; null for one that was trained here. */
+  origin: string | null;
   version: number;
   experiment: string;
   recipe: Recipe;
@@ -25,21 +27,15 @@ export function writeModelCard(file: string, facts: CardFacts, settings: RecoSet
 }
 
 function cardText(facts: CardFacts, { k, rules }: RecoSettings): string {
-  const { version, experiment, recipe, split, judgement, checks, lineage, seal, trials } = facts;
-  const weights = MEMBERS.filter((member) => recipe.weights[member] > 0)
-    .map((member) => `${member} ${recipe.weights[member]}`)
-    .join(", ");
-  const { als } = recipe;
+  const { version, experiment, judgement, checks, lineage, seal, trials } = facts;
   return `# Model v${version}
 
-A blend for the shelf *discover* (tracks that a user does not know): ${weights}. Neighbours by ${recipe.measure};
-factors by ALS: ${als.factors} factors, ${als.iterations} iterations, regularization ${als.regularization}, alpha ${als.alpha}, seed ${als.seed}.
-The shelf *on repeat* has the user's own plays with a half-life of 30 days. The model holds tracks only, no users.
+${whatItIs(facts)}
+The shelf *on repeat* has the user's own plays with a half-life of 30 days.
 
 ## How good it is
 
-Learned from what happened before ${split.from}, measured by what users played from then until ${split.until}, at depth ${k}.
-The 95 % interval of ndcg is by bootstrap over users. Parameters were chosen on the days from ${split.inner} to ${split.from}.
+${howMeasured(facts, k)}
 
 ${metricsTable(facts.metrics)}
 
@@ -52,13 +48,7 @@ ${ACTIVITY.flatMap((name) => {
   return group ? [`| ${name} | ${group.users} | ${figure(group.ndcg)} | ${figure(group.recall)} |`] : [];
 }).join("\n")}
 
-Tried on the inner split:
-
-| what | ndcg |
-|---|---|
-${trials.map(({ what, ndcg }) => `| ${what.replaceAll("|", "\\|")} | ${figure(ndcg)} |`).join("\n")}
-
-## Gate
+${trialsTable(trials)}## Gate
 
 ${checks.map(({ isMet, text }) => `- ${isMet ? "passed" : "**failed**"}: ${text}`).join("\n")}
 
@@ -69,9 +59,34 @@ ${checks.map(({ isMet, text }) => `- ${isMet ? "passed" : "**failed**"}: ${text}
 
 ## Limits
 
-It learns from plays alone: what nobody has played yet is never recommended, and popular tracks are named more often
-than others (popularity_bias above 0.5). Blocked by rules: ${rules.blocked_tracks.length} tracks, ${rules.blocked_artists.length} artists, ${rules.blocked_genres.length} genres.
+${facts.origin === null ? "It learns from plays alone: what nobody has played yet is never recommended, and popular tracks are named more often\nthan others (popularity_bias above 0.5)." : "It was made elsewhere, and cannot be learned again from newer data: register another one then."} Blocked by rules: ${rules.blocked_tracks.length} tracks, ${rules.blocked_artists.length} artists, ${rules.blocked_genres.length} genres.
 `;
+}
+
+function whatItIs({ origin, recipe }: CardFacts): string {
+  if (origin !== null)
+    return `Made elsewhere: ${origin.replaceAll("<", "&lt;")}. It was judged, and is served, like a model that was trained here.`;
+  const weights = MEMBERS.filter((member) => recipe.weights[member] > 0)
+    .map((member) => `${member} ${recipe.weights[member]}`)
+    .join(", ");
+  const { als } = recipe;
+  return `A blend for the shelf *discover* (tracks that a user does not know): ${weights}. Neighbours by ${recipe.measure};
+factors by ALS: ${als.factors} factors, ${als.iterations} iterations, regularization ${als.regularization}, alpha ${als.alpha}, seed ${als.seed}.
+The model holds tracks only, no users.`;
+}
+
+function howMeasured({ split, origin }: CardFacts, k: number): string {
+  const learned = origin === null ? `Learned from what happened before ${split.from}, measured` : "Measured";
+  const tuned =
+    origin === null ? ` Parameters were chosen on the days from ${split.inner} to ${split.from}.` : "";
+  return `${learned} by what users played from ${split.from} until ${split.until}, at depth ${k}.
+The 95 % interval of ndcg is by bootstrap over users.${tuned}`;
+}
+
+function trialsTable(trials: CardFacts["trials"]): string {
+  if (trials.length === 0) return "";
+  const rows = trials.map(({ what, ndcg }) => `| ${what.replaceAll("|", "\\|")} | ${figure(ndcg)} |`);
+  return `Tried on the inner split:\n\n| what | ndcg |\n|---|---|\n${rows.join("\n")}\n\n`;
 }
 
 const SHOWN = [

@@ -38,6 +38,7 @@ export async function createFoldIn(
     const matrix = (name: "plays" | "decayed") =>
       sparseRows(1, { rows, columns, values: [...plays.values()].map((value) => value[name]) });
     return prepare({
+      id: user,
       row: 0,
       plays: matrix("plays"),
       decayed: matrix("decayed"),

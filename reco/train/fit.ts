@@ -6,22 +6,33 @@ import type { Dataset } from "./dataset.ts";
 
 /** The model that a recipe makes of what was known before the data's cut-off. The same data give the same model. */
 export function fitModel(dataset: Dataset, recipe: Recipe): Model {
-  const { catalogue, cutoff, weights, neighbours, segments } = dataset;
+  const { catalogue, cutoff, weights, neighbours } = dataset;
   const { als } = recipe;
   const usesFactors = recipe.weights.factors > 0;
   return {
+    ...commonParts(dataset),
     recipe,
     cutoff,
-    trackIds: catalogue.ids,
     neighbours: neighbours[recipe.measure],
     factors: usesFactors ? fitAls(weights, catalogue.ids.length, als).tracks : new Float32Array(0),
+  };
+}
+
+const TRACKS_PER_ARTIST = 30;
+
+/** What every model tells of tracks, whoever learned it: neighbours, what is popular, and artists. */
+export function commonParts(
+  dataset: Dataset,
+): Pick<Model, "trackIds" | "neighbours" | "segments" | "artists" | "artistOf"> {
+  const { catalogue, neighbours, segments } = dataset;
+  return {
+    trackIds: catalogue.ids,
+    neighbours: neighbours.cosine,
     segments,
     artists: tracksByArtist(dataset),
     artistOf: catalogue.artists,
   };
 }
-
-const TRACKS_PER_ARTIST = 30;
 
 function tracksByArtist({ catalogue, plays }: Dataset): Map<string, Ranked> {
   const { offsets } = transposed(plays, catalogue.ids.length);

@@ -49,7 +49,7 @@ export function numberedPlaces({ tables }: RecoSource): string {
 numbered_tracks as (select track_id, row_number() over (order by track_id) - 1 as place from ${tables.tracks})`;
 }
 
-function interactionsSql(
+export function interactionsSql(
   source: RecoSource,
   { cutoff, open, weights }: { cutoff: string; open: Open; weights: Weights },
 ): string {

@@ -28,5 +28,5 @@ export async function readSplit(
 }
 
 export function listenerOf({ plays, decayed, weights, users }: Dataset, row: number): Listener {
-  return { row, plays, decayed, weights, segment: users.segments[row] ?? "all" };
+  return { id: users.ids[row] ?? "", row, plays, decayed, weights, segment: users.segments[row] ?? "all" };
 }

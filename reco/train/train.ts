@@ -12,17 +12,19 @@ import {
   noteRefusal,
   readAliases,
 } from "../../state/registry.ts";
+import type { ModelRow } from "../../state/registry-tables.ts";
+import { alignModel } from "../candidates/align.ts";
 import type { Recipe } from "../candidates/model.ts";
 import type { Metrics } from "../evaluate/evaluate.ts";
-import { type Judgement, judgeRecipe } from "../evaluate/judge.ts";
+import { type Judgement, judgeModel, judgeRecipe } from "../evaluate/judge.ts";
 import { blockedBy } from "../infer/prepare.ts";
-import { writeArtefact } from "../registry/artefact.ts";
+import { readArtefact, writeArtefact } from "../registry/artefact.ts";
 import { checkGate, type GateCheck } from "../registry/gate.ts";
 import { type CardFacts, writeModelCard } from "../registry/model-card.ts";
 import type { RecoSettings } from "../settings.ts";
 import type { RecoSource } from "../tables.ts";
 import { type Catalogue, type Cutoffs, readCatalogue, readCutoffs, readDataset } from "./dataset.ts";
-import { fitModel } from "./fit.ts";
+import { commonParts, fitModel } from "./fit.ts";
 import { type Weights, weightsOf } from "./interactions.ts";
 import { checkEnough } from "./requirements.ts";
 import { readSplit, type Split } from "./split.ts";
@@ -87,7 +89,7 @@ export async function trainModel(
   const judge = { k: settings.k, seed: settings.seed, isBlocked };
   const judgement = judgeRecipe(splits.outer, recipe, judge);
   ctx.signal.throwIfAborted();
-  const champion = await judgeChampion(state, splits.outer, judge);
+  const champion = await judgeChampion(state, splits.outer, { judge, projectDir: options.projectDir });
   const checks = checkGate(judgement, champion, settings);
   const whole = { cutoff: cutoffs.newest, catalogue, weights, open: "feedback" } as const;
   const model = fitModel(await readDataset(source, whole), recipe);
@@ -124,6 +126,7 @@ export async function trainModel(
     cutoff: cutoffs.newest,
   });
   const card: CardFacts = {
+    origin: null,
     version,
     experiment,
     recipe,
@@ -159,21 +162,47 @@ export async function readSplits(
   return { inner, outer };
 }
 
-/** The champion's recipe, learned from the same days as its rival: the artefact itself may have seen the test. */
+/** How the champion does on a split. */
 export async function judgeChampion(
   state: StateDatabase,
   split: Split,
-  judge: Parameters<typeof judgeRecipe>[2],
+  place: JudgePlace,
 ): Promise<{ version: number; ndcg: number } | null> {
   const { champion } = await readAliases(state);
   const model = champion === undefined ? undefined : await findModel(state, champion);
-  const experiment = model === undefined ? undefined : await findExperiment(state, model.experiment_id);
-  if (model === undefined || experiment === undefined) return null;
-  const recipe = JSON.parse(experiment.recipe) as Recipe; // as training wrote it
-  return { version: model.version, ndcg: judgeRecipe(split, recipe, judge).discover.metrics.ndcg };
+  if (model === undefined) return null;
+  const { discover } = await judgeVersion(state, split, model, place);
+  return { version: model.version, ndcg: discover.metrics.ndcg };
 }
 
-async function passThrough(
+export interface JudgePlace {
+  judge: Parameters<typeof judgeRecipe>[2];
+  projectDir: string;
+}
+
+/**
+ * A version on a split: its recipe, learned from the same days as its rivals', as the artefact itself may have seen the
+ * test; of a model that was made elsewhere, which nobody here can learn again, the artefact. Throws RECO_ARTEFACT_DAMAGED.
+ */
+export async function judgeVersion(
+  state: StateDatabase,
+  split: Split,
+  model: ModelRow,
+  { judge, projectDir }: JudgePlace,
+): Promise<Judgement> {
+  const experiment = await findExperiment(state, model.experiment_id);
+  if (experiment === undefined) throw new Error(`v${model.version} has no experiment`);
+  const recipe = JSON.parse(experiment.recipe) as Recipe; // as training wrote it
+  if (model.kind === "blend") return judgeRecipe(split, recipe, judge);
+  const seal = { checksum: model.checksum, shape: JSON.parse(model.shape) };
+  const kept = readArtefact(join(projectDir, model.artefact), seal);
+  const { dataset } = split;
+  // What it says of tracks besides its own is that of the split: its own has seen the test.
+  return judgeModel(split, { ...alignModel(kept, dataset.catalogue), ...commonParts(dataset) }, judge);
+}
+
+/** Makes a model that passes the gate the champion; writes down that another one was not. */
+export async function passThrough(
   ctx: Context,
   state: StateDatabase,
   { version, checks }: { version: number; checks: GateCheck[] },
@@ -185,7 +214,7 @@ async function passThrough(
   return isPassed;
 }
 
-function relativeTo(folder: string, file: string): string {
+export function relativeTo(folder: string, file: string): string {
   return file.slice(folder.length + 1).replaceAll("\\", "/");
 }
 

@@ -47,8 +47,7 @@ export function temporaryFolder(): string {
 }
 
 /** A copy of this repository's project, without what it has made. */
-export function copyProject(): string {
-  const folder = temporaryFolder();
+export function copyProject(folder = temporaryFolder()): string {
   for (const part of ["project.yml", "profiles.yml", "models", "tests/data", "ingest/sources"]) {
     mkdirSync(join(folder, part, ".."), { recursive: true });
     cpSync(join(ROOT, part), join(folder, part), { recursive: true });
