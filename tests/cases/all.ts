@@ -32,6 +32,8 @@ import { timersAndDrift } from "./s06-timers.ts";
 import { channelsDown } from "./s07-channel-down.ts";
 import { swapsAndStops } from "./v01-swaps.ts";
 import { damagedLists } from "./v02-damaged-lists.ts";
+import { feedbackOnce } from "./v03-feedback-once.ts";
+import { anyInput } from "./v04-any-input.ts";
 import { diskFull } from "./x01-disk-full.ts";
 import { secretsStaySecret } from "./x02-secrets.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
@@ -76,6 +78,8 @@ export const QUICK_CASES: readonly Case[] = [
   diskFull,
   swapsAndStops,
   damagedLists,
+  feedbackOnce,
+  anyInput,
 ];
 
 /** X-03 counts tests that `npm test` has anyway, X-06 needs the registry of packages. */
