@@ -15,6 +15,8 @@ export const CONNECTIONS = {
 };
 
 const UNREAD_MS = 12_000;
+/** What is still sent after a refusal is read for so long. */
+const REST_MS = 1_000;
 const MAX_CONNECTIONS = 10_000;
 
 /** Slow readers are closed, and requests that Node cannot read get an answer in our form. */
@@ -22,6 +24,8 @@ export function guardConnections(server: Server): void {
   server.maxConnections = MAX_CONNECTIONS;
   server.timeout = UNREAD_MS;
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    // The rest of what was refused: closing before it has come would take the answer away from the caller.
+    if (socket.writableEnded) return;
     // Who opened a connection ahead and sent nothing made no mistake.
     const isUnused = error.code === "ERR_HTTP_REQUEST_TIMEOUT" && socket.bytesRead === 0;
     if (!socket.writable || isUnused || error.code === "ECONNRESET") return void socket.destroy();
@@ -30,6 +34,7 @@ export function guardConnections(server: Server): void {
     const headers = { ...ALWAYS, Connection: "close", "Content-Length": String(Buffer.byteLength(body)) };
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.end(`HTTP/1.1 ${refusal.status} ${refusal.code}\r\n${lines.join("")}\r\n${body}`);
+    setTimeout(() => socket.destroy(), REST_MS).unref();
   });
 }
 

@@ -13,6 +13,8 @@ import { exactValues } from "./i12-exact-values.ts";
 import { brokenContracts } from "./i13-broken-contracts.ts";
 import { onePartFails } from "./i14-one-part.ts";
 import { otherHosts } from "./i15-other-hosts.ts";
+import { limitOfLoad, steadyLoad } from "./l01-steady.ts";
+import { longLoad } from "./l03-long.ts";
 import { burstOfJobs } from "./l05-burst.ts";
 import { idleScheduler } from "./l06-idle.ts";
 import { manyStreams } from "./l07-many-streams.ts";
@@ -80,6 +82,9 @@ export const QUICK_CASES: readonly Case[] = [
   damagedLists,
   feedbackOnce,
   anyInput,
+  steadyLoad,
+  limitOfLoad,
+  longLoad,
 ];
 
 /** X-03 counts tests that `npm test` has anyway, X-06 needs the registry of packages. */
