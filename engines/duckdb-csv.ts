@@ -28,13 +28,15 @@ export async function readCsv(file: CsvFile, query: Query): Promise<ReadableCsv>
   if (unknown !== undefined) throw new CsvValueError({ kind: "column", column: unknown, known });
   const relation = textReader(file, known);
   const numbers = columns.filter(({ name, type }) => isNumber(type) && !given.has(name.toLowerCase()));
-  const codes = await codeColumns(
+  const { codes, wide } = await looksOf(
     relation,
     numbers.map(({ name }) => name),
     query,
   );
+  const numberType = (name: string, type: string) =>
+    type === "BIGINT" && !wide.has(name) ? "INTEGER" : type;
   const typeOf = (name: string, type: string) =>
-    given.get(name.toLowerCase()) ?? (codes.has(name) ? "VARCHAR" : type);
+    given.get(name.toLowerCase()) ?? (codes.has(name) ? "VARCHAR" : numberType(name, type));
   return { relation, types: new Map(columns.map(({ name, type }) => [name, typeOf(name, type)])) };
 }
 
@@ -75,11 +77,22 @@ async function sniffColumns(file: CsvFile, query: Query): Promise<{ name: string
   }
 }
 
-async function codeColumns(relation: string, names: readonly string[], query: Query): Promise<Set<string>> {
-  if (names.length === 0) return new Set();
-  const checks = names.map((name) => `bool_or(regexp_matches(${quote(name)}, ${literal(LEADING_ZERO)}))`);
-  const found = await query(`select ${checks.join(", ")} from ${relation}`);
-  return new Set(names.filter((_, index) => found.rows[0]?.[index] === true));
+/** Which columns of numbers hold codes, and which hold more than an INTEGER, the type that dbt gives whole numbers. */
+async function looksOf(
+  relation: string,
+  names: readonly string[],
+  query: Query,
+): Promise<{ codes: Set<string>; wide: Set<string> }> {
+  if (names.length === 0) return { codes: new Set(), wide: new Set() };
+  const checks = names.flatMap((name) => [
+    `bool_or(regexp_matches(${quote(name)}, ${literal(LEADING_ZERO)}))`,
+    `bool_or(${quote(name)} is not null and try_cast(${quote(name)} as integer) is null)`,
+  ]);
+  const [found = []] = (await query(`select ${checks.join(", ")} from ${relation}`)).rows;
+  return {
+    codes: new Set(names.filter((_, index) => found[2 * index] === true)),
+    wide: new Set(names.filter((_, index) => found[2 * index + 1] === true)),
+  };
 }
 
 function isNumber(type: string): boolean {

@@ -47,7 +47,9 @@ export function snapshotSql(of: {
   const timeType = columns.find(({ name }) => name === config.updated_at)?.type ?? "TIMESTAMP";
   const open = `cast(${config.dbt_valid_to_current ?? "null"} as ${timeType})`;
   const keys = config.unique_key.map(quote);
-  const hash = (time: string) => dialect.helpers.surrogate_key?.(...keys, time) ?? "null";
+  // dbt's formula, so that a snapshot that dbt began goes on here.
+  const parts = (time: string) => [...keys, time].map((part) => `coalesce(cast(${part} as varchar), '')`);
+  const hash = (time: string) => dialect.helpers.hash?.(parts(time).join(" || '|' || ")) ?? "null";
   const marksDeleted = config.hard_deletes === "new_record";
   const list = columns.map(({ name }) => quote(name)).join(", ");
   const metaList = [

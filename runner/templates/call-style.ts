@@ -164,14 +164,26 @@ function rewriteTag(tag: string, offset: number, { output, fail }: RewriteTo): v
   const isPartial = /^\{\{\{?[~-]?>/.test(head);
   output.replace(dashed(isPartial ? head.replace(">", " ") : head), offset);
   const hasCalls = /(^|[\s=(,[{:])[A-Za-z_][\w.]*(\(|\s+\(\s*')|\[\s*['\d\]]/.test(outside);
-  if (hasCalls) rewriteCalls(body, start, { output, fail, isPlain: isPartial || !/[#^/>]/.test(head) });
+  const condition = CONDITION.exec(body);
+  if (condition !== null) {
+    const [, before = "", name = "", after = ""] = condition;
+    output.copy(before, start);
+    output.replace(`(${name})`, start + before.length);
+    output.copy(after, start + before.length + name.length);
+  } else if (hasCalls)
+    rewriteCalls(body, start, { output, fail, isPlain: isPartial || !/[#^/>]/.test(head) });
   else output.copy(body, start);
   output.replace(dashed(tail), offset + tag.length - tail.length);
 }
 
+/** A question without arguments, as people write it. */
+const CONDITION = /^((?:else\s+)?(?:if|unless)\s+)(is_incremental)(\s*)$/;
+
 function syntaxProblem(message: string) {
   return { code: "TEMPLATE_SYNTAX", message, hint: "write {{ ref('name') }} or {{ref 'name'}}" };
 }
+
+const CALL_NEXT = /^\s*[A-Za-z_][\w.]*\(/;
 
 interface Bracket {
   open: string;
@@ -194,6 +206,9 @@ function rewriteCalls(body: string, offset: number, to: RewriteTo & { isPlain: b
       brackets.push({ open: "(", emit: isFirst ? "" : ")", at: at + found[0].length - 1 });
     } else if (word !== undefined) {
       to.output.replace(brackets.length > 0 ? (WORDS[word] ?? word) : word, at);
+    } else if (other === "(" && CALL_NEXT.test(body.slice(found.index + 1))) {
+      // Brackets around a call alone: the call has its own.
+      brackets.push({ open: "(", emit: "", at });
     } else if (other !== undefined) {
       to.output.replace(rewritePunctuation(other, { brackets, at, fail: to.fail }), at);
     } else {

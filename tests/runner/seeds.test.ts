@@ -31,6 +31,16 @@ describe("a seed", () => {
     expect((await session.query("from main_raw.codes")).types).toEqual(["VARCHAR", "DECIMAL(9,2)"]);
   });
 
+  test("has whole numbers as INTEGER like dbt, or as BIGINT where one is larger", async () => {
+    const project = createProject({
+      "seeds/codes.csv": "small,large,part,code\n-2147483648,1,1.5,01\n2147483647,2147483648,2,2\n,,,\n",
+    });
+    const { session } = await load(project);
+    const { types, rows } = await session.query("from main.codes");
+    expect(types).toEqual(["INTEGER", "BIGINT", "DOUBLE", "VARCHAR"]);
+    expect(rows[1]?.map(String)).toEqual(["2147483647", "2147483648", "2", "2"]);
+  });
+
   test("can be read by models and tested", async () => {
     const project = createProject({
       ...FILES,

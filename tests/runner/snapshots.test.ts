@@ -126,6 +126,16 @@ describe("a snapshot", () => {
     ]);
   });
 
+  test("has the ids that dbt gives", async () => {
+    const { session, put, take } = await open("strategy: timestamp, updated_at: changed_at");
+    await put("(1, 'a', '2026-01-01')");
+    await take(2);
+    const { rows } = await session.query(
+      "select dbt_scd_id, md5('1|' || cast(changed_at as varchar)) from s",
+    );
+    expect(rows[0]?.[0]).toBe(rows[0]?.[1]);
+  });
+
   test("whose key is not unique stays as it was", async () => {
     const { put, take, versions } = await open("strategy: check, check_cols: all");
     await put("(1, 'a', null)");
