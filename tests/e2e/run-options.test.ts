@@ -187,7 +187,7 @@ test("--empty loads the columns of seeds, with the types that their values give"
   const cwd = createProject();
   expect(await run(["seed", "--empty"], { cwd })).toMatchObject({ exitCode: 0 });
   const types = "select column_type as type from (describe {{ ref('people') }})";
-  expect(await rowsOf(cwd, types)).toEqual([{ type: "BIGINT" }, { type: "VARCHAR" }]);
+  expect(await rowsOf(cwd, types)).toEqual([{ type: "INTEGER" }, { type: "VARCHAR" }]);
   expect(await rowsOf(cwd, "select count(*) as n from {{ ref('people') }}")).toEqual([{ n: 0 }]);
 });
 
