@@ -1,6 +1,7 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Context } from "../core/context.ts";
+import { renameDurably } from "../core/durable.ts";
 import { maskDocument } from "../core/secrets.ts";
 
 /** The release of dbt whose artifact formats these are. */
@@ -32,13 +33,13 @@ export function artifactMetadata(
   };
 }
 
-/** Writes a document whole, to each of the files: a reader finds the former one or this one. Secrets in its texts are masked. */
+/** Writes a document whole, to each of the files: a reader, even after the power failed, finds the former one or this one. Secrets in its texts are masked. */
 export function writeArtifact(ctx: Context, files: readonly string[], document: unknown): void {
   const text = JSON.stringify(maskDocument(ctx.secrets, document));
   for (const file of files) {
     mkdirSync(dirname(file), { recursive: true });
     const unfinished = `${file}.${process.pid}.tmp`;
-    writeFileSync(unfinished, text);
-    renameSync(unfinished, file);
+    writeFileSync(unfinished, text, { flush: true });
+    renameDurably(unfinished, file);
   }
 }

@@ -18,8 +18,8 @@ export function renameDurably(from: string, to: string): void {
 }
 
 /** Writes a file anew: whoever reads it, even after the power failed, finds the former content or this one. */
-export function writeDurably(file: string, text: string): void {
+export function writeDurably(file: string, content: string | Uint8Array, { mode = 0o666 } = {}): void {
   const unfinished = `${file}.tmp`;
-  writeFileSync(unfinished, text, { flush: true });
+  writeFileSync(unfinished, content, { flush: true, mode });
   renameDurably(unfinished, file);
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { writeDurably } from "../../core/durable.ts";
 import { MEMBERS, type Recipe } from "../candidates/model.ts";
 import { ACTIVITY, type Metrics } from "../evaluate/evaluate.ts";
 import type { Judgement } from "../evaluate/judge.ts";
@@ -23,7 +23,7 @@ export interface CardFacts {
 
 /** Writes the page that says what a model is, how good it is, and what it must not be used for (Markdown). */
 export function writeModelCard(file: string, facts: CardFacts, settings: RecoSettings): void {
-  writeFileSync(file, cardText(facts, settings));
+  writeDurably(file, cardText(facts, settings));
 }
 
 function cardText(facts: CardFacts, { k, rules }: RecoSettings): string {
