@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { LogLevel } from "../core/log.ts";
-import { RUN_STATUSES, type RunStatus } from "../state/database.ts";
+import { RUN_STATUSES, type RunStatus } from "../state/run-statuses.ts";
 import { examples, execute, type Work } from "./command-parts.ts";
 import type { UpOptions } from "./commands/up.ts";
 import type { Invocation } from "./invocation.ts";

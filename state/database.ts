@@ -28,6 +28,7 @@ import type {
 import { busyError, isBusy, type Patience, PatientDialect, USUAL_PATIENCE } from "./patient-driver.ts";
 import type { RegistryTables } from "./registry-tables.ts";
 import type { RetrainingTables } from "./retraining-tables.ts";
+import type { RunStatus } from "./run-statuses.ts";
 
 /** A command that somebody typed, a job's run, or the command of one of its steps. */
 export interface RunRow {
@@ -76,20 +77,6 @@ export type RunTrigger = "hand" | "schedule" | "catch_up" | "job" | "source" | "
 
 /** What has begun, or may yet. */
 export const OPEN_STATUSES = ["queued", "running"] as const;
-export const RUN_STATUSES = [
-  "queued",
-  "running",
-  "success",
-  "failed",
-  "interrupted",
-  "crashed",
-  "timed_out",
-  "cancelled",
-  "failed_to_start",
-  "skipped",
-  "missed",
-] as const;
-export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** One attempt at a step of a job's run. */
 export interface StepRow {

@@ -2,8 +2,9 @@ import { statSync } from "node:fs";
 import { type Expression, type SqlBool, sql } from "kysely";
 import type { Context } from "../core/context.ts";
 import { isAlive, processStart } from "../core/processes.ts";
-import type { RunNodeRow, RunRow, RunStatus, StateDatabase, StepRow } from "./database.ts";
+import type { RunNodeRow, RunRow, StateDatabase, StepRow } from "./database.ts";
 import { logFile } from "./retention.ts";
+import type { RunStatus } from "./run-statuses.ts";
 
 /** How a command may end. */
 export type CommandStatus = "success" | "failed" | "interrupted";

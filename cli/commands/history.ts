@@ -3,12 +3,12 @@ import {
   openState,
   type RunNodeRow,
   type RunRow,
-  type RunStatus,
   type StateDatabase,
   type StepRow,
 } from "../../state/database.ts";
 import { listFailures, type TestFailure } from "../../state/failures.ts";
 import { runJson, stepJson } from "../../state/run-json.ts";
+import type { RunStatus } from "../../state/run-statuses.ts";
 import { closeCrashedRuns, findRuns, listRuns, partsOf } from "../../state/runs.ts";
 import { toCell } from "../answers.ts";
 import { rowJson } from "../json.ts";

@@ -1,5 +1,6 @@
 import type { ProcessIdentity } from "../../core/processes.ts";
-import type { RunRow, RunStatus, StateDatabase, StepRow } from "../../state/database.ts";
+import type { RunRow, StateDatabase, StepRow } from "../../state/database.ts";
+import type { RunStatus } from "../../state/run-statuses.ts";
 import type { Job } from "../jobs/job.ts";
 
 /** A step's process. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Transaction } from "kysely";
-import type { RunRow, RunStatus, RunTrigger, StateDatabase, StateTables } from "../../state/database.ts";
+import type { RunRow, RunTrigger, StateDatabase, StateTables } from "../../state/database.ts";
+import type { RunStatus } from "../../state/run-statuses.ts";
 import { emptyRun, JOB_COMMAND } from "../../state/runs.ts";
 import type { Job } from "../jobs/job.ts";
 

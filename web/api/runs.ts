@@ -1,8 +1,9 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { nearestNames } from "../../core/nearest.ts";
 import { cancelRun } from "../../schedule/runs/admit.ts";
-import { RUN_STATUSES, type RunRow, type StateDatabase } from "../../state/database.ts";
+import type { RunRow, StateDatabase } from "../../state/database.ts";
 import { runJson, stepJson } from "../../state/run-json.ts";
+import { RUN_STATUSES } from "../../state/run-statuses.ts";
 import { findRuns, listRuns, partsOf } from "../../state/runs.ts";
 import type { Served } from "../served.ts";
 import { json, query, REFUSED, REFUSED_CHANGE, UNKNOWN, type UnknownBody, WRONG } from "./answers.ts";

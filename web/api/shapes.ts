@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { RUN_STATUSES } from "../../state/database.ts";
+import { RUN_STATUSES } from "../../state/run-statuses.ts";
 
 const text = z.string().nullable();
 const number = z.number().nullable();
