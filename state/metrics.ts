@@ -22,6 +22,9 @@ export interface MetricPoint {
   value: number;
 }
 
+/** Series and points go into the store this many at once: SQLite takes 32,766 parameters in a statement. */
+const ROWS_AT_ONCE = 500;
+
 /** Keeps what was measured in a run. The same series twice in one run: the later one counts. */
 export async function keepMetrics(
   state: StateDatabase,
@@ -30,28 +33,43 @@ export async function keepMetrics(
   const measured = new Map(
     points
       .filter(({ value }) => Number.isFinite(value))
-      .map((point) => [`${point.name} ${labelsText(point.labels)}`, point]),
+      .map(({ name, labels, value }) => {
+        const text = labelsText(labels);
+        return [`${name} ${text}`, { name, labels: text, value }];
+      }),
   );
   if (measured.size === 0) return;
+  const kept = [...measured.values()];
   const time = at.toISOString();
   await state.transaction().execute(async (changes) => {
-    for (const { name, labels, value } of measured.values()) {
-      const { id } = await changes
+    for (let from = 0; from < kept.length; from += ROWS_AT_ONCE) {
+      const some = kept.slice(from, from + ROWS_AT_ONCE);
+      const series = await changes
         .insertInto("metric_series")
-        .values({ name, labels: labelsText(labels), total: value, last_value: value, last_at: time })
-        .onConflict((conflict) =>
-          conflict.columns(["name", "labels"]).doUpdateSet((row) => ({
-            total: row("metric_series.total", "+", value),
+        .values(
+          some.map(({ name, labels, value }) => ({
+            name,
+            labels,
+            total: value,
             last_value: value,
             last_at: time,
           })),
         )
-        .returning("id")
-        .executeTakeFirstOrThrow();
+        .onConflict((conflict) =>
+          conflict.columns(["name", "labels"]).doUpdateSet((row) => ({
+            total: row("metric_series.total", "+", row.ref("excluded.total")),
+            last_value: row.ref("excluded.last_value"),
+            last_at: row.ref("excluded.last_at"),
+          })),
+        )
+        .returning(["id", "last_value"])
+        .execute();
       await changes
         .insertInto("metric_points")
-        .values({ series_id: id, at: time, run_id: runId, value })
-        .onConflict((conflict) => conflict.doUpdateSet({ value }))
+        .values(
+          series.map(({ id, last_value }) => ({ series_id: id, at: time, run_id: runId, value: last_value })),
+        )
+        .onConflict((conflict) => conflict.doUpdateSet((row) => ({ value: row.ref("excluded.value") })))
         .execute();
     }
   });
