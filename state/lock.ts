@@ -1,11 +1,18 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import Sqlite from "libsql";
 import { z } from "zod";
 import type { Context } from "../core/context.ts";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
+import { isAlive, processStart } from "../core/processes.ts";
 
-const holderSchema = z.object({ pid: z.number(), command: z.string(), startedAt: z.string() });
+const holderSchema = z.object({
+  pid: z.number(),
+  /** As the kernel tells it. */
+  start: z.string().nullable(),
+  command: z.string(),
+  startedAt: z.string(),
+});
 type LockHolder = z.infer<typeof holderSchema>;
 
 export interface Lock {
@@ -13,6 +20,10 @@ export interface Lock {
 }
 
 const POLL_MS = 100;
+
+/** A holder writes its name right after it has the lock: whoever is refused in between looks again for as long as this. */
+const NAMING_MS = 1000;
+const NAMING_POLL_MS = 10;
 
 export interface LockOptions {
   command: string;
@@ -32,31 +43,47 @@ const WRITING = {
  * kernel ends with its process. Throws PROJECT_LOCKED (exit 3), naming the holder, after `waitMs`.
  */
 export async function acquireLock(ctx: Context, file: string, options: LockOptions): Promise<Lock> {
-  const deadline = ctx.clock.now().getTime() + options.waitMs;
+  const now = () => ctx.clock.now().getTime();
+  const deadline = now() + options.waitMs;
+  let namedUntil = now() + NAMING_MS;
   let hasWarned = false;
   for (;;) {
-    const database = tryLock(file);
+    const database = tryLock(file, HOLD);
     if (database !== undefined) {
       writeHolder(file, {
         pid: process.pid,
+        start: processStart(process.pid),
         command: options.command,
         startedAt: ctx.startedAt.toISOString(),
       });
       return { release: () => releaseLock(database, file) };
     }
-    if (ctx.clock.now().getTime() >= deadline) throw lockedError(file, options);
-    if (!hasWarned) ctx.log.warn("lock_awaited", `waiting for ${describeHolder(readHolder(file))}`);
+    const holder = readHolder(file);
+    const isNamed = holder !== undefined && isAlive(holder);
+    if (!isNamed && now() < namedUntil) {
+      await ctx.clock.sleep(NAMING_POLL_MS, ctx.signal);
+      continue;
+    }
+    if (now() >= deadline) throw lockedError(file, holder, options);
+    if (!hasWarned) ctx.log.warn("lock_awaited", `waiting for ${describeHolder(holder)}`);
     hasWarned = true;
     await ctx.clock.sleep(POLL_MS, ctx.signal);
+    namedUntil = now() + NAMING_MS;
   }
 }
 
-function tryLock(file: string): Sqlite.Database | undefined {
+/** Shuts out everybody else. */
+const HOLD = "begin exclusive";
+
+/** Whoever looks whether somebody holds it shuts out nobody else who looks. */
+const LOOK = "begin; select count(*) from sqlite_schema";
+
+function tryLock(file: string, how: string): Sqlite.Database | undefined {
   let database: Sqlite.Database | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true });
     database = new Sqlite(file, { timeout: 0 });
-    database.exec("begin exclusive");
+    database.exec(how);
     return database;
   } catch (error) {
     database?.close();
@@ -82,14 +109,16 @@ function holderFile(file: string): string {
 }
 
 function writeHolder(file: string, holder: LockHolder): void {
-  writeFileSync(holderFile(file), JSON.stringify(holder));
+  const unfinished = `${holderFile(file)}.tmp`;
+  writeFileSync(unfinished, JSON.stringify(holder));
+  renameSync(unfinished, holderFile(file));
 }
 
 function readHolder(file: string): LockHolder | undefined {
   try {
     return holderSchema.parse(JSON.parse(readFileSync(holderFile(file), "utf8")));
   } catch {
-    return undefined; // Absent, or just being written: the lock itself is the truth, this only names its holder.
+    return undefined; // Absent, or not written yet: the lock itself is the truth, this only names its holder.
   }
 }
 
@@ -98,9 +127,13 @@ function describeHolder(holder: LockHolder | undefined): string {
   return `"${holder.command}" (pid ${holder.pid}, started ${holder.startedAt})`;
 }
 
-function lockedError(file: string, { waitMs, refusal = WRITING }: LockOptions): ProjectError {
+function lockedError(
+  file: string,
+  holder: LockHolder | undefined,
+  { waitMs, refusal = WRITING }: LockOptions,
+): ProjectError {
   const { code, message, hint } = refusal;
-  const why = [`held by ${describeHolder(readHolder(file))}`, `waited ${waitMs / 1000} s`];
+  const why = [`held by ${describeHolder(holder)}`, `waited ${waitMs / 1000} s`];
   return new ProjectError(code, { message, where: file, why, hint, exitCode: EXIT.locked });
 }
 
@@ -117,7 +150,7 @@ const LEADING = {
 
 /** Whether somebody holds the lock, and the name that they gave. */
 export function lockHolder(file: string): string | undefined {
-  const database = tryLock(file);
+  const database = tryLock(file, LOOK);
   if (database === undefined) return describeHolder(readHolder(file));
   database.exec("rollback");
   database.close();

@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import Sqlite from "libsql";
 import { expect, onTestFinished, test } from "vitest";
 import type { Context } from "../../core/context.ts";
-import { acquireLock, type Lock } from "../../state/lock.ts";
+import { acquireLock, type Lock, lockHolder } from "../../state/lock.ts";
 import { temporaryContext } from "./folder.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -50,6 +51,36 @@ test("names its holder to whoever waited for it in vain, for exit 3", async () =
   });
   expect(ctx.clock.now().getTime() - ctx.startedAt.getTime()).toBe(2000);
   expect(messages).toEqual([`waiting for ${holder}`]);
+});
+
+test("names nobody who is dead: a holder writes its name right after it has the lock", async () => {
+  let sleeps = 0;
+  const { ctx } = temporaryContext({
+    onSleep: () => {
+      if (++sleeps === 3) writeFileSync(file, named);
+    },
+  });
+  await acquire(ctx, { command: "run ingest" });
+  const file = `${lockFile(ctx)}.json`;
+  const named = readFileSync(file, "utf8");
+  const dead = spawn("true");
+  await once(dead, "exit");
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(named), pid: dead.pid, command: "run publish" }));
+  await expect(acquire(ctx)).rejects.toMatchObject({
+    why: [expect.stringContaining(`held by "run ingest" (pid ${process.pid}, started`), "waited 0 s"],
+  });
+  expect(sleeps).toBe(3);
+});
+
+test("is told to any number of those who look, and is free after", async () => {
+  const { ctx } = temporaryContext();
+  const lock = await acquireLock(ctx, lockFile(ctx), { command: "run up", waitMs: 0 });
+  expect(lockHolder(lockFile(ctx))).toMatch(/^"run up" \(pid \d+, started 2026-01-15/);
+  lock.release();
+  const looking = new Sqlite(lockFile(ctx));
+  onTestFinished(() => void looking.close());
+  looking.exec("begin; select count(*) from sqlite_schema");
+  expect(lockHolder(lockFile(ctx))).toBeUndefined();
 });
 
 test("is refused at once to whoever does not wait", async () => {
