@@ -41,6 +41,7 @@ import { secretsStaySecret } from "./x02-secrets.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
 import { damagedFiles } from "./x04-damaged.ts";
 import { dependencies } from "./x06-dependencies.ts";
+import { manyProcesses } from "./x07-many-processes.ts";
 
 /** Those that `npm test` runs too, with small numbers. */
 export const QUICK_CASES: readonly Case[] = [
@@ -85,6 +86,7 @@ export const QUICK_CASES: readonly Case[] = [
   steadyLoad,
   limitOfLoad,
   longLoad,
+  manyProcesses,
 ];
 
 /** X-03 counts tests that `npm test` has anyway, X-06 needs the registry of packages. */
