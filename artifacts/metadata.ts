@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Context } from "../core/context.ts";
-import { renameDurably } from "../core/durable.ts";
+import { makeFolder, renameDurably } from "../core/durable.ts";
 import { maskDocument } from "../core/secrets.ts";
 
 /** The release of dbt whose artifact formats these are. */
@@ -37,7 +37,7 @@ export function artifactMetadata(
 export function writeArtifact(ctx: Context, files: readonly string[], document: unknown): void {
   const text = JSON.stringify(maskDocument(ctx.secrets, document));
   for (const file of files) {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     const unfinished = `${file}.${process.pid}.tmp`;
     writeFileSync(unfinished, text, { flush: true });
     renameDurably(unfinished, file);

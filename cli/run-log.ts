@@ -1,5 +1,6 @@
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder } from "../core/durable.ts";
 import type { LogEntry, LogSink } from "../core/log.ts";
 import { type LineOrigin, pinoLine } from "./log-lines.ts";
 
@@ -40,7 +41,7 @@ export function createRunLog(now: () => Date = () => new Date()): RunLog {
     },
     open: (path, of) => {
       origin = of;
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(path), { mode: 0o700 });
       file = openSync(path, "a", 0o600);
       for (const { entry, at } of held.splice(0)) write(entry, at);
     },

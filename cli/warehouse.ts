@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
+import { makeFolder } from "../core/durable.ts";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
 import { type OwnFiles, openDuckdb, openDuckdbReadOnly } from "../engines/duckdb.ts";
 import { type Engine, FILE_FORMATS, type FileFormat } from "../engines/engine.ts";
@@ -46,7 +47,7 @@ export async function withWarehouse<T>(
   const { acquireLock } = await import("../state/lock.ts");
   const lock = await acquireLock(ctx, folders.lockFile, { command, waitMs });
   try {
-    mkdirSync(folders.data, { recursive: true });
+    makeFolder(folders.data);
     const path = warehousePath(workspace);
     const { engine, mark } = await openHeld(workspace, deadlineMs, () =>
       openMarked(path, () =>

@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 
 /** What is in the file, or in the folder's list of names, is on the disk when this returns. */
 export function syncPath(path: string): void {
@@ -9,6 +9,14 @@ export function syncPath(path: string): void {
   } finally {
     closeSync(handle);
   }
+}
+
+/** Makes a folder, and those above it that are missing: their names are on the disk when this returns. */
+export function makeFolder(folder: string, { mode = 0o777 } = {}): void {
+  const first = mkdirSync(folder, { recursive: true, mode });
+  if (first === undefined) return;
+  const highest = dirname(resolve(first));
+  for (let place = resolve(folder); place !== highest; place = dirname(place)) syncPath(dirname(place));
 }
 
 /** The name changes in one step, and stays changed when the power fails. The content has to be on the disk before. */

@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { projectFolders } from "./config.ts";
 import type { Context } from "./context.ts";
+import { makeFolder } from "./durable.ts";
 import * as sillon from "./sillon.ts";
 
 type Jiti = typeof import("jiti");
@@ -16,6 +17,11 @@ export function loadProjectCode(ctx: Context, path: string): unknown {
   const { createJiti } = require("jiti") as Jiti; // its types say what it exports
   // Kept in the project: a folder for temporary files may be shared with other users.
   const fsCache = join(projectFolders(ctx.projectDir).target, "cache");
+  try {
+    makeFolder(fsCache);
+  } catch {
+    // Where nothing can be written nothing is kept.
+  }
   const virtualModules = { sillon, zod: require("zod") };
   return createJiti(file, { virtualModules, moduleCache: false, fsCache })(file);
 }

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { faultPoint } from "#faults";
 import type { Context } from "../core/context.ts";
+import { makeFolder, syncPath } from "../core/durable.ts";
 import { messageOf, ProjectError } from "../core/errors.ts";
 import { requireVersion } from "../core/versions.ts";
 import { openError, settingError } from "./duckdb-errors.ts";
@@ -47,7 +48,10 @@ export async function openDuckdb(
   const folder = path === ":memory:" ? ctx.projectDir : dirname(path);
   createFolder(folder);
   checkLog(path);
+  const isNew = path !== ":memory:" && !existsSync(path);
   const { instance, late } = await createInstance(path, settingsOf(target));
+  // The engine synchronises the file, and not that it is there.
+  if (isNew) syncPath(folder);
   const connection = await instance.connect();
   // Only what was found to be whole is merged with its log, when the command is over.
   await connection.run("pragma disable_checkpoint_on_shutdown");
@@ -130,7 +134,7 @@ function checkLog(path: string): void {
 
 function createFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
   } catch (error) {
     throw openError(folder, error);
   }

@@ -1,8 +1,8 @@
-import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, linkSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { faultPoint } from "#faults";
 import type { Context } from "../core/context.ts";
-import { renameDurably, syncPath } from "../core/durable.ts";
+import { makeFolder, renameDurably, syncPath } from "../core/durable.ts";
 import { EXIT, ProjectError } from "../core/errors.ts";
 import { type Engine, relationKey } from "../engines/engine.ts";
 import type { ModelNode } from "./graph/nodes.ts";
@@ -42,7 +42,7 @@ export async function publishRelease(
   const built = await engine.relations();
   const missing = models.filter((model) => !built.has(relationKey(model.relation)));
   if (missing.length > 0) throw notBuilt(missing);
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   for (const left of readdirSync(folder).filter((name) => /\.tmp(\.wal)?$/.test(name)))
     rmSync(join(folder, left));
   const name = ctx.clock.now().toISOString().replace(/[-:.]/g, "");

@@ -1,7 +1,7 @@
 import { hash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { writeDurably } from "../core/durable.ts";
+import { makeFolder, writeDurably } from "../core/durable.ts";
 
 /** What a relation or a verdict came from. */
 interface Made {
@@ -68,7 +68,7 @@ export function buildBookFile(folder: string, warehouse: string): string {
 /** `readBuildBook` for a command that writes: until `closeBuildBook` it counts as one that was cut short. */
 export function openBuildBook(file: string, mark: string | null): BuildBook {
   const book = readBuildBook(file, mark);
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   writeFileSync(openFile(file), "");
   return book;
 }

@@ -1,18 +1,9 @@
-import {
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Kysely } from "kysely";
 import Sqlite from "libsql";
 import { copyAside } from "../core/aside.ts";
-import { syncPath } from "../core/durable.ts";
+import { makeFolder, syncPath } from "../core/durable.ts";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
 import { isAlive } from "../core/processes.ts";
 import { checkOwner, checkProgram, markAsOurs, type StoreOwner } from "./identity.ts";
@@ -182,7 +173,7 @@ export function openState(
   const openingMs = Math.min(OPENING_MS, patience.maxMs);
   let sqlite: Sqlite.Database | undefined;
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     if (isNew) createStore(file);
     if (statSync(file).size === 0) throw new Error("the file is empty");
     sqlite = new Sqlite(file, { timeout: openingMs });

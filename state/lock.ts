@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import Sqlite from "libsql";
 import { z } from "zod";
 import type { Context } from "../core/context.ts";
+import { makeFolder } from "../core/durable.ts";
 import { EXIT, messageOf, ProjectError } from "../core/errors.ts";
 import { isAlive, processStart } from "../core/processes.ts";
 
@@ -81,7 +82,7 @@ const LOOK = "begin; select count(*) from sqlite_schema";
 function tryLock(file: string, how: string): Sqlite.Database | undefined {
   let database: Sqlite.Database | undefined;
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     database = new Sqlite(file, { timeout: 0 });
     database.exec(how);
     return database;

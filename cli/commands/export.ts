@@ -1,5 +1,6 @@
-import { copyFileSync, createReadStream, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, createReadStream, rmSync, statSync } from "node:fs";
 import { dirname, extname, resolve } from "node:path";
+import { makeFolder, renameDurably, syncPath } from "../../core/durable.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { type FileFormat, SqlError } from "../../engines/engine.ts";
 import { sqlProjectError } from "../../runner/build/models.ts";
@@ -26,7 +27,7 @@ export async function runExport(
   const format = formatOf(options, { isJson: workspace.options.json ?? false });
   const node = findRelation(openGraph(workspace), model, "run export");
   const { ctx, folders } = workspace;
-  mkdirSync(folders.target, { recursive: true });
+  makeFolder(folders.target);
   // The engine may write this file only; whoever reads the output never sees a part of it.
   const unfinished = exportFile(workspace, format);
   try {
@@ -93,16 +94,18 @@ async function sendFile(file: string, output: Output): Promise<void> {
 
 /** In one step, to another file system as well. */
 export function moveFile(from: string, to: string): void {
-  mkdirSync(dirname(to), { recursive: true });
+  makeFolder(dirname(to));
+  syncPath(from);
   try {
-    renameSync(from, to);
+    renameDurably(from, to);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
     // Another file system: beside its place first, so that the last step is a rename there too.
     const beside = `${to}.part`;
     try {
       copyFileSync(from, beside);
-      renameSync(beside, to);
+      syncPath(beside);
+      renameDurably(beside, to);
     } finally {
       rmSync(beside, { force: true });
     }

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { makeFolder, writeDurably } from "../../core/durable.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { exportParts, findCutoff } from "../../reco/exchange/export.ts";
 import { type Registration, registerModel } from "../../reco/exchange/register.ts";
@@ -79,13 +80,13 @@ export async function runRecoExport(
   const { cutoff, files } = await withReco(workspace, "run reco export", async (place) => {
     await collectStep(workspace, place);
     const cutoff = await findCutoff(place.source, wanted);
-    mkdirSync(workspace.folders.target, { recursive: true });
-    mkdirSync(folder, { recursive: true });
+    makeFolder(workspace.folders.target);
+    makeFolder(folder);
     const manifest = join(folder, "manifest.json");
     rmSync(manifest, { force: true });
     const files = await writeParts(workspace, place, { cutoff, format, folder });
     const { dataVersion } = await trainOptions(workspace, place);
-    writeFileSync(
+    writeDurably(
       manifest,
       `${JSON.stringify({ cutoff, data_version: dataVersion, format, files }, null, 2)}\n`,
     );

@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { writeDurably } from "../../core/durable.ts";
+import { makeFolder, writeDurably } from "../../core/durable.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { readArtefact } from "../../reco/registry/artefact.ts";
 import type { GateCheck } from "../../reco/registry/gate.ts";
@@ -109,7 +109,7 @@ async function writePage(
 ): Promise<string> {
   const { cardPage } = await import("../card-page.ts");
   const file = output === undefined ? join(folders.target, "model-card.html") : resolve(cwd, output);
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   writeDurably(file, cardPage(title, text));
   return file;
 }

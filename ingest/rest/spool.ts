@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../core/durable.ts";
 
 /** Keeps bodies out of memory until they are asked for, if ever. */
 export interface Spool<T> {
@@ -68,7 +68,7 @@ export function createSpool<T>(folder: string): Spool<T> {
 }
 
 async function openUnnamed(folder: string): Promise<FileHandle> {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const path = join(folder, `.pages-${randomUUID()}`);
   const file = await open(path, "wx+", 0o600);
   await rm(path);

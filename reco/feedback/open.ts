@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import Sqlite from "libsql";
+import { makeFolder } from "../../core/durable.ts";
 import { EXIT, messageOf, ProjectError } from "../../core/errors.ts";
 import { FEEDBACK_TABLES } from "./tables.ts";
 
@@ -9,7 +9,7 @@ import { FEEDBACK_TABLES } from "./tables.ts";
 export function openFeedback(file: string): Sqlite.Database {
   let sqlite: Sqlite.Database | undefined;
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(file), { mode: 0o700 });
     sqlite = new Sqlite(file, { timeout: 5_000 });
     const [check] = sqlite.prepare("pragma quick_check(1)").all() as { quick_check: string }[]; // SQLite's own answer
     if (check?.quick_check !== "ok") throw new Error(`the file is damaged: ${check?.quick_check ?? ""}`);

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { writeDurably } from "../../core/durable.ts";
+import { makeFolder, writeDurably } from "../../core/durable.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import type { SparseRows } from "../candidates/matrix.ts";
 import { MEMBERS, type Model, type Recipe } from "../candidates/model.ts";
@@ -80,7 +80,7 @@ export function writeArtefact(file: string, model: Model): Seal {
     Buffer.from(buffer, byteOffset, byteLength),
   );
   const bytes = Buffer.concat([text, Buffer.alloc(gap, " "), Buffer.from("\n"), ...bodies]);
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   writeDurably(file, bytes, { mode: 0o600 });
   return { checksum: hash("sha256", bytes, "hex"), shape: shapeOf(model), sizeBytes: bytes.length };
 }

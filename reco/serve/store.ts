@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "libsql";
 import { z } from "zod";
-import { renameDurably, syncPath, writeDurably } from "../../core/durable.ts";
+import { makeFolder, renameDurably, syncPath, writeDurably } from "../../core/durable.ts";
 import { EXIT, messageOf, ProjectError } from "../../core/errors.ts";
 
 /** A recommended track as it is served; nothing else has to be looked up. */
@@ -54,7 +54,7 @@ create table features (entity text not null, id text not null, other_id text not
 
 /** Makes a new store aside. It becomes visible to nobody before `makeCurrent`. */
 export function createStore(folder: string, name: string): Sqlite.Database {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, { mode: 0o700 });
   const file = unfinishedFile(folder, name);
   for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(`${file}${suffix}`, { force: true });
   const store = new Sqlite(file);

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { AsOf } from "../../core/as-of.ts";
 import type { Context } from "../../core/context.ts";
+import { makeFolder } from "../../core/durable.ts";
 import { EXIT, ProjectError } from "../../core/errors.ts";
 import { nearestLine } from "../../core/nearest.ts";
 import type { Dialect, Relation } from "../../engines/engine.ts";
@@ -457,7 +458,7 @@ export function writeCompiled(
   for (const node of compiled.nodes) {
     const file = join(target, "compiled", compiledPath(project, node));
     const text = `${compiled.sql.get(node.id)?.sql ?? ""}\n`;
-    if (!folders.has(dirname(file))) mkdirSync(dirname(file), { recursive: true });
+    if (!folders.has(dirname(file))) makeFolder(dirname(file));
     folders.add(dirname(file));
     if (!holds(file, text)) writeFileSync(file, text);
   }

@@ -1,8 +1,9 @@
 import { hash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packageRoot } from "../../core/config.ts";
+import { makeFolder } from "../../core/durable.ts";
 import { type ParsedYaml, parseYaml, type YamlFile } from "../../core/yaml.ts";
 import { type ParsedTemplate, parseAllOf, simpleTemplate, type Template } from "../templates/template.ts";
 import type { Properties } from "./properties.ts";
@@ -106,7 +107,7 @@ function writeEntries(file: string, stamp: string, entries: Record<string, Entry
   const body = JSON.stringify(entries);
   const unfinished = `${file}.${process.pid}.tmp`;
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     writeFileSync(unfinished, `${stamp} ${hashOf(body)}\n${body}`);
     renameSync(unfinished, file);
   } catch {

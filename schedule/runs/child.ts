@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, ftruncateSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Environment } from "../../core/context.ts";
+import { makeFolder } from "../../core/durable.ts";
 import { messageOf } from "../../core/errors.ts";
 import { isAlive, type ProcessIdentity, processesWith, processStart } from "../../core/processes.ts";
 import { RUN_VARIABLES, TOKEN_VARIABLES } from "../../core/run-environment.ts";
@@ -33,7 +34,7 @@ export function startChild(spec: ChildSpec, onEnd: (end: ChildEnd) => void): Pro
   const [program = "", ...before] = spec.program;
   let log: number | undefined;
   try {
-    mkdirSync(dirname(spec.logFile), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(spec.logFile), { mode: 0o700 });
     log = openSync(spec.logFile, "a", 0o600);
     writeSync(log, `${spec.head}\n`);
     const child = spawn(program, [...before, ...spec.words], {

@@ -40,6 +40,7 @@ import { diskFull } from "./x01-disk-full.ts";
 import { secretsStaySecret } from "./x02-secrets.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
 import { damagedFiles } from "./x04-damaged.ts";
+import { orderedWrites } from "./x05-order-of-writes.ts";
 import { dependencies } from "./x06-dependencies.ts";
 import { manyProcesses } from "./x07-many-processes.ts";
 
@@ -87,6 +88,7 @@ export const QUICK_CASES: readonly Case[] = [
   limitOfLoad,
   longLoad,
   manyProcesses,
+  orderedWrites,
 ];
 
 /** X-03 counts tests that `npm test` has anyway, X-06 needs the registry of packages. */
