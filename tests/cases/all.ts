@@ -36,6 +36,7 @@ import { swapsAndStops } from "./v01-swaps.ts";
 import { damagedLists } from "./v02-damaged-lists.ts";
 import { feedbackOnce } from "./v03-feedback-once.ts";
 import { anyInput } from "./v04-any-input.ts";
+import { tooManyClients } from "./v05-too-many-clients.ts";
 import { diskFull } from "./x01-disk-full.ts";
 import { secretsStaySecret } from "./x02-secrets.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
@@ -84,6 +85,7 @@ export const QUICK_CASES: readonly Case[] = [
   damagedLists,
   feedbackOnce,
   anyInput,
+  tooManyClients,
   steadyLoad,
   limitOfLoad,
   longLoad,
