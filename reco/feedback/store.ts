@@ -50,6 +50,8 @@ const MAX_ANSWERS = 50_000;
 const ANSWERS_AT_ONCE = 2_000;
 const ANSWER_MS = 200;
 const OPINIONS = 300;
+/** Another program may hold the file for so long. */
+const PATIENCE_MS = 2_000;
 
 interface Waiting {
   event: Keyed;
@@ -71,6 +73,7 @@ interface Store {
   /** One writes after another. */
   turn: Promise<void>;
   isFlushing: boolean;
+  flushingAnswers: Promise<void> | undefined;
   /** Of whom there is feedback. */
   heard: UserFilter;
 }
@@ -78,12 +81,14 @@ interface Store {
 /** Throws FEEDBACK_UNREADABLE (exit 4). */
 export async function startFeedback(file: string, clock: Clock): Promise<FeedbackStore> {
   const reader = openFeedback(file);
-  const writer = new Background(file, { timeout: 5_000 });
-  await writer.exec("pragma synchronous = full; pragma secure_delete = on; pragma busy_timeout = 5000;");
+  const writer = new Background(file, { timeout: PATIENCE_MS });
+  await writer.exec(
+    `pragma synchronous = full; pragma secure_delete = on; pragma busy_timeout = ${PATIENCE_MS};`,
+  );
   const store: Store = {
     ...{ file, clock, reader, writer, inode: statSync(file).ino },
     ...{ waiting: [], answers: [], lostAnswers: 0, fault: undefined, turn: Promise.resolve() },
-    ...{ isFlushing: false, heard: createUserFilter() },
+    ...{ isFlushing: false, flushingAnswers: undefined, heard: createUserFilter() },
   };
   const users = reader.prepare("select distinct user_id from feedback").all() as { user_id: string }[]; // its own table
   for (const { user_id } of users) store.heard.add(user_id);
@@ -98,7 +103,9 @@ export async function startFeedback(file: string, clock: Clock): Promise<Feedbac
   let { seen } = reader.prepare("select coalesce(max(seq), 0) as seen from feedback").get() as {
     seen: number;
   }; // its own table
-  const timer = setInterval(() => void flushAnswers(store), ANSWER_MS);
+  const timer = setInterval(() => {
+    if (store.flushingAnswers === undefined) void flushAnswers(store);
+  }, ANSWER_MS);
   return {
     add: (event) => add(store, event),
     log: (answer) => {
@@ -124,6 +131,7 @@ export async function startFeedback(file: string, clock: Clock): Promise<Feedbac
       erasures.hashes.add(userHash);
       forgetWaiting(store, user);
       await flushAnswers(store);
+      forgetAnswers(store, user);
       const at = clock.now().toISOString();
       await inTurn(store, () =>
         write(
@@ -156,6 +164,12 @@ function forgetWaiting(store: Store, user: string): void {
   const own = store.waiting.filter(({ event }) => event.user_id === user);
   store.waiting = store.waiting.filter(({ event }) => event.user_id !== user);
   for (const { reject } of own) reject(unwritten(store.file, new Error("the user was erased")));
+}
+
+/** Those that could not be written yet. */
+function forgetAnswers(store: Store, user: string): void {
+  const place = ANSWER_COLUMNS.indexOf("user_id");
+  store.answers = store.answers.filter((answer) => JSON.parse(answer)[place] !== user);
 }
 
 /** A batch that does not have the name is not looked into. */
@@ -218,7 +232,16 @@ async function writeEvents(store: Store, batch: readonly Waiting[]): Promise<("s
   return batch.map(({ event }) => (hashes.get(event.key) === event.body_hash ? "stored" : "conflict"));
 }
 
+/** What is under way already ends before it begins anew, so that answers never stand in line before feedback. */
 async function flushAnswers(store: Store): Promise<void> {
+  await store.flushingAnswers;
+  store.flushingAnswers ??= writeAnswers(store).finally(() => {
+    store.flushingAnswers = undefined;
+  });
+  await store.flushingAnswers;
+}
+
+async function writeAnswers(store: Store): Promise<void> {
   while (store.answers.length > 0) {
     const batch = store.answers.splice(0, ANSWERS_AT_ONCE);
     try {
@@ -226,8 +249,9 @@ async function flushAnswers(store: Store): Promise<void> {
         write(store, `insert into answer_log (answers) values (${literal(`[${batch.join(",")}]`)});`),
       );
     } catch {
-      // Its reason is in `fault`; lists are served although nobody can write down that they were.
-      store.lostAnswers += batch.length;
+      // Its reason is in `fault`. Lists are served although nobody can write down that they were, which is done later.
+      store.answers.unshift(...batch);
+      return;
     }
   }
 }

@@ -37,6 +37,7 @@ import { damagedLists } from "./v02-damaged-lists.ts";
 import { feedbackOnce } from "./v03-feedback-once.ts";
 import { anyInput } from "./v04-any-input.ts";
 import { tooManyClients } from "./v05-too-many-clients.ts";
+import { dataGone } from "./v06-data-gone.ts";
 import { diskFull } from "./x01-disk-full.ts";
 import { secretsStaySecret } from "./x02-secrets.ts";
 import { errorsThatHelp } from "./x03-errors.ts";
@@ -86,6 +87,7 @@ export const QUICK_CASES: readonly Case[] = [
   feedbackOnce,
   anyInput,
   tooManyClients,
+  dataGone,
   steadyLoad,
   limitOfLoad,
   longLoad,

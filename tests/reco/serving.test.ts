@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import Sqlite from "libsql";
 import { describe, expect, test } from "vitest";
+import { openFeedback } from "../../reco/feedback/open.ts";
 import { readAnswers, send, sendBytes, serve, tell, writeServingStore } from "./serving-files.ts";
 
 const LIST = "/v1/users/u0/recommendations";
@@ -253,6 +254,28 @@ describe("feedback", () => {
     ]);
     expect((await send(url, `${LIST}?k=1`)).status).toBe(200);
     expect((await send(url, "/v1/health")).body.problems.join()).toContain("the file was moved away");
+  });
+
+  test("is taken by a server that was started while another program held the store", async () => {
+    const { folder, stop } = await serve();
+    await stop();
+    const holder = new Sqlite(join(folder, "feedback.db"));
+    holder.exec("begin immediate");
+    const { url } = await serve("{}", { folder, isEmpty: true });
+    expect((await send(url, LIST)).status).toBe(200);
+    holder.exec("rollback");
+    holder.close();
+    expect((await tell(url, { user_id: "u0", track_id: "t1", kind: "like" })).status).toBe(201);
+  });
+
+  test("whose file was moved away without its log is no reason to make a new one", async () => {
+    const { folder, url } = await serve();
+    const file = join(folder, "feedback.db");
+    await tell(url, { user_id: "u0", track_id: "t1", kind: "like" });
+    renameSync(file, `${file}.away`);
+    expect(() => openFeedback(file)).toThrow("the file is gone, and feedback.db-wal beside it");
+    renameSync(`${file}.away`, file);
+    expect((await tell(url, { user_id: "u0", track_id: "t2", kind: "like" })).status).toBe(201);
   });
 
   test("and every answer that was given are in the store when the server has stopped", async () => {

@@ -50,3 +50,8 @@ test("when turns stay long, what comes after their budget is turned away, until 
   expect(turn(20, 0.5)).toBe(0);
   expect(turn(200, 0.5)).toBe(0);
 });
+
+test("a single turn with more than can be done turns away what comes later in it", () => {
+  const { turn } = turns();
+  expect(turn(1_000, 1)).toBe(749);
+});

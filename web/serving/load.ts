@@ -12,8 +12,8 @@ const FEW = 32;
 const STANDING_MS = 250;
 
 /**
- * Turns away what comes after the budget of a turn, when turns have been longer than that for a while. It ends with the
- * first turn that is short again.
+ * Turns away what comes after the budget of a turn, when turns have been longer than that for a while, be it one turn or
+ * many. It ends with the first turn that is short again.
  */
 export function createLoadMeter(
   now: () => number = () => performance.now(),
@@ -36,9 +36,9 @@ export function createLoadMeter(
         afterTurn(end);
         return false;
       }
-      if (longSince === undefined || count < FEW) return false;
+      if (count < FEW) return false;
       const at = now();
-      return at - begun > BUDGET_MS && at - longSince > STANDING_MS;
+      return at - begun > BUDGET_MS && at - (longSince ?? begun) > STANDING_MS;
     },
   };
 }
