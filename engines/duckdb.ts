@@ -1,5 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { faultPoint } from "#faults";
 import type { Context } from "../core/context.ts";
@@ -59,6 +60,25 @@ export async function openDuckdb(
   const doors = readsPostgres ? await attachDoors(ctx, connection, target) : undefined;
   await confine(connection, { folders: allowedFolders(ctx, target), own, late });
   return new DuckdbEngine(instance, connection, { ctx, path, doors });
+}
+
+const CHECKPOINT_POLL_MS = 2;
+
+/**
+ * One of DuckDB's own threads writes the checkpoint. Whoever awaits a statement of DuckDB offers its thread for the work,
+ * and looks for some in a loop while another one does it: a core at full load for nothing, as long as it takes.
+ */
+async function checkpoint(connection: DuckDBConnection): Promise<void> {
+  const threads = await connection.runAndReadAll("select current_setting('threads')::integer");
+  if (threads.getRows()[0]?.[0] === 1) {
+    await connection.run("checkpoint");
+    return;
+  }
+  const { DuckDBPendingResultState } = await import("@duckdb/node-api");
+  const pending = (await connection.prepare("checkpoint")).start();
+  do await setTimeout(CHECKPOINT_POLL_MS);
+  while (pending.runTask() !== DuckDBPendingResultState.RESULT_READY);
+  await pending.getResult();
 }
 
 /** What a profile lets SQL read and write. */
@@ -293,7 +313,7 @@ export class DuckdbEngine implements Engine {
     if (this.isDamaged) throw new Error("the database file is damaged");
     const connection = await this.instance.connect();
     try {
-      await connection.run("checkpoint");
+      await checkpoint(connection);
     } finally {
       connection.closeSync();
     }

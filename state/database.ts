@@ -159,6 +159,8 @@ export type StateDatabase = Kysely<StateTables>;
 const OPENING_MS = 5000;
 /** And a statement before it gives way to other work of this process. */
 const STATEMENT_MS = 100;
+/** Room for the pages that one run changes, which otherwise go into the log and are read again from there. */
+const CACHE_KIB = 16_384;
 
 /**
  * Opens data/state.db, bringing an older one up to date. Throws STATE_* (exit 4), leaving the file as it is and, when it
@@ -182,6 +184,7 @@ export function openState(
     checkProgram(sqlite, file);
     sqlite.exec("pragma journal_mode = wal");
     sqlite.exec("pragma synchronous = full");
+    sqlite.exec(`pragma cache_size = -${CACHE_KIB}`);
     if (owner !== undefined) checkOwner(sqlite, file, owner);
     migrate(sqlite);
     sqlite.exec(`pragma busy_timeout = ${STATEMENT_MS}`);
@@ -225,6 +228,7 @@ function createStore(file: string): void {
   const sqlite = new Sqlite(unfinished);
   try {
     sqlite.exec("pragma synchronous = full");
+    sqlite.exec(`pragma cache_size = -${CACHE_KIB}`);
     markAsOurs(sqlite);
     migrate(sqlite);
     // Those who open it then need not wait for each other to change that. Last: all pages are in the file.
