@@ -71,11 +71,14 @@ export function checkTokens({ token, readToken }: Pick<Access, "token" | "readTo
       });
 }
 
+/** So many callers may come at once: of more, some would be let in only after many seconds. The system may allow fewer. */
+const BACKLOG = 4_096;
+
 /** Throws PORT_IN_USE and HOST_UNUSABLE (exit 4). */
 export async function listen(server: Server, host: string, port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
-    server.listen(port, host, resolve);
+    server.listen({ port, host, backlog: BACKLOG }, resolve);
   });
 }
 

@@ -1,4 +1,6 @@
-import { type Case, none, type Report, type Size } from "./case.ts";
+import { type Case, type Figure, none, type Report, type Size } from "./case.ts";
+import type { Projects } from "./folders.ts";
+import { listenToSomething, SCORED, scoringProject } from "./scoring.ts";
 import {
   type Loaded,
   load,
@@ -79,9 +81,9 @@ export const limitOfLoad: Case = {
           { name: "cpu_of_a_bare_server", value: rounded(middle), ...bound(size, 2) },
           { name: "highest_rate", value: size === "full" ? await highestRate(server, lines) : 0 },
           none("broken_or_unanswered", errors),
+          ...(await scoring(projects, size)),
         ],
         failures: [],
-        notRun: ["scoring on the fly"],
       };
     } finally {
       await bare.kill();
@@ -89,6 +91,37 @@ export const limitOfLoad: Case = {
     }
   },
 };
+
+/** 800 lists a second of one core. */
+const SCORED_CPU_MS = 1.25;
+
+/** Of more at once some are turned away, as each takes its millisecond: that is V-05's. */
+const FEW_CONNECTIONS = 16;
+
+/** Lists that are made on the fly, from all that a user has played and has listened to since. */
+async function scoring(projects: Projects, size: Size): Promise<Figure[]> {
+  const { rounds } = NUMBERS[size];
+  const server = await startServing(await scoringProject(projects));
+  try {
+    await listenToSomething(server);
+    const found: Loaded[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const part = Math.floor(SCORED.length / rounds);
+      const lines = SCORED.slice(round * part, (round + 1) * part);
+      const seconds = size === "full" ? 6 : 0.5;
+      found.push(await load(server, { lines, rate: 0, seconds, connections: FEW_CONNECTIONS }));
+    }
+    const cpuMs = Math.min(...found.map(({ cpuMicros }) => cpuMicros)) / 1000;
+    const errors = found.reduce((sum, one) => sum + one.errors, 0);
+    return [
+      { name: "scoring_cpu_ms", value: rounded(cpuMs), ...bound(size, SCORED_CPU_MS) },
+      { name: "scored_a_second", value: Math.round(1000 / cpuMs) },
+      none("scoring_errors", errors),
+    ];
+  } finally {
+    await server.kill();
+  }
+}
 
 /** The last at which p99 was within 50 ms and nothing failed. */
 async function highestRate(server: Server, lines: readonly string[]): Promise<number> {

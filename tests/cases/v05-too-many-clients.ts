@@ -13,8 +13,8 @@ import {
 } from "./serving.ts";
 
 const NUMBERS = {
-  quick: { slow: 100, kinds: 2, besideSeconds: 1, overSeconds: 1.5 },
-  full: { slow: 1_000, kinds: 3, besideSeconds: 15, overSeconds: 60 },
+  quick: { slow: 100, kinds: 2, besideSeconds: 0.5, overSeconds: 1, comingMs: 300 },
+  full: { slow: 1_000, kinds: 3, besideSeconds: 20, overSeconds: 60, comingMs: 4_000 },
 } as const;
 const USERS = 500;
 const BYTE_MS = 10_000;
@@ -62,12 +62,12 @@ function bound(size: Size, atMost: number): { atMost?: number } {
 }
 
 async function besideSlowClients(server: Server, size: Size) {
-  const { slow, kinds, besideSeconds } = NUMBERS[size];
+  const { slow, kinds, besideSeconds, comingMs } = NUMBERS[size];
   const options = { lines: PREPARED, rate: RATE, seconds: besideSeconds, connections: CONNECTIONS };
   await load(server, options); // its warm-up
   const alone = await load(server, options);
   const clients = Array.from({ length: slow }, (_, number) =>
-    sendSlowly(server, BEGINNINGS[number % kinds] ?? ""),
+    delay((number / slow) * comingMs).then(() => sendSlowly(server, BEGINNINGS[number % kinds] ?? "")),
   );
   const beside = await load(server, options);
   const openMs = (await Promise.all(clients)).filter((ms) => ms !== undefined);
@@ -114,7 +114,7 @@ async function overload(server: Server, size: Size, failures: string[]) {
     connections: CONNECTIONS,
   };
   const most = await load(server, options);
-  const capacity = most.answers / options.seconds;
+  const capacity = (most.statuses["200"] ?? 0) / options.seconds;
   const rate = Math.round(5 * capacity);
   const running = { is: true };
   const watched = watch(server, running);
