@@ -1,7 +1,14 @@
 import type { Random } from "../../moovitamix/world/random.ts";
+import {
+  type PostgresServer,
+  postgresPrograms,
+  startPostgres,
+  WHY_SKIPPED,
+} from "../ingest/sql/postgres-server.ts";
 import { type Case, type Ground, none, type Report } from "./case.ts";
-import { inPairs, runCommand } from "./command.ts";
-import type { Projects } from "./folders.ts";
+import { type Ended, inPairs, runCommand } from "./command.ts";
+import type { Files, Projects } from "./folders.ts";
+import { startProxy } from "./proxy.ts";
 import { sendJson, sendRecords, sourceFile, startServer } from "./sources.ts";
 
 const NUMBERS = { quick: 1, full: 10 } as const;
@@ -76,6 +83,16 @@ export const onePartFails: Case = {
       Array.from({ length: NUMBERS[size] }, () => ({ situation, refusals: situation.refusals(random) })),
     );
     const findings = await inPairs(trials, (trial) => tryOne(projects, trial));
+    const server = postgresPrograms() === undefined ? undefined : await startPostgres();
+    try {
+      if (server !== undefined) {
+        await makeTables(server);
+        for (let run = 0; run < NUMBERS[size]; run++)
+          findings.push(await tryDropped(projects, server, random));
+      }
+    } finally {
+      await server?.stop();
+    }
     const sum = (key: "wrongExit" | "wrongStreams" | "fetchedAgain") =>
       findings.reduce((total, one) => total + one[key], 0);
     return {
@@ -91,7 +108,7 @@ export const onePartFails: Case = {
         none("fetched_again_of_finished_streams", sum("fetchedAgain")),
       ],
       failures: findings.flatMap(({ failures }) => failures),
-      notRun: ["a connection to a database that is dropped at a random row"],
+      notRun: server === undefined ? [WHY_SKIPPED] : [],
     };
   },
 };
@@ -114,33 +131,104 @@ async function tryOne(
     const env = { API_URL: service.url, CLIENT_SECRET: "a-client-secret" };
     const first = await runCommand(["ingest", "--json"], { cwd, env });
     const loaded = streamsOf(first.stdout, "ok");
-    const failed = streamsOf(first.stdout, "failed");
     const { signIns } = service.seen;
     service.heal();
     const second = await runCommand(["ingest", "--failed", "--json"], { cwd, env });
-    const { failing } = situation;
-    const isExpected = failing === null ? failed.length > 0 : failed.length === failing;
-    const healed = streamsOf(second.stdout, "ok");
-    const failures = [
-      ...(first.exitCode === (failed.length > 0 ? 1 : 0) && second.exitCode === 0
-        ? []
-        : [`exit ${first.exitCode}, then ${second.exitCode}: ${second.stderr.slice(-300)}`]),
-      ...(isExpected && loaded.length + failed.length === STREAMS.length
-        ? []
-        : [`failed: ${failed.join(", ")}`]),
-      ...(healed.join() === failed.join() ? [] : [`healed ${healed.join()}, not ${failed.join()}`]),
-    ].map((what) => `${situation.name}: ${what}`);
     const again = service.seen.asked.filter((stream) => loaded.includes(stream)).length;
-    return {
-      wrongExit: failures.filter((text) => text.includes(": exit ")).length,
-      wrongStreams: failures.filter((text) => !text.includes(": exit ")).length,
-      signIns,
-      fetchedAgain: again * RECORDS,
-      failures,
-    };
+    return { ...judge(situation, first, second), signIns, fetchedAgain: again * RECORDS };
   } finally {
     await service.stop();
   }
+}
+
+/** Of the first run, and of the one that heals. */
+function judge(
+  { name, failing }: Pick<Situation, "name" | "failing">,
+  first: Ended,
+  second: Ended,
+): Pick<Finding, "wrongExit" | "wrongStreams" | "failures"> {
+  const loaded = streamsOf(first.stdout, "ok");
+  const failed = streamsOf(first.stdout, "failed");
+  const healed = streamsOf(second.stdout, "ok");
+  const isExpected = failing === null ? failed.length > 0 : failed.length === failing;
+  const failures = [
+    ...(first.exitCode === (failed.length > 0 ? 1 : 0) && second.exitCode === 0
+      ? []
+      : [`exit ${first.exitCode}, then ${second.exitCode}: ${second.stderr.slice(-300)}`]),
+    ...(isExpected && loaded.length + failed.length === STREAMS.length
+      ? []
+      : [`failed: ${failed.join(", ")}`]),
+    ...(healed.join() === failed.join() ? [] : [`healed ${healed.join()}, not ${failed.join()}`]),
+  ].map((what) => `${name}: ${what}`);
+  return {
+    wrongExit: failures.filter((text) => text.includes(": exit ")).length,
+    wrongStreams: failures.filter((text) => !text.includes(": exit ")).length,
+    failures,
+  };
+}
+
+const ROWS = 2000;
+/** Of a row on the wire, about. */
+const ROW_BYTES = 250;
+
+async function makeTables({ sql }: PostgresServer): Promise<void> {
+  for (const name of STREAMS)
+    await sql(
+      `create table ${name} as select n as id, repeat(md5(n::text), 8) as text from generate_series(1, ${ROWS}) as n`,
+    );
+}
+
+/** A database, of which the connection for one table of ten is dropped at a row, as often as it is made. */
+async function tryDropped(projects: Projects, server: PostgresServer, random: Random): Promise<Finding> {
+  const dropped = random.pick(STREAMS);
+  const others = STREAMS.filter((name) => name !== dropped);
+  const atByte = random.integer(1, ROWS) * ROW_BYTES;
+  const seen = { bytes: 0, drops: 0, isHealed: false };
+  const proxy = await startProxy(server, ({ nth }) =>
+    // The rows come after some short answers.
+    !seen.isHealed && nth > 1 ? { kind: "cut", bytes: atByte } : undefined,
+  );
+  try {
+    const cwd = projects.make({
+      ...databaseFile("steady", "STEADY_DB", others),
+      ...databaseFile("shaky", "SHAKY_DB", [dropped]),
+    });
+    const url = server.url.replace(String(server.port), String(proxy.port));
+    const env = { STEADY_DB: server.url, SHAKY_DB: url };
+    const first = await runCommand(["ingest", "--json"], { cwd, env });
+    const before = await readingsOf(server, others);
+    seen.isHealed = true;
+    const second = await runCommand(["ingest", "--failed", "--json"], { cwd, env });
+    const again = (await readingsOf(server, others)) - before;
+    const name = `the connection is dropped at byte ${atByte}`;
+    return { ...judge({ name, failing: 1 }, first, second), signIns: 0, fetchedAgain: again };
+  } finally {
+    await proxy.stop();
+  }
+}
+
+function databaseFile(name: string, variable: string, tables: readonly string[]): Files {
+  const streams = tables.map(
+    (table) => `{ name: "${table}", table: "${table}", key: ["id"], record: z.looseObject({}) }`,
+  );
+  return {
+    [`ingest/sources/${name}.ts`]: `import { defineSource } from "sillon";
+import { z } from "zod";
+export const source = defineSource({
+  type: "postgres", name: "${name}", connection: { env: "${variable}" },
+  streams: [${streams.join(", ")}],
+});
+`,
+  };
+}
+
+/** Rows that the server has read of the tables. */
+async function readingsOf({ sql }: PostgresServer, tables: readonly string[]): Promise<number> {
+  const names = tables.map((table) => `'${table}'`).join(", ");
+  const [row] = await sql(
+    `select pg_stat_clear_snapshot(), sum(seq_tup_read)::int as rows from pg_stat_user_tables where relname in (${names})`,
+  );
+  return Number(row?.rows);
 }
 
 function streamsOf(stdout: string, status: string): string[] {
