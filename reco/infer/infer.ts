@@ -27,7 +27,7 @@ import { type Dataset, readCatalogue, readCutoffs, readDataset } from "../train/
 import { weightsOf } from "../train/interactions.ts";
 import { listenerOf } from "../train/split.ts";
 import { copyFeatures } from "./copy-features.ts";
-import { createPreparing, fallbackItems, similarItems, type UserLists } from "./prepare.ts";
+import { createNeighbourhood, createPreparing, fallbackItems, type UserLists } from "./prepare.ts";
 import { type Landed, landRecommendations } from "./raw-table.ts";
 
 /** For whom lists are made: everybody, who listened within so many days, or who listened most. */
@@ -185,6 +185,7 @@ function metaOf(
     created_at: created,
     expires_at: new Date(now.getTime() + settings.expiry_hours * 3_600_000).toISOString(),
     users: 0,
+    rules: JSON.stringify(settings.rules),
   };
 }
 
@@ -340,10 +341,11 @@ function writeCommon(store: Sqlite.Database, { dataset, model, settings }: Store
   const { catalogue } = dataset;
   const addTrack = store.prepare("insert into tracks (track_id, title, artist, genres) values (?, ?, ?, ?)");
   const addSimilar = store.prepare("insert into similar (track_id, items) values (?, ?)");
+  const similarItems = createNeighbourhood(model, { catalogue, settings });
   for (const [track, id] of catalogue.ids.entries()) {
     const genres = JSON.stringify(catalogue.genres[track] ?? []);
     addTrack.run(id, catalogue.titles[track] ?? "", catalogue.artists[track] ?? "", genres);
-    addSimilar.run(id, JSON.stringify(similarItems(model, track, catalogue)));
+    addSimilar.run(id, JSON.stringify(similarItems(track)));
   }
   const addFallback = store.prepare("insert into fallbacks (segment, items) values (?, ?)");
   const segments = new Map([["all", NOTHING], ...dataset.segments]);

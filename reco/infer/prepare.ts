@@ -4,8 +4,9 @@ import { type Listener, repeatsOf } from "../candidates/members.ts";
 import type { Model } from "../candidates/model.ts";
 import { NOTHING, type Ranked } from "../candidates/top.ts";
 import { inCoherentOrder, pickList, type TrackFacts } from "../candidates/variety.ts";
+import { blockedBy } from "../rules.ts";
 import type { ServedItem } from "../serve/store.ts";
-import type { RecoSettings, Rules } from "../settings.ts";
+import type { RecoSettings } from "../settings.ts";
 import type { Catalogue } from "../train/dataset.ts";
 
 /** What is prepared for one user. */
@@ -13,17 +14,6 @@ export interface UserLists {
   discover: ServedItem[];
   on_repeat: ServedItem[];
   playlists: { name: string; items: ServedItem[] }[];
-}
-
-/** Whether the rules forbid a track. */
-export function blockedBy(rules: Rules, catalogue: Catalogue): (track: number) => boolean {
-  const tracks = new Set(rules.blocked_tracks);
-  const artists = new Set(rules.blocked_artists);
-  const genres = new Set(rules.blocked_genres);
-  return (track) =>
-    tracks.has(catalogue.ids[track] ?? "") ||
-    artists.has(catalogue.artists[track] ?? "") ||
-    (catalogue.genres[track] ?? []).some((genre) => genres.has(genre));
 }
 
 /** A way to prepare a user's lists with a model that is aligned with the catalogue. */
@@ -84,30 +74,44 @@ export function fallbackItems(
   { segment, catalogue, settings }: { segment: string; catalogue: Catalogue; settings: RecoSettings },
 ): ServedItem[] {
   const isBlocked = blockedBy(settings.rules, catalogue);
-  const kept = [...list.tracks.keys()].filter((place) => !isBlocked(at(list.tracks, place)));
-  const allowed = {
-    tracks: Int32Array.from(kept, (place) => at(list.tracks, place)),
-    scores: Float32Array.from(kept, (place) => at(list.scores, place)),
-  };
-  const facts = { artistOf: catalogue.artists, genresOf: catalogue.genres };
-  const { list_length: length, rules } = settings;
-  const picked = pickList(allowed, facts, { length, variety: 0, maxPerArtist: rules.max_per_artist });
+  const { list_length: length } = settings;
+  const picked = pickAllowed(list, (track) => !isBlocked(track), { length, catalogue, settings });
   return itemsOf(catalogue, picked, () => popularWith(segment));
 }
 
-/** The neighbours of a track, itself left out. */
-export function similarItems(model: Model, track: number, catalogue: Catalogue): ServedItem[] {
-  const [from, to] = rowRange(model.neighbours, track);
-  const own = [...model.neighbours.columns.subarray(from, to).keys()]
-    .map((place) => from + place)
-    .filter((place) => at(model.neighbours.columns, place) !== track)
-    .slice(0, SIMILAR);
-  const list = {
-    tracks: Int32Array.from(own, (place) => at(model.neighbours.columns, place)),
-    scores: Float32Array.from(own, (place) => at(model.neighbours.values, place)),
+/** For each track its neighbours, itself left out. */
+export function createNeighbourhood(
+  model: Model,
+  { catalogue, settings }: { catalogue: Catalogue; settings: RecoSettings },
+): (track: number) => ServedItem[] {
+  const { columns, values } = model.neighbours;
+  const isBlocked = blockedBy(settings.rules, catalogue);
+  return (own) => {
+    const range = rowRange(model.neighbours, own);
+    const near = {
+      tracks: columns.subarray(...range),
+      scores: Float32Array.from(values.subarray(...range)),
+    };
+    const isAllowed = (track: number) => track !== own && !isBlocked(track);
+    const picked = pickAllowed(near, isAllowed, { length: SIMILAR, catalogue, settings });
+    const title = catalogue.titles[own] ?? "";
+    return itemsOf(catalogue, picked, () => `played by those who play ${title}`);
   };
-  const title = catalogue.titles[track] ?? "";
-  return itemsOf(catalogue, list, () => `played by those who play ${title}`);
+}
+
+/** The first tracks of a list that are allowed, no artist more often than the cap. */
+function pickAllowed(
+  { tracks, scores }: Ranked,
+  isAllowed: (track: number) => boolean,
+  { length, catalogue, settings }: { length: number; catalogue: Catalogue; settings: RecoSettings },
+): Ranked {
+  const kept = [...tracks.keys()].filter((place) => isAllowed(at(tracks, place)));
+  const allowed = {
+    tracks: Int32Array.from(kept, (place) => at(tracks, place)),
+    scores: Float32Array.from(kept, (place) => at(scores, place)),
+  };
+  const facts = { artistOf: catalogue.artists, genresOf: catalogue.genres };
+  return pickList(allowed, facts, { length, variety: 0, maxPerArtist: settings.rules.max_per_artist });
 }
 
 const SIMILAR = 20;

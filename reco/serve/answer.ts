@@ -3,6 +3,7 @@ import type { FeedbackStore } from "../feedback/store.ts";
 import type { RecoSettings } from "../settings.ts";
 import type { FoldIn } from "./fold-in.ts";
 import { applyTaste, type Taste, tasteOf } from "./opinions.ts";
+import type { Ruling } from "./ruling.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { ServedItem } from "./store.ts";
 
@@ -22,6 +23,9 @@ export interface ListRequest {
 /** One version of what is served. */
 export interface Version {
   snapshot: Snapshot;
+  ruling: Ruling;
+  /** Whether its lists were made by the rules of today. */
+  isRuled: boolean;
   /** Where it is switched on and the model is whole. */
   foldIn: FoldIn | undefined;
   arm: "champion" | "challenger";
@@ -70,7 +74,10 @@ export function listFor(
       (genre === undefined || snapshot.track(track_id)?.genres.includes(genre) === true),
   );
   return {
-    items: kept.slice(0, k).map((item, place) => ({ ...item, rank: place + 1 })),
+    items: version
+      .ruling(kept)
+      .slice(0, k)
+      .map((item, place) => ({ ...item, rank: place + 1 })),
     isFallback,
     segment,
   };

@@ -6,6 +6,7 @@ import type { Answer, ListRequest, Makings } from "./answer.ts";
  */
 export function cutAnswer(request: ListRequest, { version, feedback }: Makings): Answer | undefined {
   const { user, shelf, k, isSeenExcluded, genre } = request;
+  if (!version.isRuled) return undefined;
   if (genre !== undefined || isSeenExcluded !== (shelf === "discover")) return undefined;
   if (feedback.mayHaveOpinions(user) || feedback.isErased(user)) return undefined;
   const { snapshot } = version;

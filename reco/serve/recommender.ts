@@ -19,8 +19,9 @@ import { type AnswerCache, createAnswerCache } from "./answer-cache.ts";
 import { eraseFromStores } from "./erase.ts";
 import { createFoldIn } from "./fold-in.ts";
 import { cutAnswer } from "./prepared.ts";
+import { createRuling } from "./ruling.ts";
 import { openSnapshot, refusalOf, type Snapshot } from "./snapshot.ts";
-import { currentStore, listStores, type ServedAlias } from "./store.ts";
+import { currentStore, listStores, type ServedAlias, type ServedItem } from "./store.ts";
 
 export interface RecommenderOptions {
   settings: RecoSettings;
@@ -154,11 +155,9 @@ function readers(state: State) {
       return makes && sealed(playlistsOf(user, makes));
     },
     similar: (track: string, k: number) => {
-      const snapshot = champion();
-      const items = snapshot?.similar(track)?.slice(0, k).map(servedItem);
-      return (
-        snapshot && items && sealed({ track_id: track, model_version: snapshot.meta.model_version, items })
-      );
+      const version = state.versions.champion?.version;
+      const items = version?.snapshot.similar(track);
+      return version && items && sealed(similarTo(track, { items, k, version }));
     },
     why: (user: string, track: string) => {
       const makes = makings(user);
@@ -183,12 +182,26 @@ function playlistsOf(user: string, makes: Makes) {
   const popular = [{ name: "Popular now", items: version.snapshot.fallback("all") ?? [] }];
   const playlists = (own ?? popular).map(({ name, items }) => ({
     name,
-    items: items
-      .filter(({ track_id }) => !disliked.has(track_id))
+    items: version
+      .ruling(items.filter(({ track_id }) => !disliked.has(track_id)))
       .map((item, place) => servedItem({ ...item, rank: place + 1 })),
   }));
   const { model_version } = version.snapshot.meta;
   return { user_id: user, model_version, fallback: own === undefined, playlists };
+}
+
+function similarTo(
+  track: string,
+  { items, k, version }: { items: readonly ServedItem[]; k: number; version: Version },
+) {
+  return {
+    track_id: track,
+    model_version: version.snapshot.meta.model_version,
+    items: version
+      .ruling(items)
+      .slice(0, k)
+      .map((item, place) => servedItem({ ...item, rank: place + 1 })),
+  };
 }
 
 const LONGEST = 1000;
@@ -307,7 +320,13 @@ async function takeOver(state: State, alias: ServedAlias, file: string): Promise
       )
     : undefined;
   const former = versions[alias];
-  versions[alias] = { snapshot, problem, version: { snapshot, foldIn, arm: alias, propensity: 1 } };
+  const { rules } = settings;
+  const ruling = createRuling(rules, snapshot);
+  const isRuled = snapshot.meta.rules === JSON.stringify(rules);
+  versions[alias] = {
+    ...{ snapshot, problem },
+    version: { snapshot, ruling, isRuled, foldIn, arm: alias, propensity: 1 },
+  };
   cache.clear();
   // Every answer is made in one go, so nobody is reading the former one now.
   former?.snapshot.close();

@@ -28,6 +28,8 @@ export interface StoreMeta {
   created_at: string;
   expires_at: string;
   users: number;
+  /** The rules that hold for its lists, as JSON. */
+  rules?: string | undefined;
 }
 
 /**
@@ -185,6 +187,7 @@ export const metaSchema = z.object({
   created_at: z.string(),
   expires_at: z.string(),
   users: z.number(),
+  rules: z.string().optional(),
 });
 
 export function writeMeta(store: Sqlite.Database, meta: StoreMeta): void {

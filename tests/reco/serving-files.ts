@@ -79,10 +79,15 @@ export function writeServingStore(folder: string, options: StoreOptions): string
     created_at: "2026-01-01T00:00:00.000Z",
     expires_at: "2099-01-01T00:00:00.000Z",
     users,
+    rules: JSON.stringify(settingsOf("{}").rules),
     ...options.meta,
   });
   store.close();
   return join(folder, makeCurrent(folder, { name, version, keep: 5, alias }));
+}
+
+function settingsOf(reco: string) {
+  return readRecoSettings(parseYaml("project.yml", `reco: ${reco}`));
 }
 
 export interface Served {
@@ -106,9 +111,8 @@ export async function serve(
   if (!isEmpty) writeServingStore(serving, { name: "a", version: 1 });
   const state = openState(join(folder, "state.db"), { project: "shop", folder });
   const ctx = createContext({ projectDir: folder, env: {}, sink: () => undefined });
-  const file = parseYaml("project.yml", `reco: ${settings}`);
   const recommender = await startRecommender(ctx, {
-    settings: readRecoSettings(file),
+    settings: settingsOf(settings),
     state,
     folders: { projectDir: folder, serving, feedbackFile: join(folder, "feedback.db") },
   });
