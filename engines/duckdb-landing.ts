@@ -1,25 +1,25 @@
 import { literal } from "./duckdb-names.ts";
 import type { LandingLines, LandingType } from "./engine.ts";
-import { NULL_MARK, type PackedRows, SEPARATOR } from "./packed-rows.ts";
+import { NULL_MARK, type PackedColumn, type PackedRows, SEPARATOR } from "./packed-rows.ts";
 
-type Packed = readonly (string | null)[];
+type Packed = readonly (PackedColumn | null)[];
 
 /** A statement that adds packed rows, and its values. Undefined when there are none. */
 export function insertPacked(
   table: string,
   { types, rows }: { types: readonly LandingType[]; rows: readonly PackedRows[] },
-): { sql: string; texts: string[] } | undefined {
+): { sql: string; texts: Buffer[] } | undefined {
   const parts = rows.flatMap(({ rowCount, columns }) =>
     rowCount > 0 && "packed" in columns ? [{ rowCount, packed: columns.packed }] : [],
   );
-  const texts: string[] = [];
+  const texts: Buffer[] = [];
   const lists: string[] = [];
   const values = types.map((type, index) => {
     const sqlType = type === "text" ? "varchar" : "integer";
     const column = joinColumn(parts, index);
     if (column === undefined) return `cast(null as ${sqlType})`;
     texts.push(column.text);
-    lists.push(`string_split($${texts.length}, chr(${SEPARATOR.charCodeAt(0)})) as values_${index}`);
+    lists.push(`string_split(decode($${texts.length}), chr(${SEPARATOR.charCodeAt(0)})) as values_${index}`);
     const value = `unnest(values_${index})`;
     const known = column.hasNulls ? `nullif(${value}, chr(${NULL_MARK.charCodeAt(0)}))` : value;
     return type === "integer" ? `cast(${known} as integer)` : known;
@@ -33,13 +33,17 @@ export function insertPacked(
 function joinColumn(
   parts: readonly { rowCount: number; packed: Packed }[],
   index: number,
-): { text: string; hasNulls: boolean } | undefined {
+): PackedColumn | undefined {
   if (parts.every(({ packed }) => packed[index] === null)) return undefined;
-  const texts = parts.map(
-    ({ rowCount, packed }) => packed[index] ?? Array<string>(rowCount).fill(NULL_MARK).join(SEPARATOR),
-  );
-  const text = texts.join(SEPARATOR);
-  return { text, hasNulls: text.includes(NULL_MARK) };
+  const columns = parts.map(({ rowCount, packed }) => packed[index] ?? nullColumn(rowCount));
+  const texts = columns.flatMap(({ text }, place) => (place === 0 ? [text] : [SEPARATOR_BYTES, text]));
+  return { text: Buffer.concat(texts), hasNulls: columns.some(({ hasNulls }) => hasNulls) };
+}
+
+const SEPARATOR_BYTES = Buffer.from(SEPARATOR);
+
+function nullColumn(rowCount: number): PackedColumn {
+  return { text: Buffer.from(Array<string>(rowCount).fill(NULL_MARK).join(SEPARATOR)), hasNulls: true };
 }
 
 /** A statement that adds rows of lines, which are its only value. */

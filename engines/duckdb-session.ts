@@ -152,9 +152,14 @@ export class DuckdbSession implements Session {
     const name = table.replace(/^temp\.main\."(.*)"$/, "$1").replaceAll('""', '"');
     const types = this.landingTypes.get(name) ?? [];
     const statement = insertPacked(table, { types, rows });
-    if (statement !== undefined) await this.run(statement.sql, statement.texts);
+    if (statement !== undefined) await this.runWithBytes(statement.sql, statement.texts);
     for (const { columns, rowCount } of rows)
       if ("plain" in columns) await this.appendRows(name, { types, columns: columns.plain, rowCount });
+  }
+
+  private async runWithBytes(sql: string, texts: readonly Buffer[]): Promise<void> {
+    const { blobValue } = await import("@duckdb/node-api");
+    await this.run(sql, texts.map((text) => blobValue(text)) as never); // bound as they are
   }
 
   async landLines(table: string, lines: LandingLines): Promise<number> {

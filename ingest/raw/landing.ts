@@ -27,7 +27,7 @@ export interface Landing {
 
 /** Enough to keep the engine busy, little enough that many streams fit into memory. */
 const BATCH_ROWS = 4096;
-const BATCH_CHARACTERS = 4_000_000;
+const BATCH_BYTES = 4_000_000;
 
 export async function createLanding(
   session: Session,
@@ -35,7 +35,7 @@ export async function createLanding(
   { inParts }: { inParts: boolean },
 ): Promise<Landing> {
   let waiting: PackedRows[] = [];
-  let [rowCount, characters] = [0, 0];
+  let [rowCount, sizeBytes] = [0, 0];
   const count = tallyFor(stream);
   /** By page only where some pages are taken before others. */
   let tallies = new Map<number, Tally>();
@@ -58,7 +58,7 @@ export async function createLanding(
     const rows = waiting;
     waiting = [];
     rowCount = 0;
-    characters = 0;
+    sizeBytes = 0;
     return rows;
   };
   const flush = async () => {
@@ -114,8 +114,8 @@ export async function createLanding(
       const rows = packCandidates(pageNumber, candidates);
       waiting.push(rows);
       rowCount += rows.rowCount;
-      characters += rows.characters;
-      if (rowCount >= BATCH_ROWS || characters >= BATCH_CHARACTERS) await flush();
+      sizeBytes += rows.sizeBytes;
+      if (rowCount >= BATCH_ROWS || sizeBytes >= BATCH_BYTES) await flush();
     },
   };
 }
